@@ -1,0 +1,202 @@
+"""What happens beside training, on a schedule: rows, sample grids, checkpoints, progress, a stop on request."""
+
+import math
+import pathlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tqdm
+
+from tfpaths import config, pictures, results
+from tfpaths.checkpoints import Checkpoints
+
+_GRID_SIDE = 8
+
+
+class NotFiniteError(config.RunError):
+    """A quantity of the training step is NaN or infinite."""
+
+
+class Scheduled(keras.callbacks.Callback):
+    """Calls `act(step, logs)` whenever a multiple of `every` steps is reached or passed, and at the last step."""
+
+    def __init__(self, every: int, last: int):
+        super().__init__()
+        self.every = every
+        self.last = last
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._seen = int(self.model.steps)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = int(self.model.steps)
+        if step // self.every > self._seen // self.every or step >= self.last:
+            self.act(step, logs)
+        self._seen = step
+
+    def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class Rows(Scheduled):
+    """Losses, penalty and speed: a line of `metrics.jsonl`, TensorBoard's scalars, and whoever listens.
+
+    examples_per_second counts real examples: the batch, times the discriminator's updates, times steps, over the time
+    since the last row, whatever else that time was spent on.
+
+    Raises:
+      NotFiniteError: a value is NaN or infinite; nothing of this row is written.
+    """
+
+    def __init__(
+        self,
+        every: int,
+        last: int,
+        *,
+        path: pathlib.Path,
+        writer: tf.summary.SummaryWriter,
+        examples_per_step: int,
+        listeners: tuple[Callable[[dict[str, Any]], None], ...] = (),
+    ):
+        super().__init__(every, last)
+        self.path = path
+        self.writer = writer
+        self.examples_per_step = examples_per_step
+        self.listeners = listeners
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        self._since = (int(self.model.steps), time.perf_counter())
+
+    def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        (then, start), now = self._since, time.perf_counter()
+        self._since = (step, now)
+        values = {name: float(value) for name, value in logs.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise NotFiniteError(f"{name} is {value} at step {step}")
+        values["examples_per_second"] = round((step - then) * self.examples_per_step / (now - start), 1)
+        results.append_row(self.path, {"step": step, **values})
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        for listener in self.listeners:
+            listener({"step": step, **values})
+
+
+class SampleGrids(Scheduled):
+    """An 8×8 grid from the same latents each time, as a PNG and in TensorBoard; also before the first step."""
+
+    def __init__(self, every: int, last: int, *, directory: pathlib.Path, writer: tf.summary.SummaryWriter, seed: int):
+        super().__init__(every, last)
+        self.directory = directory
+        self.writer = writer
+        self.seed = seed
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        if int(self.model.steps) == 0:
+            self.act(0, {})
+
+    def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        images = self.model.sample(_GRID_SIDE**2, seed=self.seed).numpy()
+        picture = pictures.grid(images, _GRID_SIDE)
+        results.write_bytes(self.directory / f"step_{step:08d}.png", pictures.png(picture))
+        with self.writer.as_default(step=step):
+            tf.summary.image("samples", picture[tf.newaxis])
+
+
+class SaveCheckpoints(Scheduled):
+    """Saves the complete state."""
+
+    def __init__(self, every: int, last: int, *, checkpoints: Checkpoints):
+        super().__init__(every, last)
+        self.checkpoints = checkpoints
+
+    def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        self.checkpoints.save()
+
+
+class Progress(keras.callbacks.Callback):
+    """On a terminal a bar with an estimate of the time left; in a pipe or a log a plain line for each row."""
+
+    def __init__(self, last: int):
+        super().__init__()
+        self.last = last
+        self._bar: tqdm.tqdm | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        start = int(self.model.steps)
+        self._since = (start, time.perf_counter())
+        if sys.stderr.isatty():
+            # The rate over the whole run: the first step, which compiles, would throw a running average off.
+            self._bar = tqdm.tqdm(total=self.last, initial=start, unit="step", dynamic_ncols=True, smoothing=0.02)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._bar is not None:
+            self._bar.update(int(self.model.steps) - self._bar.n)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the bar as it is, and the line after it free."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Shows a row."""
+        step = row["step"]
+        shown = {
+            "D": f"{row['discriminator_loss']:.3f}",
+            "G": f"{row['generator_loss']:.3f}",
+            "penalty": f"{row['penalty']:.3f}",
+            "examples/s": f"{row['examples_per_second']:.0f}",
+        }
+        if self._bar is not None:
+            self._bar.set_postfix(shown, refresh=False)
+            return
+        first, began = self._since
+        left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
+        numbers = "  ".join(f"{name} {value}" for name, value in shown.items())
+        print(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}", flush=True)
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ends training after the step under way on SIGINT (Ctrl-C) or SIGTERM; a second one is the usual abrupt end.
+
+    Attributes:
+      received: the signal that came, or none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: signal.Signals | None = None
+        self._former: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopOnSignal":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        while self._former:
+            signal.signal(*self._former.popitem())
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.received = signal.Signals(number)
+        self._give_back()
+        print("\nStopping after this step …", file=sys.stderr, flush=True)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.received is not None:
+            self.model.stop_training = True

@@ -1,0 +1,76 @@
+"""Complete state, saved and restored: both networks, both optimisers, the step.
+
+The step is also the position in the data and in every random stream, so nothing else is needed to go on exactly.
+"""
+
+import pathlib
+import re
+
+import tensorflow as tf
+from absl import logging
+
+from tfpaths import config
+from tfpaths.gan import GAN
+
+
+class DamagedCheckpointError(config.RunError):
+    """Checkpoints exist and none of them can be read."""
+
+
+class Checkpoints:
+    """The last few checkpoints of a run, `<directory>/step-<number>`.
+
+    TensorFlow writes a checkpoint under another name first, and keeps a checksum of each tensor that it verifies on
+    reading.
+
+    Args:
+      directory: where they are.
+      gan: a compiled GAN, whose state they hold.
+      keep: how many are kept.
+    """
+
+    def __init__(self, directory: pathlib.Path, gan: GAN, *, keep: int = 3):
+        self._directory = directory
+        self._gan = gan
+        self._checkpoint = tf.train.Checkpoint(
+            generator=gan.generator,
+            discriminator=gan.discriminator,
+            generator_optimizer=gan.generator_optimizer,
+            discriminator_optimizer=gan.discriminator_optimizer,
+            steps=gan.steps,
+        )
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(directory), max_to_keep=keep, checkpoint_name="step"
+        )
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of which there is a checkpoint, in rising order."""
+        names = (re.fullmatch(r"step-(\d+)\.index", path.name) for path in self._directory.glob("step-*.index"))
+        return sorted(int(name[1]) for name in names if name)
+
+    def save(self) -> pathlib.Path:
+        """Saves the state as it is; does nothing where this step is saved already."""
+        step = int(self._gan.steps)
+        if step not in self.steps:
+            self._manager.save(checkpoint_number=step)
+        return self._directory / f"step-{step}"
+
+    def restore(self) -> int:
+        """Restores the newest checkpoint that can be read and returns its step; 0 where there is none.
+
+        A damaged one is named in a warning, and the one before it is used.
+
+        Raises:
+          DamagedCheckpointError: none of those that exist can be read.
+        """
+        for step in reversed(self.steps):
+            path = self._directory / f"step-{step}"
+            try:
+                self._checkpoint.restore(str(path)).assert_consumed()
+                return int(self._gan.steps)
+            except (tf.errors.OpError, AssertionError, ValueError) as error:
+                logging.warning("%s is damaged and is passed over: %s", path, str(error).splitlines()[0])
+        if self.steps:
+            raise DamagedCheckpointError(f"none of the checkpoints in {self._directory} can be read.")
+        return 0

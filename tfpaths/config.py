@@ -1,0 +1,299 @@
+"""An experiment is a value: frozen dataclasses, checked at the door, with an exact JSON round trip. No TensorFlow."""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SOURCES = ("auto", "tfds", "embedded")
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
+NOISES = ("uniform", "centered_uniform", "gaussian")
+
+
+class InputError(ValueError):
+    """A mistake of the caller: one line with what was expected, what came, and the nearest valid choice."""
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on through no mistake in what was asked: one line, and what is left."""
+
+
+def unknown(kind: str, received: str, choices: Iterable[str]) -> InputError:
+    """The error for a name that is none of `choices`: it names the nearest of them."""
+    choices = list(choices)
+    # At this cutoff a misspelling finds its neighbour and an unrelated word finds none.
+    nearest = difflib.get_close_matches(str(received), choices, n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    listed = ", ".join(choices[:12]) + (f", … ({len(choices)} in all)" if len(choices) > 12 else "")
+    return InputError(f"unknown {kind} {received!r}{hint} Expected one of: {listed}.")
+
+
+def choose(kind: str, received: str, choices: Iterable[str]) -> str:
+    """Returns `received` if it is one of `choices`; otherwise raises an InputError that names the nearest of them."""
+    choices = list(choices)
+    if received not in choices:
+        raise unknown(kind, received, choices)
+    return received
+
+
+class _RangeError(InputError):
+    """A field's value is out of its range; the field is named from the dataclass that holds it."""
+
+
+def _require(condition: bool, field: str, expected: str, received: Any) -> None:
+    if not condition:
+        raise _RangeError(f"{field}: expected {expected}, received {received!r}.")
+
+
+def _positive(owner: object, *fields: str) -> None:
+    for field in fields:
+        value = getattr(owner, field)
+        _require(value > 0 and math.isfinite(value), field, "a number above zero", value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Which images: `name` in the table of `tfpaths.data`, where they come from, and the seed of what is drawn per example.
+
+    `seed` fixes the colours of `color_mnist` and the triples of `stacked_mnist`. It is not the run's seed: runs that
+    differ in their own seed see the same data set in another order, so that their scores can be compared.
+    """
+
+    name: str
+    source: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        choose("data.source", self.source, SOURCES)
+        _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """A gradient penalty of `tfpaths.penalties`. The last three fields belong to `dragan` alone."""
+
+    name: str
+    weight: float = 10.0
+    target: float = 1.0
+    one_sided: bool = False
+    noise: str = "uniform"
+    noise_scale: float = 0.5
+    interpolate: bool = True
+
+    def __post_init__(self):
+        _positive(self, "weight", "noise_scale")
+        _require(self.target >= 0, "target", "a number of at least zero", self.target)
+        choose("noise", self.noise, NOISES)
+        if self.name != "dragan":
+            for field in ("noise", "noise_scale", "interpolate"):
+                default = type(self).__dataclass_fields__[field].default
+                _require(getattr(self, field) == default, field, f"{default!r} with {self.name!r}", getattr(self, field))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """One player's optimiser. `beta_1` and `beta_2` are Adam's and are not used by the others."""
+
+    name: str = "adam"
+    learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.9
+
+    def __post_init__(self):
+        choose("optimizer", self.name, OPTIMIZERS)
+        _positive(self, "learning_rate")
+        for field in ("beta_1", "beta_2"):
+            _require(0 <= getattr(self, field) < 1, field, "a number in [0, 1)", getattr(self, field))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """How the game is played: the loss, what constrains the discriminator, and how often it moves."""
+
+    name: str
+    loss: str
+    penalty: Penalty | None = None
+    weight_clip: float | None = None
+    discriminator_steps: int = 1
+    generator_optimizer: Optimizer = Optimizer()
+    discriminator_optimizer: Optimizer = Optimizer()
+
+    def __post_init__(self):
+        _positive(self, "discriminator_steps")
+        if self.weight_clip is not None:
+            _positive(self, "weight_clip")
+        if self.loss == "wasserstein" and self.penalty is None and self.weight_clip is None:
+            raise _RangeError("loss: 'wasserstein' needs a Lipschitz constraint: a penalty or a weight_clip, received none.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Networks:
+    """The pair of networks: `name` in the table of `tfpaths.networks`, and their widths."""
+
+    name: str = "dcgan"
+    latent_dim: int = 64
+    generator_filters: int = 64
+    discriminator_filters: int = 64
+
+    def __post_init__(self):
+        _positive(self, "latent_dim", "generator_filters", "discriminator_filters")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long, and how often something is written. A step is one generator update with its discriminator updates."""
+
+    steps: int = 20_000
+    batch_size: int = 64
+    log_every: int = 100
+    sample_every: int = 500
+    checkpoint_every: int = 500
+    steps_per_execution: int = 1
+
+    def __post_init__(self):
+        _positive(self, *(field.name for field in dataclasses.fields(self)))
+        _require(
+            self.steps % self.steps_per_execution == 0,
+            "steps_per_execution",
+            f"a divisor of the {self.steps} steps",
+            self.steps_per_execution,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers."""
+
+    name: str
+    data: Data
+    variant: Variant
+    networks: Networks = Networks()
+    schedule: Schedule = Schedule()
+    seed: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self):
+        _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
+        choose("precision", self.precision, PRECISIONS)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as nested dictionaries of JSON values."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: Mapping[str, Any], cls: type = Experiment, path: str = "") -> Any:
+    """Reads what `to_dict` wrote.
+
+    Raises:
+      InputError: a field is missing, unknown, of the wrong type, or out of its range.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path or 'config'}: expected an object, received {values!r}.")
+    hints = typing.get_type_hints(cls)
+    for name in values:
+        choose(f"field {path}{name}" if path else "field", name, hints)
+    for field in dataclasses.fields(cls):
+        if field.name not in values:
+            raise InputError(f"{path}{field.name}: expected a value, received none.")
+    fields = {name: _typed(value, hints[name], f"{path}{name}") for name, value in values.items()}
+    try:
+        return cls(**fields)
+    except _RangeError as error:
+        raise InputError(f"{path}{error}") from None
+
+
+def override(config: Any, texts: Mapping[str, str]) -> Any:
+    """Returns `config` with the field at each path (`"variant.penalty.weight"`) replaced by its text, read as its type.
+
+    The whole is checked once, at the end, so that fields that depend on each other can change together.
+
+    Raises:
+      InputError: a path leads nowhere, a text is not of the field's type, or a value is out of its range.
+    """
+    values = to_dict(config)
+    for path, text in texts.items():
+        _assign(values, type(config), path.split("."), text, path)
+    return from_dict(values, type(config))
+
+
+def differences(one: Any, other: Any) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two configs differ: path -> (value in `one`, value in `other`)."""
+    found = {}
+    for path in sorted(_flat(one).keys() | _flat(other).keys()):
+        pair = (_flat(one).get(path), _flat(other).get(path))
+        if pair[0] != pair[1]:
+            found[path] = pair
+    return found
+
+
+def _flat(config: Any, path: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            leaves |= _flat(value, f"{path}{field.name}.")
+        else:
+            leaves[path + field.name] = value
+    return leaves
+
+
+def _assign(values: dict[str, Any], cls: type, keys: list[str], text: str, path: str) -> None:
+    hints = typing.get_type_hints(cls)
+    try:
+        key = choose("field", keys[0], hints)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if len(keys) == 1:
+        values[key] = _parse(text, hints[key], path)
+        return
+    kind = _kind(hints[key])
+    if not dataclasses.is_dataclass(kind) or values[key] is None:
+        raise InputError(f"{path}: expected fields below {key!r}, which is {values[key]!r}.")
+    _assign(values[key], typing.cast(type, kind), keys[1:], text, path)
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
+def _kind(hint: Any) -> Any:
+    """The type of a field that is set: `X` for `X` and for `X | None`."""
+    return next(option for option in _options(hint) if option is not type(None))
+
+
+def _parse(text: str, hint: Any, path: str) -> Any:
+    if type(None) in _options(hint) and text.lower() in ("none", "null"):
+        return None
+    kind = _kind(hint)
+    if dataclasses.is_dataclass(kind):
+        fields = ", ".join(f"{path}.{field.name}" for field in dataclasses.fields(kind))
+        raise InputError(f"{path}: expected one of its fields ({fields}), received {text!r} for the whole.")
+    try:
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        # 2e4 is an integer to a person.
+        return int(float(text)) if kind is int and float(text).is_integer() and "e" in text.lower() else kind(text)
+    except (KeyError, ValueError, OverflowError):
+        raise InputError(f"{path}: expected {_NAMES[kind]}, received {text!r}.") from None
+
+
+def _typed(value: Any, hint: Any, path: str) -> Any:
+    if value is None and type(None) in _options(hint):
+        return None
+    kind = _kind(hint)
+    if dataclasses.is_dataclass(kind):
+        return from_dict(value, typing.cast(type, kind), f"{path}.")
+    if kind is float and type(value) is int:
+        return float(value)
+    # `type is`, not isinstance: True is an int to Python, and a mistake to a reader of the config.
+    if type(value) is not kind:
+        raise InputError(f"{path}: expected {_NAMES[kind]}, received {value!r}.")
+    return value
+
+
+_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}

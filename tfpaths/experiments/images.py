@@ -1,0 +1,49 @@
+"""Data sets × variants: the image experiments, `<data>_<variant>`.
+
+A variant is a row of the paper's comparison. Losses, penalties, their weight of 10 and the critic's five updates are those
+of the cited papers; optimisers, widths and lengths are ours, since the paper's own are not at hand.
+"""
+
+from collections.abc import Iterator
+
+from tfpaths import config
+
+DATA = (config.Data(name="color_mnist"), config.Data(name="stacked_mnist"))
+
+_INTERPOLATION = config.Penalty(name="interpolation")
+_DRAGAN = config.Penalty(name="dragan")
+# Gulrajani et al. 2017, algorithm 1, with their beta_1 = 0.5 for images.
+_WGAN_GP_ADAM = config.Optimizer(learning_rate=1e-4)
+# Arjovsky et al. 2017, algorithm 1.
+_WGAN_RMSPROP = config.Optimizer(name="rmsprop", learning_rate=5e-5)
+
+VARIANTS = (
+    config.Variant(name="minimax", loss="minimax"),
+    config.Variant(name="ns", loss="non_saturating"),
+    config.Variant(
+        name="wgan",
+        loss="wasserstein",
+        weight_clip=0.01,
+        discriminator_steps=5,
+        generator_optimizer=_WGAN_RMSPROP,
+        discriminator_optimizer=_WGAN_RMSPROP,
+    ),
+    config.Variant(
+        name="wgan_gp",
+        loss="wasserstein",
+        penalty=_INTERPOLATION,
+        discriminator_steps=5,
+        generator_optimizer=_WGAN_GP_ADAM,
+        discriminator_optimizer=_WGAN_GP_ADAM,
+    ),
+    config.Variant(name="gan_gp", loss="non_saturating", penalty=_INTERPOLATION),
+    config.Variant(name="dragan", loss="minimax", penalty=_DRAGAN),
+    config.Variant(name="dragan_ns", loss="non_saturating", penalty=_DRAGAN),
+)
+
+
+def image_experiments() -> Iterator[config.Experiment]:
+    """The grid."""
+    for data in DATA:
+        for variant in VARIANTS:
+            yield config.Experiment(name=f"{data.name}_{variant.name}", data=data, variant=variant)

@@ -1,0 +1,230 @@
+"""The one GAN and its one training step: losses and penalties vary, the step does not."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfpaths import losses, penalties, streams
+
+# What is drawn within one discriminator update, or one generator update: a stream for each.
+_LATENTS, _PENALTY = 0, 1
+# A branch of the run's stream that training never reaches: its numbers are steps, which are never negative.
+_SAMPLES = -1
+
+
+class GAN(keras.Model):
+    """Two players, the loss of each, and a penalty on the discriminator's gradient.
+
+    Each step makes `discriminator_steps` updates of the discriminator, each on fresh latents and a fresh real batch,
+    then one of the generator on fresh latents:
+
+        discriminator: minimise loss.discriminator(D(x), D(G(z))) + penalty(D, x, G(z))
+        generator:     minimise loss.generator(D(G(z)))
+
+    Everything random in a step is a pure function of (seed, step, replica). Losses are means over the replica's batch;
+    under a `tf.distribute` strategy the update is that of the mean over the global batch. What is per replica:
+    BatchNorm's statistics and DRAGAN's std.
+
+    Args:
+      generator: latents `[batch, ...]` -> examples.
+      discriminator: examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
+      loss: a `losses.Loss`, or the name of one.
+      penalty: a `penalties.GradientPenalty`, or none.
+      discriminator_steps: discriminator updates for each generator update.
+      weight_clip: each of the discriminator's weights is kept in [-weight_clip, weight_clip], from its first update
+        on and after each one, so that the generator never sees a critic outside the box (Arjovsky et al. 2017).
+      seed: of every latent and every point of the penalty.
+    """
+
+    # What a step reports, each a scalar.
+    reported = ("discriminator_loss", "generator_loss", "penalty")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        loss: losses.Loss | str,
+        penalty: penalties.GradientPenalty | None = None,
+        discriminator_steps: int = 1,
+        weight_clip: float | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if discriminator_steps < 1:
+            raise ValueError(f"discriminator_steps: expected at least 1, received {discriminator_steps}.")
+        self.generator = generator
+        self.discriminator = discriminator
+        self.loss_pair = losses.get(loss) if isinstance(loss, str) else loss
+        self.penalty = penalty
+        self.discriminator_steps = discriminator_steps
+        self.weight_clip = weight_clip
+        self.seed = seed
+        # A TensorFlow variable: Keras' own cannot say that each replica counts the same steps.
+        self.steps = tf.Variable(
+            0, dtype=tf.int64, trainable=False, name="steps", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
+        # Keras would build a subclassed model by calling it on the data, and a GAN is called on latents.
+        self.built = True
+        if penalty is not None:
+            _warn_of_batch_norm(discriminator)
+
+    def compile(  # type: ignore[override]
+        self,
+        *,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        steps_per_execution: int = 1,
+        jit_compile: bool = False,
+    ) -> None:
+        """Gives each player its optimiser. Call it in the scope of the strategy, where there is one.
+
+        Args:
+          generator_optimizer: the generator's.
+          discriminator_optimizer: the discriminator's; another object.
+          steps_per_execution: how many steps run in one call of the compiled program.
+          jit_compile: whether the step is compiled by XLA.
+        """
+        if generator_optimizer is discriminator_optimizer:
+            raise ValueError("Expected an optimiser for each player, received the same object twice.")
+        super().compile(optimizer=None, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        # Their variables must exist before the first trace: a strategy cannot make them within it.
+        generator_optimizer.build(self.generator.trainable_variables)
+        discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.generator(latents, training=training)
+
+    def latents(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """z ~ N(0, I), `[num, ...]`, from the stream `seed`."""
+        return streams.normal(seed, (num, *self.generator.input_shape[1:]))
+
+    def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
+        """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""
+        latents = self.latents(num, streams.fold(streams.root(seed), _SAMPLES))
+        return self.generator(latents, training=False)
+
+    def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
+        """One step of the game.
+
+        Args:
+          *real_batches: a real batch for each of the discriminator's updates, or one that serves them all.
+
+        Returns:
+          discriminator_loss and penalty of the last discriminator update (the loss without the penalty), and
+          generator_loss.
+        """
+        batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in real_batches]
+        if len(batches) not in (1, self.discriminator_steps):
+            raise ValueError(f"Expected 1 or {self.discriminator_steps} real batches, received {len(batches)}.")
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = streams.fold(streams.root(self.seed), self.steps, replica)
+        for update in range(self.discriminator_steps):
+            real = batches[update % len(batches)]
+            discriminator_loss, penalty = self.update_discriminator(real, streams.fold(seed, update))
+        num = tf.shape(batches[0])[0]
+        generator_loss = self.update_generator(num, streams.fold(seed, self.discriminator_steps))
+        self.steps.assign_add(1)
+        return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss, "penalty": penalty}
+
+    def update_discriminator(self, real: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One descent on loss.discriminator + penalty; returns the two."""
+        fake = self.generator(self.latents(tf.shape(real)[0], streams.fold(seed, _LATENTS)), training=True)
+        variables = self.discriminator.trainable_variables
+        with _watching(variables) as tape:
+            real_logits = self.discriminator(real, training=True)
+            fake_logits = self.discriminator(fake, training=True)
+            loss = self.loss_pair.discriminator(real_logits, fake_logits)
+            penalty = tf.zeros_like(loss)
+            if self.penalty is not None:
+                penalty = self.penalty(self.discriminator, real, fake, seed=streams.fold(seed, _PENALTY))
+            total = loss + penalty
+            objective = self._shared(total, self.discriminator_optimizer)
+        self.discriminator_optimizer.apply(tape.gradient(objective, variables), variables)
+        if self.weight_clip is not None:
+            for variable in variables:
+                variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
+        return loss, penalty
+
+    def update_generator(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One descent on loss.generator, on `num` fresh latents; returns it."""
+        variables = self.generator.trainable_variables
+        with _watching(variables) as tape:
+            fake = self.generator(self.latents(num, streams.fold(seed, _LATENTS)), training=True)
+            loss = self.loss_pair.generator(self.discriminator(fake, training=True))
+            objective = self._shared(loss, self.generator_optimizer)
+        self.generator_optimizer.apply(tape.gradient(objective, variables), variables)
+        return loss
+
+    def fit(self, x=None, *args, **kwargs):
+        """Keras' `fit`. `x` yields real batches, or (real batch, anything); a step takes `discriminator_steps` of them.
+
+        An epoch is one pass through a finite data set.
+        """
+        if isinstance(x, tf.data.Dataset):
+            # A data set shuffles itself, and Keras warns where it is asked to.
+            kwargs.setdefault("shuffle", False)
+            batches = int(x.cardinality())
+            if batches > 0 and self.discriminator_steps > 1 and kwargs.get("steps_per_epoch") is None:
+                kwargs["steps_per_epoch"] = batches // self.discriminator_steps
+                x = x.repeat()
+        return super().fit(x, *args, **kwargs)
+
+    def make_train_function(self, force: bool = False):
+        """One `tf.function` that runs `steps_per_execution` steps on every replica and reduces each reported value.
+
+        Keras' own reduces scalars wrongly, or fails, with several steps per execution under the strategies of several
+        devices; this is the method it offers for replacement.
+        """
+        if self.train_function is not None and not force:
+            return self.train_function
+        strategy, count = self.distribute_strategy, self.steps_per_execution
+        step = tf.function(self.train_step, jit_compile=True) if self.jit_compile else self.train_step
+
+        def one_step(iterator):
+            batches = [next(iterator) for _ in range(self.discriminator_steps)]
+            values = strategy.run(step, args=tuple(batches))
+            return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
+
+        @tf.function(reduce_retracing=True)
+        def train_function(iterator):
+            if count == 1:
+                return one_step(iterator)
+            values = {name: tf.constant(0.0) for name in self.reported}
+            for _ in tf.range(count):
+                values = one_step(iterator)
+            return values
+
+        self.train_function = train_function
+        return train_function
+
+    def _shared(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+        """This replica's share of the loss: Keras' optimisers add up the gradients of all replicas."""
+        return optimizer.scale_loss(loss) / self.distribute_strategy.num_replicas_in_sync
+
+
+@contextlib.contextmanager
+def _watching(variables: list[keras.Variable]) -> Iterator[tf.GradientTape]:
+    """A tape that records what these variables touch and nothing else."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([variable.value for variable in variables])
+        yield tape
+
+
+def _warn_of_batch_norm(discriminator: keras.Model) -> None:
+    names = [
+        layer.name for layer in discriminator._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if names:
+        warnings.warn(
+            f"A gradient penalty is about the gradient at one example, and BatchNorm ({', '.join(names)}) makes the "
+            "discriminator's output for one depend on its whole batch.",
+            stacklevel=3,
+        )

@@ -1,0 +1,93 @@
+"""The command line: `python -m tfpaths.launch --exp=color_mnist_dragan_ns`. `--list` shows what there is."""
+
+import pathlib
+import shlex
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tfpaths import config, experiments, results, startup
+
+_MODES = ("train", "evaluate", "sample", "export", "report")
+_EXP = flags.DEFINE_string("exp", None, "The experiment's name; --list shows them.")
+_LIST = flags.DEFINE_bool("list", False, "List the experiments and stop.")
+_MODE = flags.DEFINE_string("mode", "train", f"One of {', '.join(_MODES)}.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run directory. Default: runs/<exp>.")
+_STEPS = flags.DEFINE_integer("steps", None, "Generator updates. Default: the experiment's.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "The global batch size. Default: the experiment's.")
+_SEED = flags.DEFINE_integer("seed", None, "The run's seed. Default: the experiment's.")
+_SET = flags.DEFINE_multi_string("set", [], "path.to.field=value for any other field of the config; repeatable.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared TFDS data. Default: TFDS_DATA_DIR, then TFDS's own.")
+_SOURCE = flags.DEFINE_string("source", None, f"Where digits come from: {', '.join(config.SOURCES)}. Default: auto.")
+_STRATEGY = flags.DEFINE_string("strategy", "auto", "auto, one_device, mirrored, multi_worker or tpu.")
+_TPU = flags.DEFINE_string("tpu", None, "The TPU's name or address, with --strategy=tpu.")
+_PRECISION = flags.DEFINE_string("precision", None, f"One of {', '.join(config.PRECISIONS)}. Default: float32.")
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Reads the flags; a mistake in them is one line and exit status 2."""
+    own = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]) if flag.name != "flagfile"]
+    if not {"--help", "-h", "-help", "-?"}.isdisjoint(argv):
+        print(__doc__, *(f"  --{flag.name:<11} {flag.help}" for flag in own), sep="\n")
+        sys.exit(0)
+    try:
+        return flags.FLAGS(argv)
+    except flags.UnrecognizedFlagError as error:
+        sys.exit(_refuse(config.unknown("flag", f"--{error.flagname}", [f"--{flag.name}" for flag in own])))
+    except flags.Error as error:
+        sys.exit(_refuse(error))
+
+
+def experiment() -> config.Experiment:
+    """The experiment that the flags describe."""
+    if _EXP.value is None:
+        raise config.InputError("--exp: expected the name of an experiment, received none; --list shows them.")
+    texts = {}
+    for assignment in _SET.value:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise config.InputError(f"--set: expected path.to.field=value, received {assignment!r}.")
+        texts[path] = text
+    named = {"schedule.steps": _STEPS, "schedule.batch_size": _BATCH_SIZE, "seed": _SEED}
+    named |= {"data.source": _SOURCE, "precision": _PRECISION}
+    texts |= {path: str(flag.value) for path, flag in named.items() if flag.value is not None}
+    return config.override(experiments.get(_EXP.value), texts)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs what the flags ask for; returns the exit status."""
+    try:
+        if len(argv) > 1:
+            raise config.InputError(f"expected flags only, received {argv[1]!r}; --help shows them.")
+        if _LIST.value:
+            print("\n".join(experiments.names()))
+            return 0
+        if config.choose("mode", _MODE.value, _MODES) != "train":
+            raise config.InputError(f"--mode: expected 'train', received {_MODE.value!r}, which is still to come.")
+        value = experiment()
+        workdir = _WORKDIR.value or f"runs/{value.name}"
+        # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
+        results.RunDirectory(pathlib.Path(workdir)).continued(value)
+        startup.import_tensorflow()
+        from tfpaths import training
+
+        run = training.train(
+            value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value
+        )
+        print(training.farewell(run, shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])))
+        # 128 + the signal's number, as a shell reports a process that a signal ended.
+        return 0 if run.stopped_by is None else 128 + run.stopped_by
+    except config.InputError as error:
+        return _refuse(error)
+    except config.RunError as error:
+        return _refuse(error, status=1)
+
+
+def _refuse(error: Exception, status: int = 2) -> int:
+    print("tfpaths:", " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,260 @@
+"""Gradient penalties: where the discriminator's gradient is taken, and how its norm is punished.
+
+    penalty = weight * E (||grad_p D(p)||_2 - target)^2
+
+with one norm per example, over all axes but the batch's. A penalty is a Keras layer without weights, called as
+`penalty(discriminator, real, fake)`. A new one is a subclass with one method, `points`.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfpaths import config, numerics, streams
+
+
+def gradient_penalty(
+    gradient_norms: tf.Tensor, *, weight: float = 10.0, target: float = 1.0, one_sided: bool = False
+) -> tf.Tensor:
+    """weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 where `one_sided`.
+
+    Args:
+      gradient_norms: `[batch]`.
+      weight: the paper's lambda; 10 in Gulrajani et al. 2017, equation 3.
+      target: the norm at which nothing is paid; 1 there.
+      one_sided: whether only norms above the target pay (Gulrajani et al. 2017, section 4, "one-sided penalty").
+
+    Returns:
+      A scalar.
+    """
+    excess = gradient_norms - target
+    if one_sided:
+        excess = tf.nn.relu(excess)
+    return weight * tf.reduce_mean(tf.square(excess))
+
+
+def interpolate(real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """a x + (1 - a) G(z), a ~ U[0, 1), one a per example. Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1.
+
+    Public code is seen to draw a from a normal distribution, or once for the whole batch; neither is the paper's.
+    """
+    a = streams.uniform(seed, _per_example(real))
+    return a * real + (1.0 - a) * fake
+
+
+def perturb(
+    real: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    noise: str = "uniform",
+    noise_scale: float = 0.5,
+    interpolated: bool = True,
+) -> tf.Tensor:
+    """x + a c std(x) u: points around the real data. Kodali et al. 2017 (arXiv 1705.07215).
+
+    std is that of the whole batch, a single number; a ~ U[0, 1), one per example; u is drawn per element.
+
+    Args:
+      real: `[batch, ...]`.
+      seed: the stream to draw from.
+      noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
+      noise_scale: c.
+      interpolated: whether a is drawn; otherwise it is 1.
+
+    Returns:
+      The points, of the shape of `real`.
+    """
+    if noise == "gaussian":
+        u = streams.normal(streams.fold(seed, 0), tf.shape(real))
+    else:
+        u = streams.uniform(streams.fold(seed, 0), tf.shape(real)) - (0.5 if noise == "centered_uniform" else 0.0)
+    a = streams.uniform(streams.fold(seed, 1), _per_example(real)) if interpolated else 1.0
+    return real + a * noise_scale * tf.math.reduce_std(real) * u
+
+
+def _per_example(x: tf.Tensor) -> tf.Tensor:
+    """The shape of one number for each example, with as many axes as `x`: any rank, any number of channels."""
+    return tf.concat([tf.shape(x)[:1], tf.ones([tf.rank(x) - 1], tf.int32)], axis=0)
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class GradientPenalty(keras.layers.Layer):
+    """weight * E (||grad_p D(p)||_2 - target)^2; a subclass says in `points` where p lies.
+
+    The gradient is that of the logit, one norm per example, over all axes but the first. Points, norm and penalty are
+    float32 under every precision policy: only the discriminator itself computes in its own. The root has an epsilon of
+    1e-12, so that the gradient at a dead critic is finite and a norm of 1 reads 1.
+
+    Args:
+      weight: the factor before the mean.
+      target: the norm at which nothing is paid; zero for a zero-centred penalty.
+      one_sided: whether only norms above the target pay.
+      seed: what the points are drawn from where the caller hands no stream. `GAN` always does.
+      **kwargs: Keras' `name`.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float = 10.0,
+        target: float = 1.0,
+        one_sided: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        # No autocast: a policy of half precision would otherwise round the points before their gradient is taken.
+        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        # Keras allows only tensors as positional arguments, and the first one here is a network.
+        self._allow_non_tensor_positional_args = True
+        self.weight = weight
+        self.target = target
+        self.one_sided = one_sided
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Where the gradient is taken.
+
+        Args:
+          real: `[batch, ...]`, float32.
+          fake: of the same shape.
+          seed: the stream for whatever is drawn; hand it to `tfpaths.streams`.
+
+        Returns:
+          `[batch, ...]`: one point for each example.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say where its gradient is taken: define points().")
+
+    def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
+        """What is differentiated: one number per point. Here, the logit."""
+        return discriminator(points, training=True)
+
+    def call(
+        self,
+        discriminator: keras.Model,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The weighted penalty, a float32 scalar.
+
+        Args:
+          discriminator: maps `[batch, ...]` to one logit per example.
+          real: real examples, `[batch, ...]`.
+          fake: generated examples, of the same shape.
+          seed: the stream of this call; without one, the layer's own next one.
+
+        Raises:
+          ValueError: `real` and `fake` differ in shape.
+        """
+        if not real.shape.is_compatible_with(fake.shape):
+            raise ValueError(f"Expected fake of the shape of real, {real.shape}, received {fake.shape}.")
+        if seed is None:
+            seed = tf.cast(self.seed_generator.next(), tf.int32)
+        # The point is a place, not a function of the players: nothing flows back through it.
+        points = tf.stop_gradient(self.points(tf.cast(real, tf.float32), tf.cast(fake, tf.float32), seed))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            outputs = self.outputs(discriminator, points)
+        # An example's output depends on that example alone, so the gradient of the sum holds the gradient of each.
+        gradients = tape.gradient(outputs, points)
+        return gradient_penalty(
+            numerics.per_example_norm(gradients),
+            weight=self.weight,
+            target=self.target,
+            one_sided=self.one_sided,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "weight": self.weight,
+            "target": self.target,
+            "one_sided": self.one_sided,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class InterpolationPenalty(GradientPenalty):
+    """The gradient between real and generated examples: p = a x + (1 - a) G(z), a ~ U[0, 1) per example.
+
+    Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1: WGAN-GP with the Wasserstein loss, GAN-GP with the
+    non-saturating one (Fedus, Rosca et al. 2017).
+    """
+
+    def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return interpolate(real, fake, seed)
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class DRAGANPenalty(GradientPenalty):
+    """The gradient around real examples: p = x + a c std(x) u. Kodali et al. 2017 (arXiv 1705.07215).
+
+    The default is the authors' notebook. Published code differs, and each of these is a DRAGAN somewhere:
+
+    | source | options |
+    | --- | --- |
+    | the authors' notebook, and most ports | the default: u ~ U[0, 1), a ~ U[0, 1), c = 0.5 |
+    | two-sided, without a (compare_gan 2 and 3) | `noise="centered_uniform", noise_scale=1.0, interpolate=False` |
+    | Gaussian (the paper's last version) | `noise="gaussian", interpolate=False`, noise_scale their c |
+    | on the probability (compare_gan 1) | `on_probability=True` |
+
+    compare_gan keeps images in [0, 1] and clips the points to that range; here they are not clipped. std is that of the
+    replica's batch.
+
+    Args:
+      noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
+      noise_scale: c.
+      interpolate: whether a is drawn; otherwise it is 1.
+      on_probability: whether the gradient is that of sigmoid(D) instead of D.
+      **kwargs: those of `GradientPenalty`.
+    """
+
+    def __init__(
+        self,
+        *,
+        noise: str = "uniform",
+        noise_scale: float = 0.5,
+        interpolate: bool = True,
+        on_probability: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.noise = config.choose("noise", noise, config.NOISES)
+        self.noise_scale = noise_scale
+        self.interpolate = interpolate
+        self.on_probability = on_probability
+
+    def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        del fake
+        return perturb(
+            real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate
+        )
+
+    def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
+        logits = super().outputs(discriminator, points)
+        return tf.sigmoid(logits) if self.on_probability else logits
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "noise": self.noise,
+            "noise_scale": self.noise_scale,
+            "interpolate": self.interpolate,
+            "on_probability": self.on_probability,
+        }
+
+
+PENALTIES: dict[str, type[GradientPenalty]] = {"interpolation": InterpolationPenalty, "dragan": DRAGANPenalty}
+
+
+def get(name: str) -> type[GradientPenalty]:
+    """The layer class of that name: `interpolation` or `dragan`.
+
+    Raises:
+      InputError: there is none; the line names the nearest.
+    """
+    return PENALTIES[config.choose("penalty", name, PENALTIES)]

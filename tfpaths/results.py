@@ -1,0 +1,156 @@
+"""What a run leaves behind: its directory, its rows, its results. No TensorFlow."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tfpaths import config as config_lib
+
+# What may differ when a run is continued: none of these changes what is computed at a given step.
+_MAY_CHANGE = {f"schedule.{field.name}" for field in dataclasses.fields(config_lib.Schedule)} - {"schedule.batch_size"}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The places in a run directory."""
+
+    path: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> pathlib.Path:
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        return self.path / "tensorboard"
+
+    @property
+    def results(self) -> pathlib.Path:
+        return self.path / "results.json"
+
+    def continued(self, config: config_lib.Experiment) -> config_lib.Experiment:
+        """The config to run with here: `config`, with `--source=auto` settled as this run settled it. Writes nothing.
+
+        Raises:
+          InputError: the path is not a directory that a run can be written to, holds something other than a run, or
+            holds a run of another config; the line names the fields that differ.
+        """
+        self._check_place()
+        if not self.config.exists():
+            return config
+        try:
+            known = config_lib.from_dict(json.loads(self.config.read_text()))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, config_lib.InputError) as error:
+            raise config_lib.InputError(f"{self.config}: expected the config of a run: {error}") from error
+        if config.data.source == "auto":
+            config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=known.data.source))
+        found = {k: v for k, v in config_lib.differences(known, config).items() if k not in _MAY_CHANGE}
+        if found:
+            listed = "; ".join(f"{field} is {old!r} there and {new!r} here" for field, (old, new) in found.items())
+            raise config_lib.InputError(f"--workdir: {self.path} holds another experiment: {listed}.")
+        return config
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the directory and keeps every other run out of it.
+
+        Raises:
+          InputError: the directory cannot be written, or another run is writing to it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
+        except OSError as error:
+            raise config_lib.InputError(
+                f"--workdir: expected a place that can be written, received {str(self.path)!r} ({error.strerror})."
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise config_lib.InputError(f"--workdir: another run is writing to {self.path}.") from None
+            yield
+
+    def _check_place(self) -> None:
+        for place in (self.path, *self.path.absolute().parents):
+            if place.exists():
+                break
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise config_lib.InputError(
+                f"--workdir: expected a place that can be written, received {str(self.path)!r} ({place} "
+                f"{'is not a directory' if not place.is_dir() else 'is read-only'})."
+            )
+        if place == self.path and not self.config.exists():
+            others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
+            if others:
+                raise config_lib.InputError(
+                    f"--workdir: expected a new or empty directory, or one of a run; {self.path} has no config.json and "
+                    f"holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
+                )
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes `value` so that a reader sees the old file or the new one, never a part."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file at once: into a neighbour first, which then takes its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp's own mode hides the file from everybody else.
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise
+
+
+def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
+    """Adds one line to a file of rows."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The rows of a file; none where there is no file. A last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def keep_rows(path: pathlib.Path, last_step: int) -> None:
+    """Drops what was written after `last_step`: a resumed run writes those rows again."""
+    rows = read_rows(path)
+    kept = [row for row in rows if row["step"] <= last_step]
+    if path.exists():
+        write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept).encode())

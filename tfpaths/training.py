@@ -1,0 +1,235 @@
+"""`train`: from an experiment's value to a run directory."""
+
+import dataclasses
+import importlib.metadata
+import pathlib
+import platform
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tqdm
+
+from tfpaths import callbacks, config as config_lib, data, distribution, losses, networks, penalties, results
+from tfpaths.checkpoints import Checkpoints
+from tfpaths.gan import GAN
+
+_PACKAGES = ("tfpaths", "tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a call of `train` ended.
+
+    Attributes:
+      directory: the run directory.
+      start: the step from which it went on; 0 for a new run.
+      step: the step that was reached.
+      seconds: how long training took, this time.
+      stopped_by: the signal that ended it before its last step, or none.
+    """
+
+    directory: results.RunDirectory
+    start: int
+    step: int
+    seconds: float
+    stopped_by: signal.Signals | None
+
+
+def train(
+    config: config_lib.Experiment,
+    workdir: str | pathlib.Path,
+    *,
+    data_dir: str | None = None,
+    strategy: str = "auto",
+    tpu: str | None = None,
+) -> Run:
+    """Trains an experiment in a run directory, from its last checkpoint where there is one, and writes the results.
+
+    Args:
+      config: the experiment.
+      workdir: the run directory: a new one, or one of this experiment.
+      data_dir: prepared TFDS data.
+      strategy: a name of `tfpaths.distribution`.
+      tpu: the TPU's name or address.
+
+    Raises:
+      InputError: something asked for cannot be; nothing was written.
+      NotFiniteError: a loss or the penalty became NaN or infinite.
+    """
+    directory = results.RunDirectory(pathlib.Path(workdir))
+    config = directory.continued(config)
+    schedule, variant = config.schedule, config.variant
+    images = data.load(config.data.name, source=config.data.source, data_dir=data_dir, seed=config.data.seed)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
+    images.batches(schedule.batch_size)  # Refuses a batch larger than the data before anything is written.
+    with distribution.get(strategy, tpu).scope():
+        gan = build(config, images.shape)
+
+    with directory.locked(), callbacks.StopOnSignal() as stop:
+        checkpoints = Checkpoints(directory.checkpoints, gan)
+        start = checkpoints.restore()
+        if start > schedule.steps:
+            raise config_lib.InputError(
+                f"--steps: expected at least the {start} that {directory.path} has run, received {schedule.steps}."
+            )
+        results.write_json(directory.config, config_lib.to_dict(config))
+        results.keep_rows(directory.metrics, start)
+        began = time.perf_counter()
+        if start < schedule.steps:
+            first_batch = start * variant.discriminator_steps
+            batches = images.batches(schedule.batch_size, seed=config.seed, start=first_batch)
+            _fit(gan, batches, config, directory, checkpoints, stop)
+        checkpoints.save()
+        step = int(gan.steps)
+        if step == schedule.steps:
+            results.write_json(directory.results, _results(config, directory, step, images))
+        return Run(
+            directory=directory,
+            start=start,
+            step=step,
+            seconds=time.perf_counter() - began,
+            stopped_by=stop.received if step < schedule.steps else None,
+        )
+
+
+def farewell(run: Run, command: str) -> str:
+    """The last lines of a run: how it ended, where everything is, and how to go on with `command`."""
+    place = run.directory
+    took = tqdm.tqdm.format_interval(run.seconds)
+    if run.stopped_by is not None:
+        head = f"Stopped by {run.stopped_by.name} at step {run.step}, and saved. To go on, give the same command:\n  {command}"
+    elif run.start == run.step:
+        head = f"Nothing to do: this run is at step {run.step} already. More --steps continue it."
+    else:
+        head = f"Finished at step {run.step} after {took}."
+    pictures = sorted(place.samples.glob("step_*.png"))
+    lines = {
+        "samples": pictures[-1] if pictures else place.samples,
+        "metrics": place.metrics,
+        "results": place.results,
+        "checkpoint": place.checkpoints / f"step-{run.step}",
+        "curves": f"tensorboard --logdir {place.tensorboard}",
+    }
+    if run.stopped_by is not None:
+        del lines["results"]
+    return "\n".join([head, *(f"  {name:<11}{value}" for name, value in lines.items())])
+
+
+def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
+    """The compiled GAN that a config describes. Call it in the scope of the strategy.
+
+    Raises:
+      InputError: a name in the config is unknown, or the networks do not fit the images.
+    """
+    variant = config.variant
+    loss = losses.get(variant.loss)
+    penalty = None if variant.penalty is None else _penalty(variant.penalty)
+    generator, discriminator = networks.build(
+        config.networks, image_shape, seed=config.seed, precision=config.precision
+    )
+    gan = GAN(
+        generator,
+        discriminator,
+        loss=loss,
+        penalty=penalty,
+        discriminator_steps=variant.discriminator_steps,
+        weight_clip=variant.weight_clip,
+        seed=config.seed,
+    )
+    gan.compile(
+        generator_optimizer=_optimizer(variant.generator_optimizer, config.precision),
+        discriminator_optimizer=_optimizer(variant.discriminator_optimizer, config.precision),
+        steps_per_execution=config.schedule.steps_per_execution,
+    )
+    return gan
+
+
+def _fit(
+    gan: GAN,
+    batches: tf.data.Dataset,
+    config: config_lib.Experiment,
+    directory: results.RunDirectory,
+    checkpoints: Checkpoints,
+    stop: callbacks.StopOnSignal,
+) -> None:
+    schedule, last = config.schedule, config.schedule.steps
+    writer = tf.summary.create_file_writer(str(directory.tensorboard))
+    progress = callbacks.Progress(last)
+    rows = callbacks.Rows(
+        schedule.log_every,
+        last,
+        path=directory.metrics,
+        writer=writer,
+        examples_per_step=schedule.batch_size * config.variant.discriminator_steps,
+        listeners=(progress.row,),
+    )
+    grids = callbacks.SampleGrids(
+        schedule.sample_every, last, directory=directory.samples, writer=writer, seed=config.seed
+    )
+    save = callbacks.SaveCheckpoints(schedule.checkpoint_every, last, checkpoints=checkpoints)
+    try:
+        gan.fit(
+            batches,
+            steps_per_epoch=last - int(gan.steps),
+            verbose=0,
+            callbacks=[progress, rows, grids, save, stop],
+        )
+    finally:
+        progress.close()
+        writer.close()
+
+
+def _penalty(penalty: config_lib.Penalty) -> penalties.GradientPenalty:
+    """The layer of a penalty's config: its fields are the layer's arguments, as far as the layer has them."""
+    options: dict[str, Any] = {"weight": penalty.weight, "target": penalty.target, "one_sided": penalty.one_sided}
+    if penalty.name == "dragan":
+        options |= {
+            "noise": penalty.noise,
+            "noise_scale": penalty.noise_scale,
+            "interpolate": penalty.interpolate,
+        }
+    return penalties.get(penalty.name)(**options)
+
+
+def _optimizer(optimizer: config_lib.Optimizer, precision: str) -> keras.optimizers.Optimizer:
+    rate = optimizer.learning_rate
+    if optimizer.name == "adam":
+        made = keras.optimizers.Adam(rate, beta_1=optimizer.beta_1, beta_2=optimizer.beta_2)
+    else:
+        made = {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[optimizer.name](rate)
+    # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
+    return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made
+
+
+def _results(
+    config: config_lib.Experiment, directory: results.RunDirectory, step: int, images: data.Images
+) -> dict[str, Any]:
+    last = results.read_rows(directory.metrics)[-1:]
+    metrics = {name: value for row in last for name, value in row.items() if name in GAN.reported}
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)}
+    return {
+        "experiment": config.name,
+        "step": step,
+        "seed": config.seed,
+        "metrics": metrics,
+        "protocol": {
+            "data": config.data.name,
+            "data_source": images.source,
+            "train_examples": images.size,
+            "batch_size": config.schedule.batch_size,
+            "precision": config.precision,
+        },
+        "versions": {"python": platform.python_version(), **versions},
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
