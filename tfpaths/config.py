@@ -57,7 +57,7 @@ def _positive(owner: object, *fields: str) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """Which images: `name` in the table of `tfpaths.data`, where they come from, and the seed of what is drawn per example.
+    """Which images: `name` in the table of `tfpaths.data`, where they come from, and a seed for what each one draws.
 
     `seed` fixes the colours of `color_mnist` and the triples of `stacked_mnist`. It is not the run's seed: runs that
     differ in their own seed see the same data set in another order, so that their scores can be compared.
@@ -90,8 +90,8 @@ class Penalty:
         choose("noise", self.noise, NOISES)
         if self.name != "dragan":
             for field in ("noise", "noise_scale", "interpolate"):
-                default = type(self).__dataclass_fields__[field].default
-                _require(getattr(self, field) == default, field, f"{default!r} with {self.name!r}", getattr(self, field))
+                value, default = getattr(self, field), type(self).__dataclass_fields__[field].default
+                _require(value == default, field, f"{default!r} with the penalty {self.name!r}", value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class Variant:
         if self.weight_clip is not None:
             _positive(self, "weight_clip")
         if self.loss == "wasserstein" and self.penalty is None and self.weight_clip is None:
-            raise _RangeError("loss: 'wasserstein' needs a Lipschitz constraint: a penalty or a weight_clip, received none.")
+            raise _RangeError("loss: expected a penalty or a weight_clip beside 'wasserstein', received neither.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

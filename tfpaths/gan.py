@@ -30,7 +30,7 @@ class GAN(keras.Model):
     BatchNorm's statistics and DRAGAN's std.
 
     Args:
-      generator: latents `[batch, ...]` -> examples.
+      generator: latents `[batch, ...]` -> examples; its `input_shape` says what latents to draw.
       discriminator: examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
       loss: a `losses.Loss`, or the name of one.
       penalty: a `penalties.GradientPenalty`, or none.
@@ -42,6 +42,7 @@ class GAN(keras.Model):
 
     # What a step reports, each a scalar.
     reported = ("discriminator_loss", "generator_loss", "penalty")
+    train_function: Any
 
     def __init__(
         self,
@@ -203,7 +204,7 @@ class GAN(keras.Model):
             return values
 
         self.train_function = train_function
-        return train_function
+        return self.train_function
 
     def _shared(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         """This replica's share of the loss: Keras' optimisers add up the gradients of all replicas."""

@@ -49,9 +49,14 @@ def experiment() -> config.Experiment:
         if not equals:
             raise config.InputError(f"--set: expected path.to.field=value, received {assignment!r}.")
         texts[path] = text
-    named = {"schedule.steps": _STEPS, "schedule.batch_size": _BATCH_SIZE, "seed": _SEED}
-    named |= {"data.source": _SOURCE, "precision": _PRECISION}
-    texts |= {path: str(flag.value) for path, flag in named.items() if flag.value is not None}
+    named = {
+        "schedule.steps": _STEPS.value,
+        "schedule.batch_size": _BATCH_SIZE.value,
+        "seed": _SEED.value,
+        "data.source": _SOURCE.value,
+        "precision": _PRECISION.value,
+    }
+    texts |= {path: str(value) for path, value in named.items() if value is not None}
     return config.override(experiments.get(_EXP.value), texts)
 
 
@@ -72,9 +77,7 @@ def main(argv: Sequence[str]) -> int:
         startup.import_tensorflow()
         from tfpaths import training
 
-        run = training.train(
-            value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value
-        )
+        run = training.train(value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value)
         print(training.farewell(run, shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])))
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by

@@ -78,7 +78,7 @@ def least_squares_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))). Lim and Ye 2017 (arXiv 1705.02894); Miyato et al. 2018, equation 16."""
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))). Lim and Ye 2017 (arXiv 1705.02894)."""
     return _wargs.wasserstein_hinge_discriminator_loss(real_logits, fake_logits, loss_collection=None)
 
 

@@ -230,9 +230,7 @@ class DRAGANPenalty(GradientPenalty):
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         del fake
-        return perturb(
-            real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate
-        )
+        return perturb(real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate)
 
     def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
         logits = super().outputs(discriminator, points)

@@ -102,8 +102,8 @@ class RunDirectory:
             others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
             if others:
                 raise config_lib.InputError(
-                    f"--workdir: expected a new or empty directory, or one of a run; {self.path} has no config.json and "
-                    f"holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
+                    f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "
+                    f" {', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
                 )
 
 

@@ -48,8 +48,12 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
                 os.write(stream_fd, ("\n".join(kept) + "\n").encode())
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept."""
+def import_tensorflow(logical_cpus: int | None = None) -> None:
+    """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
+
+    Args:
+      logical_cpus: shows the processor as this many devices, for a strategy of several replicas without a GPU.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TFDS and TensorFlow tell through absl what they read and how long it took.
     absl.logging.set_verbosity(absl.logging.WARNING)
@@ -57,4 +61,7 @@ def import_tensorflow() -> None:
     with filtered_stderr():
         import tensorflow as tf
 
+        if logical_cpus is not None:
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical_cpus)
         tf.config.list_logical_devices()

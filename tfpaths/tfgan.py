@@ -7,7 +7,7 @@ TF-GAN's last release needs two things that TensorFlow has since dropped (github
 - `tf.estimator`: a base class is taken from it while TF-GAN is imported, and a sub-package is built on it. The name
   stands in TensorFlow for the time of that import only, and an empty module stands for `tensorflow_gan.estimator`.
 - `tf.compat.v1.layers.flatten`: the kernel distance and the Inception metrics call it. Each module of TF-GAN, its
-  tests included, gets a view of TensorFlow as its own `tf`, in which that name exists. TensorFlow itself is not touched.
+  tests included, gets a view of TensorFlow as its own `tf`, in which that name exists. TensorFlow is not touched.
 """
 
 import importlib.abc

@@ -13,7 +13,8 @@ import keras
 import tensorflow as tf
 import tqdm
 
-from tfpaths import callbacks, config as config_lib, data, distribution, losses, networks, penalties, results
+from tfpaths import callbacks, data, distribution, losses, networks, penalties, results
+from tfpaths import config as config_lib
 from tfpaths.checkpoints import Checkpoints
 from tfpaths.gan import GAN
 
@@ -101,7 +102,7 @@ def farewell(run: Run, command: str) -> str:
     place = run.directory
     took = tqdm.tqdm.format_interval(run.seconds)
     if run.stopped_by is not None:
-        head = f"Stopped by {run.stopped_by.name} at step {run.step}, and saved. To go on, give the same command:\n  {command}"
+        head = f"Stopped by {run.stopped_by.name} at step {run.step}, and saved. The same command goes on:\n  {command}"
     elif run.start == run.step:
         head = f"Nothing to do: this run is at step {run.step} already. More --steps continue it."
     else:

@@ -1,4 +1,4 @@
-"""Color MNIST (70 modes) and Stacked MNIST (1,000 modes): what is drawn per example is a pure function of its position."""
+"""Color MNIST (70 modes) and Stacked MNIST (1,000 modes): what an example draws is a pure function of its position."""
 
 import numpy as np
 import tensorflow as tf

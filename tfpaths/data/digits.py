@@ -14,8 +14,7 @@ from tfpaths import config
 _MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz"
 _ANSWER_WITHIN_SECONDS = 6.0
 _WAYS_OUT = (
-    "Prepared data: --data_dir or TFDS_DATA_DIR; with a network TFDS downloads it; "
-    "without either: --source=embedded."
+    "Prepared data: --data_dir or TFDS_DATA_DIR; with a network TFDS downloads it; without either: --source=embedded."
 )
 
 

@@ -1,7 +1,7 @@
 """Data sets × variants: the image experiments, `<data>_<variant>`.
 
-A variant is a row of the paper's comparison. Losses, penalties, their weight of 10 and the critic's five updates are those
-of the cited papers; optimisers, widths and lengths are ours, since the paper's own are not at hand.
+A variant is a row of the paper's comparison. Losses, penalties, their weight of 10 and the critic's five updates are
+those of the cited papers; optimisers, widths and lengths are ours, since the paper's own are not at hand.
 """
 
 from collections.abc import Iterator

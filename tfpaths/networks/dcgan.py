@@ -1,7 +1,7 @@
 """The DCGAN pair for images of 28, 32 and 64 pixels and any number of channels.
 
-After Radford et al. 2015 (arXiv 1511.06434): strided convolutions, BatchNorm and ReLU in the generator, LeakyReLU 0.2 in
-the discriminator, weights from N(0, 0.02). The discriminator has no BatchNorm: a gradient penalty is about the gradient
+After Radford et al. 2015 (arXiv 1511.06434): strided convolutions, BatchNorm and ReLU in the generator, LeakyReLU 0.2
+in the discriminator. The discriminator has no BatchNorm: a gradient penalty is about the gradient
 at one example, and BatchNorm makes an example's output depend on the others of its batch. Widths are ours; the paper
 does not state its own.
 """
@@ -69,9 +69,7 @@ def discriminator(
     weights = _initializers(seed)
     images = x = keras.Input(tuple(image_shape))
     for level in range(halvings):
-        x = keras.layers.Conv2D(
-            filters * 2**level, 4, 2, "same", kernel_initializer=next(weights), dtype=precision
-        )(x)
+        x = keras.layers.Conv2D(filters * 2**level, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
         x = layers.LeakyReLU(0.2, dtype=precision)(x)
     x = keras.layers.Flatten(dtype=precision)(x)
     logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)

@@ -1,0 +1,228 @@
+"""The training step, by hand: one-parameter players, plain gradient descent."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import constant_generator, linear
+from scipy.special import expit
+
+from tfpaths import config, losses, networks, penalties
+from tfpaths.gan import GAN
+
+REAL = np.array([[0.5], [-1.0], [2.0], [0.25]], np.float32)
+W, B, RATE, WEIGHT = 0.7, -0.4, 0.1, 10.0
+
+# With D(x) = w x and G(z) = b, the derivative of each loss by w, and of the generator's by b.
+DISCRIMINATOR_SLOPE = {
+    "minimax": lambda w, b, x: np.mean(-x * expit(-w * x)) + b * expit(w * b),
+    "non_saturating": lambda w, b, x: np.mean(-x * expit(-w * x)) + b * expit(w * b),
+    "wasserstein": lambda w, b, x: b - np.mean(x),
+    "least_squares": lambda w, b, x: np.mean((w * x - 1) * x) + w * b * b,
+    "hinge": lambda w, b, x: np.mean(np.where(w * x < 1, -x, 0)) + (b if w * b > -1 else 0),
+}
+GENERATOR_SLOPE = {
+    "minimax": lambda w, b: -w * expit(w * b),
+    "non_saturating": lambda w, b: -w * expit(-w * b),
+    "wasserstein": lambda w, b: -w,
+    "least_squares": lambda w, b: (w * b - 1) * w,
+    "hinge": lambda w, b: -w,
+}
+
+
+def penalty_slope(w):
+    # The gradient of D is w everywhere: d/dw weight (|w| - 1)^2.
+    return 2 * WEIGHT * (abs(w) - 1) * np.sign(w)
+
+
+def players(loss, penalty=None, optimizer=keras.optimizers.SGD, **options):
+    gan = GAN(constant_generator(B), linear([W]), loss=loss, penalty=penalty, **options)
+    gan.compile(generator_optimizer=optimizer(RATE), discriminator_optimizer=optimizer(RATE))
+    return gan
+
+
+def parameters(gan):
+    return float(gan.discriminator.trainable_variables[0].numpy().item()), float(
+        gan.generator.trainable_variables[0].numpy()
+    )
+
+
+@pytest.mark.parametrize("penalty", [None, *sorted(penalties.PENALTIES)])
+@pytest.mark.parametrize("loss", sorted(losses.LOSSES))
+def test_one_step_is_the_derivation(loss, penalty):
+    layer = None if penalty is None else penalties.get(penalty)(weight=WEIGHT)
+    gan = players(loss, layer)
+    reported = gan.train_step(tf.constant(REAL))
+    slope = DISCRIMINATOR_SLOPE[loss](W, B, REAL) + (0 if penalty is None else penalty_slope(W))
+    w = W - RATE * slope
+    # The generator answers the discriminator that has just moved.
+    b = B - RATE * GENERATOR_SLOPE[loss](w, B)
+    np.testing.assert_allclose(parameters(gan), (w, b), rtol=1e-5)
+    expected = 0 if penalty is None else WEIGHT * (W - 1) ** 2
+    np.testing.assert_allclose(reported["penalty"], expected, rtol=1e-5)
+    assert set(reported) == set(gan.reported)
+
+
+def test_the_reported_discriminator_loss_is_without_the_penalty():
+    reported = players("wasserstein", penalties.InterpolationPenalty()).train_step(tf.constant(REAL))
+    np.testing.assert_allclose(reported["discriminator_loss"], W * B - W * REAL.mean(), rtol=1e-6)
+
+
+def test_n_discriminator_updates_each_on_a_batch_of_its_own():
+    gan = players("wasserstein", discriminator_steps=3)
+    gan.train_step(*(tf.constant(REAL + shift) for shift in range(3)))
+    # Each update adds rate * (mean(x) - b) to w; the three batches have means m, m + 1 and m + 2.
+    w = W + RATE * sum(REAL.mean() + shift - B for shift in range(3))
+    np.testing.assert_allclose(parameters(gan), (w, B + RATE * w), rtol=1e-5)
+    assert int(gan.discriminator_optimizer.iterations) == 3
+    assert int(gan.generator_optimizer.iterations) == 1
+    assert int(gan.steps) == 1
+
+
+def test_one_batch_may_serve_all_updates_and_two_may_not():
+    gan = players("wasserstein", discriminator_steps=3)
+    gan.train_step(tf.constant(REAL))
+    np.testing.assert_allclose(parameters(gan)[0], W + 3 * RATE * (REAL.mean() - B), rtol=1e-5)
+    with pytest.raises(ValueError, match="1 or 3 real batches, received 2"):
+        gan.train_step(tf.constant(REAL), tf.constant(REAL))
+
+
+def test_latents_are_fresh_for_every_update_of_every_step_and_repeat_for_a_seed():
+    def drawn(seed):
+        seen = []
+
+        class Spy(keras.layers.Layer):
+            def call(self, z):
+                if tf.executing_eagerly():
+                    seen.append(np.asarray(z))
+                return z
+
+        generator = keras.Sequential([keras.Input((1,)), Spy(), keras.layers.Dense(1)])
+        gan = GAN(generator, linear([W]), loss="wasserstein", discriminator_steps=2, seed=seed)
+        gan.compile(generator_optimizer=keras.optimizers.SGD(0.0), discriminator_optimizer=keras.optimizers.SGD(0.0))
+        seen.clear()
+        for _ in range(2):
+            gan.train_step(tf.constant(REAL))
+        return seen
+
+    first = drawn(0)
+    assert len(first) == 6  # (2 discriminator updates and 1 generator update) in each of 2 steps
+    assert len({z.tobytes() for z in first}) == 6
+    np.testing.assert_array_equal(first, drawn(0))
+    assert not np.array_equal(first, drawn(1))
+
+
+def test_weight_clip_holds_before_the_generator_moves():
+    gan = players("wasserstein", weight_clip=0.01)
+    gan.train_step(tf.constant(REAL))
+    # w would leave the box upwards; the generator must see 0.01: b - rate * (-0.01).
+    np.testing.assert_allclose(parameters(gan), (0.01, B + RATE * 0.01), rtol=1e-6)
+
+
+def trained(strategy, batches, loss, penalty, steps_per_execution=1):
+    with strategy.scope():
+        gan = players(loss, penalty and penalties.get(penalty)())
+        gan.steps_per_execution = steps_per_execution
+    data = tf.data.Dataset.from_tensor_slices(batches)
+    gan.fit(data, verbose=0)
+    return parameters(gan)
+
+
+@pytest.mark.parametrize("penalty", [None, "interpolation"])
+@pytest.mark.parametrize("loss", sorted(losses.LOSSES))
+def test_two_replicas_equal_one_device_on_the_joined_batches(loss, penalty):
+    # The penalty of a linear critic is the same at every point, so its randomness does not matter here.
+    batches = np.random.default_rng(0).normal(size=(4, 8, 1)).astype(np.float32)
+    one = trained(tf.distribute.get_strategy(), batches, loss, penalty)
+    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), batches, loss, penalty, steps_per_execution=2)
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    # The mean over a replica's own half differs from that over the batch, so the test can fail.
+    assert not np.allclose(one, trained(tf.distribute.get_strategy(), batches[:, :4], loss, penalty), rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps_per_execution", [2, 4])
+def test_steps_per_execution_change_nothing(steps_per_execution):
+    batches = np.random.default_rng(0).normal(size=(8, 4, 1)).astype(np.float32)
+    one = trained(tf.distribute.get_strategy(), batches, "minimax", "dragan")
+    np.testing.assert_array_equal(
+        trained(tf.distribute.get_strategy(), batches, "minimax", "dragan", steps_per_execution), one
+    )
+
+
+def test_an_epoch_is_one_pass_and_takes_pairs_as_supervised_data_sets_give_them():
+    gan = players("wasserstein", discriminator_steps=3)
+    data = tf.data.Dataset.from_tensor_slices((np.tile(REAL, (7, 1)), np.zeros(28))).batch(4)
+    history = gan.fit(data, epochs=2, verbose=0)
+    assert int(gan.steps) == 4  # 7 batches hold 2 steps of 3
+    assert len(history.history["generator_loss"]) == 2
+
+
+def test_one_trace_serves_all_steps():
+    gan = players("minimax", penalties.DRAGANPenalty())
+    gan.fit(tf.data.Dataset.from_tensors(REAL).repeat(5), verbose=0)
+    gan.fit(tf.data.Dataset.from_tensors(REAL).repeat(3), verbose=0)
+    assert gan.train_function.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("loss", sorted(losses.LOSSES))
+def test_a_step_compiles_under_xla(loss):
+    gan = players(loss, penalties.InterpolationPenalty())
+    gan.compile(
+        generator_optimizer=keras.optimizers.SGD(RATE), discriminator_optimizer=keras.optimizers.SGD(RATE),
+        jit_compile=True,
+    )  # fmt: skip
+    gan.fit(tf.data.Dataset.from_tensors(REAL), verbose=0)
+    plain = players(loss, penalties.InterpolationPenalty())
+    plain.fit(tf.data.Dataset.from_tensors(REAL), verbose=0)
+    np.testing.assert_allclose(parameters(gan), parameters(plain), rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", config.PRECISIONS)
+@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
+def test_networks_and_precisions_train(name, precision):
+    shape = (28, 28, 3)
+    sizes = config.Networks(name=name, latent_dim=4, generator_filters=4, discriminator_filters=4)
+    gan = GAN(*networks.build(sizes, shape, precision=precision), loss="minimax", penalty=penalties.DRAGANPenalty())
+    optimizers = [keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3)) for _ in range(2)]
+    if precision != "mixed_float16":
+        optimizers = [keras.optimizers.Adam(1e-3) for _ in range(2)]
+    gan.compile(generator_optimizer=optimizers[0], discriminator_optimizer=optimizers[1])
+    before = [v.numpy() for v in gan.trainable_variables]
+    logs = gan.fit(tf.data.Dataset.from_tensors(tf.random.stateless_uniform((4, *shape), [0, 1])), verbose=0).history
+    assert all(np.isfinite(values).all() for values in logs.values())
+    # Under float16 the first loss scale may overflow, and the optimiser then skips the step by design.
+    if precision != "mixed_float16":
+        assert all(np.any(v.numpy() != old) for v, old in zip(gan.trainable_variables, before, strict=True))
+
+
+def test_samples_repeat_for_a_seed():
+    generator, _ = networks.build(config.Networks(generator_filters=4), (28, 28, 3))
+    gan = GAN(generator, linear([1.0]), loss="minimax")
+    one = gan.sample(4, seed=1)
+    assert one.shape == (4, 28, 28, 3)
+    assert one.dtype == tf.float32
+    assert np.abs(one).max() <= 1
+    np.testing.assert_array_equal(gan.sample(4, seed=1), one)
+    assert not np.array_equal(gan.sample(4, seed=2), one)
+
+
+def test_batch_norm_beside_a_penalty_warns_and_names_the_layer():
+    critic = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(name="bn"), keras.layers.Dense(1)])
+    with pytest.warns(UserWarning, match=r"\(bn\)"):
+        GAN(constant_generator(B), critic, loss="minimax", penalty=penalties.DRAGANPenalty())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GAN(constant_generator(B), critic, loss="minimax")
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ValueError, match="at least 1, received 0"):
+        players("minimax", discriminator_steps=0)
+    with pytest.raises(config.InputError, match="did you mean 'minimax'"):
+        players("minmax")
+    gan = GAN(constant_generator(B), linear([W]), loss="minimax")
+    same = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="same object twice"):
+        gan.compile(generator_optimizer=same, discriminator_optimizer=same)

@@ -1,0 +1,228 @@
+"""Penalties on critics whose gradient is known, and a test for each mistake that public code makes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import linear
+
+from tfpaths import config, numerics, penalties, streams
+
+REAL = tf.constant(np.random.default_rng(1).normal(size=(64, 2)), tf.float32)
+FAKE = tf.constant(np.random.default_rng(2).normal(size=(64, 2)) + 3.0, tf.float32)
+SEED = streams.root(7)
+EVERY = sorted(penalties.PENALTIES)
+
+
+def quadratic():
+    """D(x) = |x|^2 / 2, whose gradient is x."""
+    inputs = keras.Input((2,))
+    outputs = keras.layers.Lambda(lambda x: tf.reduce_sum(x**2, axis=1, keepdims=True) / 2, output_shape=(1,))(inputs)
+    return keras.Model(inputs, outputs)
+
+
+def quadratic_penalty(points, weight=10.0, target=1.0):
+    return weight * np.mean((np.linalg.norm(np.asarray(points, np.float64), axis=1) - target) ** 2)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_linear_critic(name):
+    # D(x) = 3 x1 + 4 x2 has a gradient of norm 5 everywhere: (5 - 1)^2 = 16, times 10.
+    penalty = penalties.get(name)()
+    value = penalty(linear([3.0, 4.0]), REAL, FAKE)
+    assert value.shape == ()
+    np.testing.assert_allclose(value, 160.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("weights", "expected"), [([0.3, 0.4], 0.0), ([3.0, 4.0], 160.0)])
+def test_one_sided_forgives_small_gradients(weights, expected):
+    # Norms of 0.5 and 5 against a target of 1.
+    penalty = penalties.InterpolationPenalty(one_sided=True)
+    np.testing.assert_allclose(penalty(linear(weights), REAL, FAKE), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_target_and_weight(name):
+    # (5 - 2)^2 = 9, times 3.
+    np.testing.assert_allclose(penalties.get(name)(weight=3.0, target=2.0)(linear([3.0, 4.0]), REAL, FAKE), 27.0, 1e-6)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_dead_critic_has_a_finite_gradient(name):
+    # Without an epsilon under the root this is NaN. At g = 0 the penalty is 10 (0 - 1)^2.
+    critic = linear([0.0, 0.0])
+    with tf.GradientTape() as tape:
+        value = penalties.get(name)()(critic, REAL, FAKE)
+    gradient = tape.gradient(value, critic.trainable_variables[0])
+    np.testing.assert_allclose(value, 10.0, rtol=1e-5)
+    np.testing.assert_allclose(gradient, np.zeros((2, 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_norm_of_one_costs_nothing(name):
+    # Code that adds 1e-4 under the root reads 0.9801 of the penalty where g = 0, and 2.5e-8 here.
+    np.testing.assert_allclose(penalties.get(name)()(linear([0.6, 0.8]), REAL, FAKE), 0.0, atol=1e-11)
+
+
+def test_interpolation_at_its_points():
+    points = penalties.interpolate(REAL, FAKE, SEED)
+    value = penalties.InterpolationPenalty()(quadratic(), REAL, FAKE, seed=SEED)
+    np.testing.assert_allclose(value, quadratic_penalty(points), rtol=1e-5)
+
+
+def test_interpolation_draws_one_uniform_number_for_each_example():
+    # real = 1, fake = 0: the points are a itself. A normal a leaves [0, 1]; one a for the batch has no spread; one per
+    # element differs within an example.
+    points = penalties.interpolate(tf.ones([4096, 3, 3, 2]), tf.zeros([4096, 3, 3, 2]), SEED).numpy()
+    a = points[:, 0, 0, 0]
+    np.testing.assert_array_equal(points, np.broadcast_to(a[:, None, None, None], points.shape))
+    assert a.min() >= 0
+    assert a.max() < 1
+    # Kolmogorov-Smirnov against U[0, 1): at 4,096 draws a distance of 0.03 has a probability of 0.1 %.
+    assert np.abs(np.sort(a) - (np.arange(4096) + 0.5) / 4096).max() < 0.03
+
+
+def dragan_noise(**options):
+    """(p - x) / (c std), from a real batch of known spread."""
+    real = tf.constant(np.random.default_rng(3).normal(scale=2.0, size=(4096, 5)), tf.float32)
+    points = penalties.perturb(real, SEED, noise_scale=0.5, **options)
+    return ((points - real) / (0.5 * np.std(real.numpy()))).numpy()
+
+
+def test_dragan_default_is_the_authors_notebook():
+    # a u with a, u ~ U[0, 1), one a per example: mean 1/4, variance 1/9 - 1/16 = 0.0486, correlated within an example:
+    # E[a^2] E[u]^2 - 1/16 = 1/12 - 1/16 = 0.0208.
+    noise = dragan_noise()
+    assert noise.min() >= 0
+    assert noise.max() < 1
+    np.testing.assert_allclose(noise.mean(), 1 / 4, atol=0.01)
+    np.testing.assert_allclose(noise.var(), 1 / 9 - 1 / 16, atol=0.004)
+    np.testing.assert_allclose(np.cov(noise[:, 0], noise[:, 1])[0, 1], 1 / 12 - 1 / 16, atol=0.004)
+
+
+def test_dragan_two_sided_without_a():
+    # u ~ U[-1/2, 1/2): mean 0, variance 1/12, independent within an example.
+    noise = dragan_noise(noise="centered_uniform", interpolated=False)
+    assert noise.min() >= -0.5
+    assert noise.max() < 0.5
+    np.testing.assert_allclose(noise.mean(), 0, atol=0.01)
+    np.testing.assert_allclose(noise.var(), 1 / 12, atol=0.002)
+    np.testing.assert_allclose(np.cov(noise[:, 0], noise[:, 1])[0, 1], 0, atol=0.005)
+
+
+def test_dragan_gaussian():
+    noise = dragan_noise(noise="gaussian", interpolated=False)
+    np.testing.assert_allclose((noise.mean(), noise.var()), (0, 1), atol=0.03)
+    # The fourth moment, 3, tells a normal distribution from a uniform one, 1.8.
+    np.testing.assert_allclose((noise**4).mean(), 3, atol=0.2)
+
+
+def test_dragan_on_the_probability():
+    # D = 3 x1 + 4 x2: the gradient of sigmoid(D) is s (1 - s) (3, 4), of norm 5 s (1 - s).
+    points = penalties.perturb(REAL, SEED).numpy().astype(np.float64)
+    s = 1 / (1 + np.exp(-points @ [3.0, 4.0]))
+    expected = 10 * np.mean((5 * s * (1 - s) - 1) ** 2)
+    value = penalties.DRAGANPenalty(on_probability=True)(linear([3.0, 4.0]), REAL, FAKE, seed=SEED)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"noise": "gaussian", "interpolate": False}, {"noise": "centered_uniform"}])
+def test_dragan_at_its_points(options):
+    arguments = {"interpolated" if key == "interpolate" else key: value for key, value in options.items()}
+    points = penalties.perturb(REAL, SEED, **arguments)
+    value = penalties.DRAGANPenalty(**options)(quadratic(), REAL, FAKE, seed=SEED)
+    np.testing.assert_allclose(value, quadratic_penalty(points), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 4, 1), (4, 4, 3), (4, 4, 5)])
+@pytest.mark.parametrize("name", EVERY)
+def test_the_norm_is_per_example_over_all_its_axes_and_channels(name, shape):
+    # D(x) = sum x: the norm is sqrt(number of elements). Over one axis or over the whole batch it is something else.
+    size = int(np.prod(shape))
+    critic = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(1)])
+    critic.layers[1].kernel.assign(tf.ones([size, 1]))
+    real = tf.random.stateless_normal((8, *shape), [1, 2])
+    value = penalties.get(name)()(critic, real, -real)
+    np.testing.assert_allclose(value, 10 * (np.sqrt(size) - 1) ** 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_gradient_for_the_critic_is_that_of_the_formula(name):
+    # |w| = 5: d/dw 10 (|w| - 1)^2 = 20 (|w| - 1) w / |w| = 16 w, a second derivative of D.
+    critic = linear([3.0, 4.0])
+    with tf.GradientTape() as tape:
+        value = penalties.get(name)()(critic, REAL, FAKE)
+    gradient = tape.gradient(value, critic.trainable_variables[0])
+    np.testing.assert_allclose(gradient, [[48.0], [64.0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_contract_of_a_layer(name):
+    penalty = penalties.get(name)(weight=3.0, seed=5, name="mine")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(penalty))
+    assert type(again) is type(penalty)
+    assert again.get_config() == penalty.get_config()
+    critic = quadratic()
+    np.testing.assert_array_equal(penalty(critic, REAL, FAKE), again(critic, REAL, FAKE))
+    # Its own stream goes on from call to call; a seed that is handed in decides alone.
+    assert float(penalty(critic, REAL, FAKE)) != float(penalty(critic, REAL, FAKE))
+    np.testing.assert_array_equal(penalty(critic, REAL, FAKE, seed=SEED), penalty(critic, REAL, FAKE, seed=SEED))
+    graph = tf.function(lambda real, fake: penalty(critic, real, fake, seed=SEED))
+    np.testing.assert_allclose(graph(REAL, FAKE), penalty(critic, REAL, FAKE, seed=SEED), rtol=1e-6)
+    assert not penalty.trainable_variables
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_float32_under_a_half_precision_policy(name):
+    seen = []
+
+    def spy(x):
+        seen.append(x.dtype)
+        return tf.reduce_sum(x, axis=1, keepdims=True)
+
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(spy, output_shape=(1,), dtype="float32")])
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        value = penalties.get(name)()(critic, tf.cast(REAL, tf.bfloat16), tf.cast(FAKE, tf.bfloat16))
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert value.dtype == tf.float32
+    assert seen[-1] == tf.float32
+    np.testing.assert_allclose(value, 10 * (np.sqrt(2) - 1) ** 2, rtol=1e-6)
+
+
+def test_a_new_penalty_is_one_method():
+    class OnFake(penalties.GradientPenalty):
+        def points(self, real, fake, seed):
+            return fake
+
+    value = OnFake(target=0.0, weight=1.0)(quadratic(), REAL, FAKE)
+    np.testing.assert_allclose(value, quadratic_penalty(FAKE, 1.0, 0.0), rtol=1e-5)
+    with pytest.raises(NotImplementedError, match="define points"):
+        penalties.GradientPenalty()(quadratic(), REAL, FAKE)
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ValueError, match="fake of the shape of real"):
+        penalties.InterpolationPenalty()(quadratic(), REAL, FAKE[:3])
+    with pytest.raises(config.InputError, match="did you mean 'dragan'"):
+        penalties.get("dragon")
+    with pytest.raises(config.InputError, match="did you mean 'uniform'"):
+        penalties.DRAGANPenalty(noise="unifrom")
+
+
+def test_norm_keeps_the_axes_it_is_told():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(
+        numerics.per_example_norm(tf.constant(x), batch_axes=2), np.sqrt((x**2).sum(axis=(2, 3))), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="at least 2 axes"):
+        numerics.per_example_norm(tf.zeros([3]), batch_axes=2)
+
+
+def test_norm_of_half_precision_is_taken_in_float32():
+    # 300^2 * 2 overflows float16.
+    norm = numerics.per_example_norm(tf.constant([[300.0, 300.0]], tf.float16))
+    assert norm.dtype == tf.float32
+    np.testing.assert_allclose(norm, [300 * np.sqrt(2)], rtol=1e-6)
