@@ -31,10 +31,10 @@ class Scheduled(keras.callbacks.Callback):
         self.last = last
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._seen = int(self.model.steps)
+        self._seen = self.model.step
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = int(self.model.steps)
+        step = self.model.step
         if step // self.every > self._seen // self.every or step >= self.last:
             self.act(step, logs)
         self._seen = step
@@ -71,7 +71,7 @@ class Rows(Scheduled):
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
-        self._since = (int(self.model.steps), time.perf_counter())
+        self._since = (self.model.step, time.perf_counter())
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
         (then, start), now = self._since, time.perf_counter()
@@ -100,7 +100,7 @@ class SampleGrids(Scheduled):
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
-        if int(self.model.steps) == 0:
+        if self.model.step == 0:
             self.act(0, {})
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class Progress(keras.callbacks.Callback):
         self._bar: tqdm.tqdm | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        start = int(self.model.steps)
+        start = self.model.step
         self._since = (start, time.perf_counter())
         if sys.stderr.isatty():
             # The rate over the whole run: the first step, which compiles, would throw a running average off.
@@ -139,7 +139,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._bar is not None:
-            self._bar.update(int(self.model.steps) - self._bar.n)
+            self._bar.update(self.model.step - self._bar.n)
 
     def on_train_end(self, logs: Any = None) -> None:
         self.close()

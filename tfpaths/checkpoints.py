@@ -32,6 +32,8 @@ class Checkpoints:
     def __init__(self, directory: pathlib.Path, gan: GAN, *, keep: int = 3):
         self._directory = directory
         self._gan = gan
+        # The step whose checkpoint this object has written or read: what a file's name says is not enough.
+        self._known_good: int | None = None
         self._checkpoint = tf.train.Checkpoint(
             generator=gan.generator,
             discriminator=gan.discriminator,
@@ -51,9 +53,10 @@ class Checkpoints:
 
     def save(self) -> pathlib.Path:
         """Saves the state as it is; does nothing where this step is saved already."""
-        step = int(self._gan.steps)
-        if step not in self.steps:
+        step = self._gan.step
+        if step != self._known_good:
             self._manager.save(checkpoint_number=step)
+            self._known_good = step
         return self._directory / f"step-{step}"
 
     def restore(self) -> int:
@@ -68,9 +71,11 @@ class Checkpoints:
             path = self._directory / f"step-{step}"
             try:
                 self._checkpoint.restore(str(path)).assert_consumed()
-                return int(self._gan.steps)
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
-                logging.warning("%s is damaged and is passed over: %s", path, str(error).splitlines()[0])
+                self._known_good = step
+                return step
+            except Exception as error:  # A torn file shows as whatever its reader stumbles over.
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                logging.warning("%s is damaged and is passed over: %s", path, reason)
         if self.steps:
             raise DamagedCheckpointError(f"none of the checkpoints in {self._directory} can be read.")
         return 0

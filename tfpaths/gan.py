@@ -100,6 +100,11 @@ class GAN(keras.Model):
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
 
+    @property
+    def step(self) -> int:
+        """How many steps have been made."""
+        return int(self.steps.numpy())
+
     def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.generator(latents, training=training)
 

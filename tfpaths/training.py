@@ -85,7 +85,7 @@ def train(
             batches = images.batches(schedule.batch_size, seed=config.seed, start=first_batch)
             _fit(gan, batches, config, directory, checkpoints, stop)
         checkpoints.save()
-        step = int(gan.steps)
+        step = gan.step
         if step == schedule.steps:
             results.write_json(directory.results, _results(config, directory, step, images))
         return Run(
@@ -175,7 +175,7 @@ def _fit(
     try:
         gan.fit(
             batches,
-            steps_per_epoch=last - int(gan.steps),
+            steps_per_epoch=last - gan.step,
             verbose=0,
             callbacks=[progress, rows, grids, save, stop],
         )
