@@ -18,7 +18,9 @@ def dataset(request):
 
 def positions(size):
     """A data set whose examples are their own positions."""
-    return images.Images("counting", "train", "made", (), size, np.arange(size), lambda position: tf.cast(position, tf.float32))
+    return images.Images(
+        "counting", "train", "made", (), size, np.arange(size), lambda position: tf.cast(position, tf.float32)
+    )
 
 
 def read(dataset, batch_size, count, **options):

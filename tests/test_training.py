@@ -42,7 +42,10 @@ def assert_same_run(one, other):
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value, err_msg=name)
     rows = [
-        [{k: v for k, v in row.items() if k != "examples_per_second"} for row in results.read_rows(path / "metrics.jsonl")]
+        [
+            {k: v for k, v in row.items() if k != "examples_per_second"}
+            for row in results.read_rows(path / "metrics.jsonl")
+        ]
         for path in (one, other)
     ]
     assert rows[0] == rows[1]

@@ -1,6 +1,7 @@
 """What happens beside training, on a schedule: rows, sample grids, checkpoints, progress, a stop on request."""
 
 import math
+import os
 import pathlib
 import signal
 import sys
@@ -134,8 +135,11 @@ class Progress(keras.callbacks.Callback):
         start = self.model.step
         self._since = (start, time.perf_counter())
         if sys.stderr.isatty():
-            # The rate over the whole run: the first step, which compiles, would throw a running average off.
-            self._bar = tqdm.tqdm(total=self.last, initial=start, unit="step", dynamic_ncols=True, smoothing=0.02)
+            # Some terminals, a container's among them, say that they have no size; a bar would not be shown there.
+            known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+            width = {"dynamic_ncols": True} if known else {"ncols": 100, "nrows": 24}
+            # Little smoothing: the first step compiles, and an average over the last few would swing for long.
+            self._bar = tqdm.tqdm(total=self.last, initial=start, unit="step", smoothing=0.02, **width)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._bar is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SOURCES = ("auto", "tfds", "embedded")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 NOISES = ("uniform", "centered_uniform", "gaussian")
 
@@ -99,7 +100,7 @@ class Optimizer:
     """One player's optimiser. `beta_1` and `beta_2` are Adam's and are not used by the others."""
 
     name: str = "adam"
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     beta_1: float = 0.5
     beta_2: float = 0.9
 

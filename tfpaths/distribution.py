@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from tfpaths import config
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
-
 
 def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
     """The strategy of that name.
@@ -18,7 +16,7 @@ def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
     Raises:
       InputError: the name is unknown.
     """
-    config.choose("strategy", name, STRATEGIES)
+    config.choose("strategy", name, config.STRATEGIES)
     if name == "auto":
         if tpu:
             name = "tpu"

@@ -20,7 +20,7 @@ _SEED = flags.DEFINE_integer("seed", None, "The run's seed. Default: the experim
 _SET = flags.DEFINE_multi_string("set", [], "path.to.field=value for any other field of the config; repeatable.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared TFDS data. Default: TFDS_DATA_DIR, then TFDS's own.")
 _SOURCE = flags.DEFINE_string("source", None, f"Where digits come from: {', '.join(config.SOURCES)}. Default: auto.")
-_STRATEGY = flags.DEFINE_string("strategy", "auto", "auto, one_device, mirrored, multi_worker or tpu.")
+_STRATEGY = flags.DEFINE_string("strategy", "auto", f"One of {', '.join(config.STRATEGIES)}.")
 _TPU = flags.DEFINE_string("tpu", None, "The TPU's name or address, with --strategy=tpu.")
 _PRECISION = flags.DEFINE_string("precision", None, f"One of {', '.join(config.PRECISIONS)}. Default: float32.")
 
@@ -70,6 +70,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
         if config.choose("mode", _MODE.value, _MODES) != "train":
             raise config.InputError(f"--mode: expected 'train', received {_MODE.value!r}, which is still to come.")
+        config.choose("strategy", _STRATEGY.value, config.STRATEGIES)
         value = experiment()
         workdir = _WORKDIR.value or f"runs/{value.name}"
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.

@@ -103,7 +103,7 @@ class RunDirectory:
             if others:
                 raise config_lib.InputError(
                     f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "
-                    f" {', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
+                    f"{', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
                 )
 
 

@@ -38,8 +38,8 @@ def stacked_mnist(digits: digits_lib.Digits, split: str, seed: int) -> Images:
     pixels, members = tf.constant(digits.images), tf.constant(triples)
 
     def take(positions: tf.Tensor) -> tf.Tensor:
-        channels_first = tf.gather(pixels, tf.gather(members, positions))
-        return scaled(tf.transpose(channels_first, (0, 2, 3, 1)))
+        triple = tf.gather(members, positions)
+        return scaled(tf.stack([tf.gather(pixels, triple[:, channel]) for channel in range(3)], axis=-1))
 
     labels = digits.labels[triples] @ np.array([100, 10, 1])
     return Images("stacked_mnist", split, digits.source, (28, 28, 3), size, labels, take)

@@ -1,0 +1,186 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from tfpaths import experiments
+
+TOY = [
+    "--source=embedded",
+    "--steps=4",
+    "--batch_size=8",
+    "--set=networks.generator_filters=4",
+    "--set=networks.discriminator_filters=4",
+]
+
+
+def launch(*flags, cwd=None, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "tfpaths.launch", *flags],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        check=False,
+    )
+
+
+def refused(run):
+    """The one line of a refusal."""
+    assert run.returncode == 2, (run.returncode, run.stdout, run.stderr[-2000:])
+    assert run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("tfpaths: ")
+    return line
+
+
+def test_list_shows_all_names_without_tensorflow(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    run = launch("--list", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split("\n")[:-1] == list(experiments.names())
+    grid = {f"{d}_{v}" for d in ("color_mnist", "stacked_mnist") for v in ("ns", "gan_gp", "wgan_gp", "dragan_ns")}
+    assert grid <= set(run.stdout.split())
+
+
+def test_help_names_every_flag():
+    run = launch("--help")
+    assert run.returncode == 0
+    for flag in "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list".split():
+        assert re.search(rf"^  --{flag} ", run.stdout, re.MULTILINE), flag
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ([], "--exp: expected the name of an experiment, received none"),
+        (
+            ["--exp=color_mnist_dragn_ns"],
+            "unknown experiment 'color_mnist_dragn_ns'; did you mean 'color_mnist_dragan_ns'?",
+        ),
+        (["--exp=color_mnist_ns", "--step=3"], "unknown flag '--step'; did you mean '--steps'?"),
+        (["--exp=color_mnist_ns", "--steps=many"], "--steps"),
+        (["--exp=color_mnist_ns", "--steps=0"], "schedule.steps: expected a number above zero, received 0"),
+        (["--exp=color_mnist_ns", "--steps=-5"], "schedule.steps: expected a number above zero, received -5"),
+        (["--exp=color_mnist_ns", "--set=seed"], "--set: expected path.to.field=value, received 'seed'"),
+        (["--exp=color_mnist_ns", "--set=schedule.stps=1"], "unknown field 'stps'; did you mean 'steps'?"),
+        (["--exp=color_mnist_ns", "--set=seed=x"], "seed: expected an integer, received 'x'"),
+        (["--exp=color_mnist_ns", "--mode=trian"], "unknown mode 'trian'; did you mean 'train'?"),
+        (["--exp=color_mnist_ns", "--precision=bf16"], "unknown precision 'bf16'"),
+        (["--exp=color_mnist_ns", "--source=web"], "unknown data.source 'web'"),
+        (["--exp=color_mnist_ns", "--strategy=mirored"], "unknown strategy 'mirored'; did you mean 'mirrored'?"),
+        (["color_mnist_ns"], "expected flags only, received 'color_mnist_ns'"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, flags, line):
+    assert line in refused(launch(*flags, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
+    base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
+    assert "at most the 1437 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
+    assert "--data_dir: expected a folder" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
+    (tmp_path / "data" / "mnist" / "3.0.1").mkdir(parents=True)
+    assert "is damaged" in refused(launch(*base, f"--data_dir={tmp_path / 'data'}"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_foreign_directory_is_refused_before_tensorflow_is_imported(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    run = launch("--exp=color_mnist_ns", f"--workdir={tmp_path / 'mine'}", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert "holds notes.txt" in refused(run)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_on_real_mnist(tfds_dir, tmp_path):
+    flags = ["--exp=color_mnist_dragan_ns", "--steps=6", "--set=schedule.log_every=2"]
+    run = launch(*flags, cwd=tmp_path, TFDS_DATA_DIR=str(tfds_dir))
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    assert [line.split()[1] for line in lines[:3]] == ["2/6", "4/6", "6/6"]
+    assert all(re.search(r"D \S+  G \S+  penalty \S+  examples/s \d+  left \d\d:\d\d", line) for line in lines[:3])
+    assert lines[3].startswith("Finished at step 6")
+    workdir = tmp_path / "runs" / "color_mnist_dragan_ns"
+    for name in ("samples/step_00000006.png", "metrics.jsonl", "results.json", "checkpoints/step-6"):
+        assert f"runs/color_mnist_dragan_ns/{name}" in run.stdout
+        assert list(workdir.glob(f"{name}*"))
+    results = json.loads((workdir / "results.json").read_text())
+    assert results["protocol"]["data_source"] == "tfds"
+    assert results["protocol"]["train_examples"] == 60_000
+
+
+def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):
+    # An address that refuses at once stands for a network that is not there.
+    env = {"TFDS_DATA_DIR": "", "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    flags = ["--exp=stacked_mnist_ns", *TOY[1:], f"--workdir={tmp_path / 'run'}"]
+    run = launch(*flags, **env)
+    assert run.returncode == 0, run.stderr[-2000:]
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("tfpaths: WARNING: MNIST is neither prepared")
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]["data_source"] == "embedded"
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["source"] == "embedded"
+    assert "expected" not in run.stdout
+    asked = launch(*flags[:-1], "--source=tfds", f"--workdir={tmp_path / 'other'}", **env)
+    assert "--source=embedded" in refused(asked)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    flags = ["--exp=color_mnist_ns", *TOY, "--steps=100000", "--set=schedule.log_every=1", f"--workdir={tmp_path}/run"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfpaths.launch", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    for line in process.stdout:
+        if line.startswith("step 2/"):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err[-2000:]
+    step = int(re.search(r"Stopped by SIGINT at step (\d+), and saved", out)[1])
+    assert f"python -m tfpaths.launch {' '.join(flags)}" in out
+    assert list(pathlib.Path(tmp_path, "run", "checkpoints").glob(f"step-{step}.*"))
+    again = launch(*flags, f"--steps={step + 1}")
+    assert f"Finished at step {step + 1}" in again.stdout
+
+
+def test_a_terminal_gets_a_bar_with_an_estimate(tmp_path):
+    main, terminal = pty.openpty()
+    flags = ["--exp=color_mnist_ns", *TOY, "--set=schedule.log_every=1", f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfpaths.launch", *flags], stdout=terminal, stderr=terminal, cwd=ROOT
+    )
+    os.close(terminal)
+    shown = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(main, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(main)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert re.search(r"100%.*4/4 \[\d\d:\d\d<00:00", text)
+    assert "penalty=0.000" in text
+    assert "step 1/4" not in text
+    assert "Finished at step 4" in text

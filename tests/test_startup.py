@@ -1,0 +1,57 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfpaths import startup
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "I0000 00:00:1795393840.277328    2112 port.cc:153] oneDNN custom operations are on.",
+        "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the flags.",
+        "2025-01-01 00:00:00.000000: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
+    ],
+)
+def test_chatter_is_known(line):
+    assert startup.is_chatter(line, has_gpu=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "W0000 00:00:1795393840.2 2112 gpu_device.cc:2344] Cannot dlopen some GPU libraries.",
+        "E0000 00:00:1795394482.279389 2275 cuda_platform.cc:52] failed call to cuInit: INTERNAL",
+        "W0000 00:00:1.0 2112 cpu_allocator_impl.cc:83] Allocation exceeds 10% of free system memory.",
+        "ImportError: libfoo.so.1",
+    ],
+)
+def test_warnings_are_not_chatter(line):
+    assert not startup.is_chatter(line, has_gpu=True)
+
+
+def test_without_a_gpu_its_absence_is_no_news():
+    line = "E0000 00:00:1795394482.279389 2275 cuda_platform.cc:52] failed call to cuInit: INTERNAL"
+    assert startup.is_chatter(line, has_gpu=False)
+
+
+def test_what_is_held_back_is_repeated(tmp_path):
+    with open(tmp_path / "log", "w+") as log:
+        with startup.filtered_stderr(log.fileno()):
+            os.write(log.fileno(), b"I0000 00:00:1.0 1 a.cc:1] chatter\nW0000 00:00:1.0 1 b.cc:2] take care\n")
+        assert (tmp_path / "log").read_text() == "W0000 00:00:1.0 1 b.cc:2] take care\n"
+        with pytest.raises(ImportError), startup.filtered_stderr(log.fileno()):
+            os.write(log.fileno(), b"why it failed\n")
+            raise ImportError
+        assert (tmp_path / "log").read_text().endswith("why it failed\n")
+
+
+def test_tensorflow_starts_in_silence():
+    code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.training"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    if os.path.exists("/dev/nvidiactl"):
+        pytest.skip("a GPU's driver may have something to say")
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "")
