@@ -83,7 +83,7 @@ def train(
         if start < schedule.steps:
             first_batch = start * variant.discriminator_steps
             batches = images.batches(schedule.batch_size, seed=config.seed, start=first_batch)
-            _fit(gan, batches, config, directory, checkpoints, stop)
+            fit(gan, batches, config, directory, checkpoints, [stop])
         checkpoints.save()
         step = gan.step
         if step == schedule.steps:
@@ -149,14 +149,15 @@ def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
     return gan
 
 
-def _fit(
+def fit(
     gan: GAN,
     batches: tf.data.Dataset,
     config: config_lib.Experiment,
     directory: results.RunDirectory,
     checkpoints: Checkpoints,
-    stop: callbacks.StopOnSignal,
+    others: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
+    """Trains up to the config's last step, with all that a run writes on the way, and `others` after it."""
     schedule, last = config.schedule, config.schedule.steps
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     progress = callbacks.Progress(last)
@@ -177,7 +178,7 @@ def _fit(
             batches,
             steps_per_epoch=last - gan.step,
             verbose=0,
-            callbacks=[progress, rows, grids, save, stop],
+            callbacks=[progress, rows, grids, save, *others],
         )
     finally:
         progress.close()

@@ -1,0 +1,1 @@
+"""Ratios measured in one run, in turns: `python -m benchmarks.overhead`."""

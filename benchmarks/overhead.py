@@ -1,0 +1,141 @@
+"""What surrounds the step: `fit` with all callbacks, the input pipeline, the first step.
+
+    python -m benchmarks.overhead [--turns=7] [--steps=60]
+
+Prints a table and writes `benchmarks/results/overhead.json`. `fit` and the bare loop take turns on one model and data
+set, so that a noisy machine slows both; the ratio of a turn is of its own pair, and the median is over turns.
+"""
+
+import contextlib
+import io
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import app, flags
+
+from tfpaths import config, experiments, startup
+
+_TURNS = flags.DEFINE_integer("turns", 7, "Pairs of measurements.")
+_STEPS = flags.DEFINE_integer("steps", 60, "Steps in each measurement.")
+_EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
+
+
+def spread(values):
+    """The median and the half range between the quartiles, as text."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.3g} ± {(high - low) / 2:.2g}"
+
+
+def loop_and_fit(experiment, images, turns, steps):
+    """Seconds per step of (the traced step in a loop, `fit` as training calls it), one pair a turn."""
+    from tfpaths import results, training
+    from tfpaths.checkpoints import Checkpoints
+
+    gan = training.build(experiment, images.shape)
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        directory = results.RunDirectory(pathlib.Path(folder))
+        checkpoints = Checkpoints(directory.checkpoints, gan)
+        batches = images.batches(experiment.schedule.batch_size)
+        function, iterator = gan.make_train_function(), iter(batches)
+        for turn in range(turns + 1):
+            start = time.perf_counter()
+            for _ in range(steps):
+                values = function(iterator)
+            float(values["penalty"])
+            loop = (time.perf_counter() - start) / steps
+            # The rhythm of the main experiment: a row every 100 steps; grids and checkpoints, which are work of their
+            # own and come every 500, fall outside.
+            # One step beyond the timed ones, because a run always ends in a row, a grid and a checkpoint.
+            texts = {"schedule.steps": gan.step + steps + 1, "schedule.sample_every": 10**8}
+            texts["schedule.checkpoint_every"] = 10**8
+            timed = config.override(experiment, {path: str(value) for path, value in texts.items()})
+            fit = fit_seconds(gan, batches, timed, directory, checkpoints) / steps
+            if turn:  # The first turn compiles.
+                pairs.append((loop, fit))
+    return pairs
+
+
+def fit_seconds(gan, batches, experiment, directory, checkpoints):
+    """From the first step to the beginning of the last, callbacks included, without what `fit` sets up."""
+    import keras
+
+    from tfpaths import training
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 0:
+                self.start = time.perf_counter()
+
+            self.seconds = time.perf_counter() - self.start
+
+    clock = Clock()
+    with contextlib.redirect_stdout(io.StringIO()):
+        training.fit(gan, batches, experiment, directory, checkpoints, [clock])
+    return clock.seconds
+
+
+def pipeline_seconds(images, batch_size, turns, count=500):
+    """Seconds per batch of the input pipeline alone."""
+    found = []
+    for turn in range(turns):
+        iterator = iter(images.batches(batch_size, start=turn * count))
+        next(iterator)
+        start = time.perf_counter()
+        for _ in range(count):
+            next(iterator)
+        found.append((time.perf_counter() - start) / count)
+    return found
+
+
+def first_step_seconds(turns=3):
+    """From the command to the end of a run of one step."""
+    found = []
+    for _ in range(turns):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                sys.executable,
+                "-m",
+                "tfpaths.launch",
+                f"--exp={_EXP.value}",
+                "--steps=1",
+                f"--workdir={folder}/r",
+            ]
+            start = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            found.append(time.perf_counter() - start)
+    return found
+
+
+def main(argv):
+    del argv
+    startup.import_tensorflow()
+    from tfpaths import data
+
+    experiment = experiments.get(_EXP.value)
+    images = data.load(experiment.data.name)
+    pairs = loop_and_fit(experiment, images, _TURNS.value, _STEPS.value)
+    overhead = [fit / loop for loop, fit in pairs]
+    batch = pipeline_seconds(images, experiment.schedule.batch_size, _TURNS.value)
+    used = experiment.variant.discriminator_steps
+    margin = [loop / used / seconds for (loop, _), seconds in zip(pairs, batch, strict=True)]
+    first = first_step_seconds()
+    rows = {
+        "fit / the traced step in a loop (goal: at most 1.05)": overhead,
+        "pipeline's batches / what training consumes (goal: at least 10)": margin,
+        "command to the end of a run of one step, seconds (goal: at most 20)": first,
+    }
+    for name, values in rows.items():
+        print(f"{name:70} {spread(values)}")
+    path = pathlib.Path(__file__).parent / "results" / "overhead.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"experiment": _EXP.value, **rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)
