@@ -10,6 +10,7 @@ from tfpaths import startup
 startup.import_tensorflow(logical_cpus=2)
 
 import keras  # noqa: E402
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -22,6 +23,59 @@ def tfds_dir():
     if not list(folder.glob("mnist/*/dataset_info.json")):
         pytest.skip(f"MNIST is not prepared in {folder}; set TFDS_DATA_DIR")
     return folder
+
+
+CELEBA_SIZES = {"train": 12, "validation": 5, "test": 4}
+
+
+def portrait(index):
+    """218×178: a ramp inside the central 160×160, and a frame outside that no crop may let in."""
+    image = np.full((218, 178, 3), 255, np.uint8)
+    image[29:189, 9:169] = np.linspace(0, 120, 160)[:, None, None] + index
+    return image
+
+
+@pytest.fixture(scope="session")
+def celeba_dir(tmp_path_factory):
+    """A data set with CelebA's name, version and features, written to disk by TFDS itself."""
+    import tensorflow_datasets as tfds
+
+    class CelebA(tfds.core.GeneratorBasedBuilder):
+        name = "celeb_a"
+        VERSION = tfds.core.Version("2.1.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(218, 178, 3), encoding_format="png"),
+                    "landmarks": dict.fromkeys(("lefteye_x", "lefteye_y", "nose_x", "nose_y"), tf.int64),
+                    "attributes": dict.fromkeys(("Bald", "Eyeglasses", "Smiling", "Young"), tf.bool),
+                }
+            )
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            return {split: self._generate_examples(split) for split in CELEBA_SIZES}
+
+        def _generate_examples(self, split):
+            for index in range(CELEBA_SIZES[split]):
+                example = {
+                    "image": portrait(index),
+                    "landmarks": dict.fromkeys(("lefteye_x", "lefteye_y", "nose_x", "nose_y"), index),
+                    "attributes": dict.fromkeys(("Bald", "Eyeglasses", "Smiling", "Young"), True),
+                }
+                yield index, example
+
+    folder = tmp_path_factory.mktemp("tfds")
+    with tfds.core.registered.skip_registration():
+        CelebA(data_dir=str(folder)).download_and_prepare()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """Two logical CPUs. One for all tests: TensorFlow gives the collectives of every such strategy the same keys."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 class Constant(keras.layers.Layer):

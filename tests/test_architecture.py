@@ -11,7 +11,7 @@ from conftest import ROOT
 
 MODULES = sorted((ROOT / "tfpaths").rglob("*.py"))
 # Import name -> the package that brings it, where the two differ.
-PACKAGES = {"sklearn": "scikit_learn", "tensorflow_gan": "tensorflow_gan", "absl": "absl_py"}
+PACKAGES = {"PIL": "pillow", "absl": "absl_py", "sklearn": "scikit_learn"}
 
 
 def target(path):

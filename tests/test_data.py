@@ -8,10 +8,10 @@ import requests
 import tensorflow as tf
 
 from tfpaths import config, data
-from tfpaths.data import coloured, digits, images
+from tfpaths.data import coloured, digits, images, prepared
 
 
-@pytest.fixture(scope="module", params=sorted(data.DATA))
+@pytest.fixture(scope="module", params=["color_mnist", "stacked_mnist"])
 def dataset(request):
     return data.load(request.param, source="embedded")
 
@@ -131,7 +131,7 @@ def test_damaged_data_is_refused_and_named(tfds_dir, tmp_path):
     shutil.copytree(tfds_dir / "mnist", tmp_path / "mnist")
     (record,) = tmp_path.glob("mnist/*/mnist-test.tfrecord*")
     record.write_bytes(record.read_bytes()[:100_000])
-    with pytest.raises(config.InputError, match=r"the MNIST in .* is damaged") as caught:
+    with pytest.raises(config.InputError, match=r"the data in .*mnist.* is damaged") as caught:
         digits.load("test", data_dir=str(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -165,8 +165,8 @@ class TestWithoutNetwork:
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
     # Ten seconds are promised for the whole decision.
-    assert digits._ANSWER_WITHIN_SECONDS < 10
-    monkeypatch.setattr(digits, "_ANSWER_WITHIN_SECONDS", 0.1)
+    assert prepared._ANSWER_WITHIN_SECONDS < 10
+    monkeypatch.setattr(prepared, "_ANSWER_WITHIN_SECONDS", 0.1)
     never = threading.Event()
 
     def wait(*args, **kwargs):
@@ -174,7 +174,7 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "head", wait)
-    assert not digits._reachable("http://localhost")
+    assert not prepared.reachable("http://localhost")
     never.set()
 
 

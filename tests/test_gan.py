@@ -32,9 +32,18 @@ GENERATOR_SLOPE = {
 }
 
 
-def penalty_slope(w):
-    # The gradient of D is w everywhere: d/dw weight (|w| - 1)^2.
-    return 2 * WEIGHT * (abs(w) - 1) * np.sign(w)
+# The gradient of D is w everywhere: a penalty of the norm |w| = 0.7, and its derivative by w.
+PENALTY = {
+    "interpolation": (WEIGHT * (W - 1) ** 2, 2 * WEIGHT * (W - 1)),
+    "dragan": (WEIGHT * (W - 1) ** 2, 2 * WEIGHT * (W - 1)),
+    "one_sided": (0.0, 0.0),
+    "r1": (WEIGHT * W**2, 2 * WEIGHT * W),
+    None: (0.0, 0.0),
+}
+
+
+def test_every_penalty_has_a_derivation():
+    assert set(PENALTY) == {None, *penalties.PENALTIES}
 
 
 def players(loss, penalty=None, optimizer=keras.optimizers.SGD, **options):
@@ -55,12 +64,11 @@ def test_one_step_is_the_derivation(loss, penalty):
     layer = None if penalty is None else penalties.get(penalty)(weight=WEIGHT)
     gan = players(loss, layer)
     reported = gan.train_step(tf.constant(REAL))
-    slope = DISCRIMINATOR_SLOPE[loss](W, B, REAL) + (0 if penalty is None else penalty_slope(W))
-    w = W - RATE * slope
+    expected, penalty_slope = PENALTY[penalty]
+    w = W - RATE * (DISCRIMINATOR_SLOPE[loss](W, B, REAL) + penalty_slope)
     # The generator answers the discriminator that has just moved.
     b = B - RATE * GENERATOR_SLOPE[loss](w, B)
     np.testing.assert_allclose(parameters(gan), (w, b), rtol=1e-5)
-    expected = 0 if penalty is None else WEIGHT * (W - 1) ** 2
     np.testing.assert_allclose(reported["penalty"], expected, rtol=1e-5)
     assert set(reported) == set(gan.reported)
 
@@ -132,11 +140,11 @@ def trained(strategy, batches, loss, penalty, steps_per_execution=1):
 
 @pytest.mark.parametrize("penalty", [None, "interpolation"])
 @pytest.mark.parametrize("loss", sorted(losses.LOSSES))
-def test_two_replicas_equal_one_device_on_the_joined_batches(loss, penalty):
+def test_two_replicas_equal_one_device_on_the_joined_batches(loss, penalty, two_replicas):
     # The penalty of a linear critic is the same at every point, so its randomness does not matter here.
     batches = np.random.default_rng(0).normal(size=(4, 8, 1)).astype(np.float32)
     one = trained(tf.distribute.get_strategy(), batches, loss, penalty)
-    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), batches, loss, penalty, steps_per_execution=2)
+    two = trained(two_replicas, batches, loss, penalty, steps_per_execution=2)
     np.testing.assert_allclose(two, one, rtol=1e-5)
     # The mean over a replica's own half differs from that over the batch, so the test can fail.
     assert not np.allclose(one, trained(tf.distribute.get_strategy(), batches[:, :4], loss, penalty), rtol=1e-5)

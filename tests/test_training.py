@@ -222,9 +222,8 @@ def test_every_other_variant_trains(tmp_path, variant):
     assert run.step == 2
 
 
-def test_two_replicas_train_in_one_process(tmp_path, monkeypatch):
-    mirrored = tf.distribute.MirroredStrategy
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: mirrored(["CPU:0", "CPU:1"]))
+def test_two_replicas_train_in_one_process(tmp_path, monkeypatch, two_replicas):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: two_replicas)
     assert training.train(toy(schedule__steps_per_execution="2"), tmp_path, strategy="mirrored").step == 4
 
 

@@ -62,37 +62,51 @@ class Data:
 
     `seed` fixes the colours of `color_mnist` and the triples of `stacked_mnist`. It is not the run's seed: runs that
     differ in their own seed see the same data set in another order, so that their scores can be compared.
+    `path` and `image_size` belong to `folder`: the folder, and the side that its images are brought to.
     """
 
     name: str
     source: str = "auto"
     seed: int = 0
+    path: str | None = None
+    image_size: int = 64
 
     def __post_init__(self):
         choose("data.source", self.source, SOURCES)
         _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
+        _positive(self, "image_size")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Penalty:
-    """A gradient penalty of `tfpaths.penalties`. The last three fields belong to `dragan` alone."""
+    """A gradient penalty: `name` in the table of `tfpaths.penalties`, and its options.
+
+    An option that is none has the layer's own default; one that the layer does not have is refused when it is built.
+    """
 
     name: str
-    weight: float = 10.0
-    target: float = 1.0
-    one_sided: bool = False
-    noise: str = "uniform"
-    noise_scale: float = 0.5
-    interpolate: bool = True
+    weight: float | None = None
+    target: float | None = None
+    one_sided: bool | None = None
+    noise: str | None = None
+    noise_scale: float | None = None
+    interpolate: bool | None = None
+    on_probability: bool | None = None
 
     def __post_init__(self):
-        _positive(self, "weight", "noise_scale")
-        _require(self.target >= 0, "target", "a number of at least zero", self.target)
-        choose("noise", self.noise, NOISES)
-        if self.name != "dragan":
-            for field in ("noise", "noise_scale", "interpolate"):
-                value, default = getattr(self, field), type(self).__dataclass_fields__[field].default
-                _require(value == default, field, f"{default!r} with the penalty {self.name!r}", value)
+        for field in ("weight", "noise_scale"):
+            if getattr(self, field) is not None:
+                _positive(self, field)
+        if self.target is not None:
+            _require(self.target >= 0, "target", "a number of at least zero", self.target)
+        if self.noise is not None:
+            choose("noise", self.noise, NOISES)
+
+    def options(self) -> dict[str, Any]:
+        """The options that are set."""
+        values = dataclasses.asdict(self)
+        del values["name"]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

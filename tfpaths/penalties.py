@@ -246,11 +246,44 @@ class DRAGANPenalty(GradientPenalty):
         }
 
 
-PENALTIES: dict[str, type[GradientPenalty]] = {"interpolation": InterpolationPenalty, "dragan": DRAGANPenalty}
+@keras.saving.register_keras_serializable("tfpaths")
+class OneSidedPenalty(InterpolationPenalty):
+    """weight * E max(0, ||grad_p D(p)|| - target)^2 at the points of `InterpolationPenalty`: small gradients are free.
+
+    Gulrajani et al. 2017, section 4, name it and prefer the two-sided one; Petzka et al. 2017 (arXiv 1709.08894),
+    equation 8, argue for it.
+    """
+
+    def __init__(self, *, one_sided: bool = True, **kwargs: Any):
+        super().__init__(one_sided=one_sided, **kwargs)
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class R1Penalty(GradientPenalty):
+    """weight * E ||grad_x D(x)||^2 on real examples alone: zero-centred, p = x.
+
+    Mescheder et al. 2018 (arXiv 1801.04406), equation 9, write the factor as gamma / 2 with gamma = 10; hence 5 here.
+    """
+
+    def __init__(self, *, weight: float = 5.0, target: float = 0.0, **kwargs: Any):
+        super().__init__(weight=weight, target=target, **kwargs)
+
+    def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        del fake, seed
+        return real
+
+
+# Name -> layer class. A penalty of one's own is one more entry, and can then be named in an experiment.
+PENALTIES: dict[str, type[GradientPenalty]] = {
+    "interpolation": InterpolationPenalty,
+    "dragan": DRAGANPenalty,
+    "one_sided": OneSidedPenalty,
+    "r1": R1Penalty,
+}
 
 
 def get(name: str) -> type[GradientPenalty]:
-    """The layer class of that name: `interpolation` or `dragan`.
+    """The layer class of that name: `interpolation`, `dragan`, `one_sided` or `r1`.
 
     Raises:
       InputError: there is none; the line names the nearest.

@@ -64,8 +64,9 @@ def train(
     directory = results.RunDirectory(pathlib.Path(workdir))
     config = directory.continued(config)
     schedule, variant = config.schedule, config.variant
-    images = data.load(config.data.name, source=config.data.source, data_dir=data_dir, seed=config.data.seed)
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
+    images = load_data(config.data, data_dir=data_dir)
+    if images.source in config_lib.SOURCES:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
     images.batches(schedule.batch_size)  # Refuses a batch larger than the data before anything is written.
     with distribution.get(strategy, tpu).scope():
         gan = build(config, images.shape)
@@ -118,6 +119,19 @@ def farewell(run: Run, command: str) -> str:
     if run.stopped_by is not None:
         del lines["results"]
     return "\n".join([head, *(f"  {name:<11}{value}" for name, value in lines.items())])
+
+
+def load_data(config: config_lib.Data, split: str = "train", *, data_dir: str | None = None) -> data.Images:
+    """The data set that a config describes."""
+    return data.load(
+        config.name,
+        split,
+        source=config.source,
+        data_dir=data_dir,
+        seed=config.seed,
+        path=config.path,
+        image_size=config.image_size,
+    )
 
 
 def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
@@ -186,15 +200,15 @@ def fit(
 
 
 def _penalty(penalty: config_lib.Penalty) -> penalties.GradientPenalty:
-    """The layer of a penalty's config: its fields are the layer's arguments, as far as the layer has them."""
-    options: dict[str, Any] = {"weight": penalty.weight, "target": penalty.target, "one_sided": penalty.one_sided}
-    if penalty.name == "dragan":
-        options |= {
-            "noise": penalty.noise,
-            "noise_scale": penalty.noise_scale,
-            "interpolate": penalty.interpolate,
-        }
-    return penalties.get(penalty.name)(**options)
+    """The layer of a penalty's config: the options that are set are the layer's arguments."""
+    layer, options = penalties.get(penalty.name), penalty.options()
+    try:
+        return layer(**options)
+    except (TypeError, ValueError) as error:
+        listed = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise config_lib.InputError(
+            f"variant.penalty: expected options that {penalty.name!r} has, received {listed} ({error})."
+        ) from error
 
 
 def _optimizer(optimizer: config_lib.Optimizer, precision: str) -> keras.optimizers.Optimizer:
@@ -222,6 +236,7 @@ def _results(
             "data": config.data.name,
             "data_source": images.source,
             "train_examples": images.size,
+            **images.notes,
             "batch_size": config.schedule.batch_size,
             "precision": config.precision,
         },

@@ -1,7 +1,7 @@
 """A data set in memory, and its endless stream of batches as a pure function of (seed, step)."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -15,12 +15,13 @@ class Images:
 
     Attributes:
       name: its name in the table.
-      split: `train` or `test`.
-      source: where the pixels come from: `tfds` or `embedded`.
+      split: `train`, `test`, or another that the data set has.
+      source: where the pixels come from: `tfds`, `embedded` or `folder`.
       shape: `(height, width, channels)`.
       size: how many examples there are.
       labels: `[size]`, the mode of each example, as the data set defines it.
       take: positions `[batch]` -> images `[batch, height, width, channels]`, float32 in [-1, 1].
+      notes: what else the results should say of the data, by name.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Images:
     size: int
     labels: np.ndarray
     take: Callable[[tf.Tensor], tf.Tensor]
+    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def batches(self, batch_size: int, *, seed: int = 0, start: int = 0) -> tf.data.Dataset:
         """An endless data set of shuffled batches `[batch_size, height, width, channels]`, from batch `start` on.

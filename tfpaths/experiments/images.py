@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 from tfpaths import config
 
-DATA = (config.Data(name="color_mnist"), config.Data(name="stacked_mnist"))
+DATA = tuple(config.Data(name=name) for name in ("color_mnist", "stacked_mnist", "cifar10", "celeba", "folder"))
 
-_INTERPOLATION = config.Penalty(name="interpolation")
-_DRAGAN = config.Penalty(name="dragan")
+_INTERPOLATION = config.Penalty(name="interpolation", weight=10.0, target=1.0)
+# The authors' notebook, spelt out.
+_DRAGAN = config.Penalty(
+    name="dragan", weight=10.0, target=1.0, noise="uniform", noise_scale=0.5, interpolate=True, on_probability=False
+)
 # Gulrajani et al. 2017, algorithm 1, with their beta_1 = 0.5 for images.
 _WGAN_GP_ADAM = config.Optimizer(learning_rate=1e-4)
 # Arjovsky et al. 2017, algorithm 1.

@@ -1,0 +1,116 @@
+"""Data sets that TFDS prepares: where they are, whether they can be downloaded, and reading them whole."""
+
+import os
+import pathlib
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import tqdm
+
+from tfpaths import config
+
+# A name look-up alone can take longer than anybody waits, and TFDS itself takes minutes to give up.
+_ANSWER_WITHIN_SECONDS = 6.0
+
+
+def folder_of(data_dir: str | None) -> pathlib.Path:
+    """The folder of prepared data: `data_dir`, else `TFDS_DATA_DIR`, else TFDS's own.
+
+    Raises:
+      InputError: the first two name something that is not a folder.
+    """
+    named = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if not named:
+        return pathlib.Path("~/tensorflow_datasets").expanduser()
+    folder = pathlib.Path(named).expanduser()
+    if not folder.is_dir():
+        flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
+        raise config.InputError(f"{flag}: expected a folder of TFDS data, received {named!r}, which is not a folder.")
+    return folder
+
+
+def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The newest version of a data set in `folder`, complete or not; none where there is none."""
+    versions = [path for path in folder.glob(f"{name}/*.*.*") if path.is_dir() and path.name.replace(".", "").isdigit()]
+    return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=None)
+
+
+def read(
+    version: pathlib.Path, split: str, prepare: Callable | None = None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """All images of a split, in the order of the files.
+
+    Args:
+      version: the folder of a prepared version.
+      split: the name of the split.
+      prepare: image `[height, width, channels]` uint8 -> what is kept of it, uint8; all of it by default.
+
+    Returns:
+      Images `[size, height, width, channels]` uint8, and the other features that are plain numbers, by name.
+
+    Raises:
+      InputError: the data is damaged or has no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder_from_directory(str(version))
+        if split not in builder.info.splits:
+            raise config.unknown(f"split of {builder.name}", split, builder.info.splits)
+        return collect(builder, split, prepare)
+    except config.InputError:
+        raise
+    except Exception as error:  # A torn file shows as any of a dozen exceptions of as many libraries.
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise config.InputError(f"the data in {version} is damaged: {reason[:200]}. Prepare it anew.") from error
+
+
+def download(name: str, folder: pathlib.Path, split: str, prepare: Callable | None = None):
+    """Lets TFDS download and prepare a data set, then reads it as `read` does. Raises whatever TFDS raises."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=str(folder), try_gcs=False)
+    builder.download_and_prepare()
+    return collect(builder, split, prepare)
+
+
+def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Reads a split into memory, `prepare` on all cores."""
+    import tensorflow as tf
+
+    size = builder.info.splits[split].num_examples
+    # Files one after the other: the order of the examples is part of an experiment.
+    examples = builder.as_dataset(split=split, shuffle_files=False)
+    plain = [name for name, feature in builder.info.features.items() if feature.shape == () and name != "id"]
+
+    def keep(example):
+        image = example["image"] if prepare is None else prepare(example["image"])
+        return image, {name: example[name] for name in plain if example[name].dtype.is_integer}
+
+    batches = examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(512).as_numpy_iterator()
+    # Small data is read before a bar could be seen.
+    shown = tqdm.tqdm(batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False)
+    parts = list(shown)
+    images = np.concatenate([image for image, _ in parts])
+    if len(images) != size:
+        raise ValueError(f"expected {size} examples, found {len(images)}")
+    return images, {name: np.concatenate([values[name] for _, values in parts]) for name in parts[0][1]}
+
+
+def reachable(url: str) -> bool:
+    """Whether a server answers in time. A name look-up has no time limit of its own, hence the thread."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        import requests
+
+        try:
+            answers.append(requests.head(url, timeout=_ANSWER_WITHIN_SECONDS / 2, allow_redirects=True).ok)
+        except requests.RequestException:
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_ANSWER_WITHIN_SECONDS)
+    return bool(answers and answers[0])
