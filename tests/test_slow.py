@@ -13,7 +13,7 @@ VARIANTS = ("minimax", "ns", "wgan", "wgan_gp", "gan_gp", "dragan", "dragan_ns")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "variant"), itertools.product(DATA, VARIANTS))
+@pytest.mark.parametrize(("place", "variant"), list(itertools.product(DATA, VARIANTS)))
 def test_a_name_of_the_grid_trains(place, variant, tmp_path, request):
     texts = {"schedule.steps": "10", "schedule.log_every": "5", "schedule.batch_size": "8"}
     if place == "celeba":

@@ -192,20 +192,25 @@ class GAN(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
         strategy, count = self.distribute_strategy, self.steps_per_execution
-        step = tf.function(self.train_step, jit_compile=True) if self.jit_compile else self.train_step
+        step = tf.function(self.train_step, jit_compile=True, autograph=False) if self.jit_compile else self.train_step
 
         def one_step(iterator):
             batches = [next(iterator) for _ in range(self.discriminator_steps)]
             values = strategy.run(step, args=tuple(batches))
             return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
 
-        @tf.function(reduce_retracing=True)
+        # The loop is spelt out, because AutoGraph does not turn Python's into one on every Python this runs on.
+        @tf.function(reduce_retracing=True, autograph=False)
         def train_function(iterator):
             if count == 1:
                 return one_step(iterator)
-            values = {name: tf.constant(0.0) for name in self.reported}
-            for _ in tf.range(count):
-                values = one_step(iterator)
+            start = {name: tf.constant(0.0) for name in self.reported}
+            _, values = tf.while_loop(
+                lambda done, _: done < count,
+                lambda done, _: (done + 1, one_step(iterator)),
+                (tf.constant(0), start),
+                maximum_iterations=count,
+            )
             return values
 
         self.train_function = train_function
