@@ -132,6 +132,16 @@ def test_dragan_two_sided_without_a():
     np.testing.assert_allclose(np.cov(noise[:, 0], noise[:, 1])[0, 1], 0, atol=0.005)
 
 
+def test_dragan_of_compare_gan_keeps_its_points_within_the_images_range():
+    layer = penalties.DRAGANPenalty(noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True)
+    real = tf.constant(np.random.default_rng(5).uniform(-1, 1, (256, 4)), tf.float32)
+    u = streams.uniform(streams.fold(SEED, 0), real.shape).numpy() - 0.5
+    expected = np.clip(real.numpy() + np.std(real.numpy()) * u, -1, 1)
+    points = layer.points(real, real, SEED).numpy()
+    np.testing.assert_allclose(points, expected, atol=1e-6)
+    assert (np.abs(points) == 1).any()
+
+
 def test_dragan_gaussian():
     noise = dragan_noise(noise="gaussian", interpolated=False)
     np.testing.assert_allclose((noise.mean(), noise.var()), (0, 1), atol=0.03)
@@ -200,18 +210,21 @@ def test_float32_under_a_half_precision_policy(name):
     seen = []
 
     def spy(x):
-        seen.append(x.dtype)
+        seen.append(x)
         return tf.reduce_sum(x, axis=1, keepdims=True)
 
     critic = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(spy, output_shape=(1,), dtype="float32")])
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
-        value = common(name)(critic, tf.cast(REAL, tf.bfloat16), tf.cast(FAKE, tf.bfloat16))
+        layer = common(name)
+        value = layer(critic, REAL, FAKE, seed=SEED)
+        also = layer(critic, tf.cast(REAL, tf.bfloat16), tf.cast(FAKE, tf.bfloat16))
     finally:
         keras.mixed_precision.set_dtype_policy(before)
-    assert value.dtype == tf.float32
-    assert seen[-1] == tf.float32
+    assert value.dtype == also.dtype == tf.float32
+    # The points are not rounded to bfloat16 on the way, which a layer's usual cast of its inputs would do.
+    np.testing.assert_array_equal(seen[-2], layer.points(REAL, FAKE, SEED))
     np.testing.assert_allclose(value, 10 * (np.sqrt(2) - 1) ** 2, rtol=1e-6)
 
 

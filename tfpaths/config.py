@@ -91,6 +91,7 @@ class Penalty:
     noise: str | None = None
     noise_scale: float | None = None
     interpolate: bool | None = None
+    clip: bool | None = None
     on_probability: bool | None = None
 
     def __post_init__(self):

@@ -198,17 +198,18 @@ class DRAGANPenalty(GradientPenalty):
     | source | options |
     | --- | --- |
     | the authors' notebook, and most ports | the default: u ~ U[0, 1), a ~ U[0, 1), c = 0.5 |
-    | two-sided, without a (compare_gan 2 and 3) | `noise="centered_uniform", noise_scale=1.0, interpolate=False` |
+    | two-sided, no a (compare_gan 2 and 3) | `noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True` |
     | Gaussian (the paper's last version) | `noise="gaussian", interpolate=False`, noise_scale their c |
     | on the probability (compare_gan 1) | `on_probability=True` |
 
-    compare_gan keeps images in [0, 1] and clips the points to that range; here they are not clipped. std is that of the
-    replica's batch.
+    compare_gan keeps images in [0, 1], where a gradient is twice what it is here, and adds 1e-4 under the root. std is
+    that of the replica's batch.
 
     Args:
       noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
       noise_scale: c.
       interpolate: whether a is drawn; otherwise it is 1.
+      clip: whether the points are brought back to [-1, 1], the range of images.
       on_probability: whether the gradient is that of sigmoid(D) instead of D.
       **kwargs: those of `GradientPenalty`.
     """
@@ -219,6 +220,7 @@ class DRAGANPenalty(GradientPenalty):
         noise: str = "uniform",
         noise_scale: float = 0.5,
         interpolate: bool = True,
+        clip: bool = False,
         on_probability: bool = False,
         **kwargs: Any,
     ):
@@ -226,11 +228,13 @@ class DRAGANPenalty(GradientPenalty):
         self.noise = config.choose("noise", noise, config.NOISES)
         self.noise_scale = noise_scale
         self.interpolate = interpolate
+        self.clip = clip
         self.on_probability = on_probability
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         del fake
-        return perturb(real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate)
+        points = perturb(real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate)
+        return tf.clip_by_value(points, -1.0, 1.0) if self.clip else points
 
     def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
         logits = super().outputs(discriminator, points)
@@ -242,6 +246,7 @@ class DRAGANPenalty(GradientPenalty):
             "noise": self.noise,
             "noise_scale": self.noise_scale,
             "interpolate": self.interpolate,
+            "clip": self.clip,
             "on_probability": self.on_probability,
         }
 
@@ -250,8 +255,8 @@ class DRAGANPenalty(GradientPenalty):
 class OneSidedPenalty(InterpolationPenalty):
     """weight * E max(0, ||grad_p D(p)|| - target)^2 at the points of `InterpolationPenalty`: small gradients are free.
 
-    Gulrajani et al. 2017, section 4, name it and prefer the two-sided one; Petzka et al. 2017 (arXiv 1709.08894),
-    equation 8, argue for it.
+    Gulrajani et al. 2017, section 4, name it and prefer the two-sided one; Petzka et al. 2017 (arXiv 1709.08894) argue
+    for it.
     """
 
     def __init__(self, *, one_sided: bool = True, **kwargs: Any):

@@ -13,7 +13,14 @@ DATA = tuple(config.Data(name=name) for name in ("color_mnist", "stacked_mnist",
 _INTERPOLATION = config.Penalty(name="interpolation", weight=10.0, target=1.0)
 # The authors' notebook, spelt out.
 _DRAGAN = config.Penalty(
-    name="dragan", weight=10.0, target=1.0, noise="uniform", noise_scale=0.5, interpolate=True, on_probability=False
+    name="dragan",
+    weight=10.0,
+    target=1.0,
+    noise="uniform",
+    noise_scale=0.5,
+    interpolate=True,
+    clip=False,
+    on_probability=False,
 )
 # Gulrajani et al. 2017, algorithm 1, with their beta_1 = 0.5 for images.
 _WGAN_GP_ADAM = config.Optimizer(learning_rate=1e-4)
