@@ -198,7 +198,7 @@ class DRAGANPenalty(GradientPenalty):
     | source | options |
     | --- | --- |
     | the authors' notebook, and most ports | the default: u ~ U[0, 1), a ~ U[0, 1), c = 0.5 |
-    | two-sided, no a (compare_gan 2 and 3) | `noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True` |
+    | two-sided (compare_gan 2 and 3) | `noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True` |
     | Gaussian (the paper's last version) | `noise="gaussian", interpolate=False`, noise_scale their c |
     | on the probability (compare_gan 1) | `on_probability=True` |
 
