@@ -48,6 +48,21 @@ def test_a_variant_is_its_row(name):
         assert (penalty.weight, penalty.target) == (10.0, 1.0)
 
 
+SHAPES = {"cifar10": (32, 32, 3), "celeba": (64, 64, 3), "folder": (64, 64, 3)}
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_experiment_takes_a_step_of_toy_size(name):
+    texts = {f"networks.{part}_filters": "2" for part in ("generator", "discriminator")}
+    experiment = config.override(experiments.get(name), texts)
+    shape = SHAPES.get(experiment.data.name, (28, 28, 3))
+    gan = training.build(experiment, shape)
+    n = experiment.variant.discriminator_steps
+    reported = gan.train_step(*tf.random.stateless_uniform((n, 4, *shape), [0, 1], -1.0, 1.0))
+    assert all(np.isfinite(value) for value in reported.values())
+    assert (int(gan.discriminator_optimizer.iterations), int(gan.generator_optimizer.iterations)) == (n, 1)
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("loss", sorted(losses.LOSSES))
 @pytest.mark.parametrize("penalty", sorted(penalties.PENALTIES))
@@ -72,6 +87,7 @@ def test_mixed_precision_trains_every_variant(name, precision, tmp_path):
     before = [v.numpy() for v in kernels]
     batches = data.load("color_mnist", source="embedded").batches(8)
     logs = gan.fit(batches, steps_per_epoch=3, verbose=0).history
+    assert gan.train_function.experimental_get_tracing_count() == 1
     assert all(np.isfinite(values).all() for values in logs.values())
     assert all(np.any(v.numpy() != old) for v, old in zip(kernels, before, strict=True))
     if config_.variant.weight_clip:

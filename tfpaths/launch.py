@@ -2,6 +2,7 @@
 
 import pathlib
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -82,6 +83,10 @@ def main(argv: Sequence[str]) -> int:
         print(training.farewell(run, shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])))
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by
+    except KeyboardInterrupt:
+        # Training itself takes the signal; what is left is the time before its first step.
+        print("\ntfpaths: interrupted before training began.", file=sys.stderr)
+        return 128 + signal.SIGINT
     except config.InputError as error:
         return _refuse(error)
     except config.RunError as error:
