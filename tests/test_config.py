@@ -61,10 +61,14 @@ def test_override_reads_the_fields_type(path, text, value):
         ("variant.penalty.weight", "nan", "variant.penalty.weight: expected a number above zero"),
         ("variant.penalty.one_sided", "maybe", "expected true or false"),
         ("variant.penalty", "dragan", "expected one of its fields"),
-        ("variant.penalty.weight.x", "1", "expected fields below 'weight'"),
+        ("variant.penalty.weight.x", "1", "expected no field below 'weight'"),
         ("variant.penalty.noise", "gauss", "did you mean 'gaussian'"),
         ("variant.generator_optimizer.name", "adma", "did you mean 'adam'"),
         ("variant.generator_optimizer.beta_1", "1", r"expected a number in \[0, 1\)"),
+        ("variant.penalty.target", "inf", "variant.penalty.target: expected a number of at least zero"),
+        ("schedule.steps", "1" + "0" * 400, "schedule.steps: expected a number above zero"),
+        ("name", "../x", "name: expected a-z, 0-9 and _, received '../x'"),
+        ("name", "", "name: expected a-z, 0-9 and _, received ''"),
         ("seed", "-1", r"seed: expected an integer in \[0, 2\^31\)"),
         ("precision", "float16", "did you mean"),
         ("data.source", "tdfs", "did you mean 'tfds'"),
@@ -74,6 +78,13 @@ def test_a_wrong_override_is_one_line_that_says_what_is_right(path, text, messag
     with pytest.raises(config.InputError, match=message) as caught:
         config.override(experiments.get("color_mnist_dragan_ns"), {path: text})
     assert "\n" not in str(caught.value)
+
+
+def test_a_part_that_is_missing_can_be_set():
+    made = config.override(experiments.get("color_mnist_ns"), {"variant.penalty.name": "r1"})
+    assert made.variant.penalty == config.Penalty(name="r1")
+    with pytest.raises(config.InputError, match="variant.penalty.name: expected a value, received none"):
+        config.override(experiments.get("color_mnist_ns"), {"variant.penalty.weight": "1"})
 
 
 def test_overrides_are_checked_together():

@@ -159,6 +159,20 @@ def test_steps_per_execution_change_nothing(steps_per_execution):
     )
 
 
+def test_two_replicas_clip_and_count_like_one(two_replicas):
+    batches = np.random.default_rng(1).normal(size=(4, 8, 1)).astype(np.float32)
+
+    def run(strategy):
+        with strategy.scope():
+            gan = players("wasserstein", weight_clip=0.72, discriminator_steps=2)
+        gan.fit(tf.data.Dataset.from_tensor_slices(batches), verbose=0)
+        return (*parameters(gan), gan.step, int(gan.discriminator_optimizer.iterations.numpy()))
+
+    one = run(tf.distribute.get_strategy())
+    np.testing.assert_allclose(run(two_replicas), one, rtol=1e-5)
+    assert one[2:] == (2, 4)
+
+
 def test_an_epoch_is_one_pass_and_takes_pairs_as_supervised_data_sets_give_them():
     gan = players("wasserstein", discriminator_steps=3)
     data = tf.data.Dataset.from_tensor_slices((np.tile(REAL, (7, 1)), np.zeros(28))).batch(4)
@@ -182,6 +196,9 @@ def test_a_step_compiles_under_xla(loss):
         jit_compile=True,
     )  # fmt: skip
     gan.fit(tf.data.Dataset.from_tensors(REAL), verbose=0)
+    (traced,) = gan.train_function._list_all_concrete_functions()
+    functions = traced.graph.as_graph_def().library.function
+    assert any("_XlaMustCompile" in node.attr for function in functions for node in function.node_def)
     plain = players(loss, penalties.InterpolationPenalty())
     plain.fit(tf.data.Dataset.from_tensors(REAL), verbose=0)
     np.testing.assert_allclose(parameters(gan), parameters(plain), rtol=1e-5)
@@ -228,8 +245,19 @@ def test_batch_norm_beside_a_penalty_warns_and_names_the_layer():
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="at least 1, received 0"):
         players("minimax", discriminator_steps=0)
+    with pytest.raises(ValueError, match="weight_clip: expected a number above zero"):
+        players("minimax", weight_clip=-1.0)
     with pytest.raises(config.InputError, match="did you mean 'minimax'"):
         players("minmax")
+    # Two batches hold no step of three updates; an endless epoch of zero steps would follow.
+    with pytest.raises(ValueError, match="received 0 steps"):
+        players("minimax", discriminator_steps=3).fit(tf.data.Dataset.from_tensors(REAL).repeat(2), verbose=0)
+    with pytest.raises(ValueError, match="Expected a tf.data.Dataset"):
+        players("minimax", discriminator_steps=3).fit(REAL, verbose=0)
+    by_two = players("minimax")
+    by_two.steps_per_execution = 2
+    with pytest.raises(ValueError, match="multiple of 2 steps in an epoch"):
+        by_two.fit(tf.data.Dataset.from_tensors(REAL).repeat(3), verbose=0)
     gan = GAN(constant_generator(B), linear([W]), loss="minimax")
     same = keras.optimizers.SGD(0.1)
     with pytest.raises(ValueError, match="same object twice"):

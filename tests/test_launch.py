@@ -74,6 +74,11 @@ def test_help_names_every_flag():
         (["--exp=color_mnist_ns", "--steps=-5"], "schedule.steps: expected a number above zero, received -5"),
         (["--exp=color_mnist_ns", "--set=seed"], "--set: expected path.to.field=value, received 'seed'"),
         (["--exp=color_mnist_ns", "--set=schedule.stps=1"], "unknown field 'stps'; did you mean 'steps'?"),
+        (["--exp=color_mnist_ns", "--set==5"], "--set: expected path.to.field=value, received '=5'"),
+        (["--exp=color_mnist_ns", "--steps=1.5"], "schedule.steps: expected an integer, received '1.5'"),
+        (["--exp=color_mnist_ns", "--steps=5", "--set=schedule.steps=7"], "expected one value, received '5' and '7'"),
+        (["--exp=color_mnist_ns", "--workdir="], "--workdir: expected a folder, received ''"),
+        (["--exp=color_mnist_ns", "--data_dir="], "--data_dir: expected a folder, received ''"),
         (["--exp=color_mnist_ns", "--set=seed=x"], "seed: expected an integer, received 'x'"),
         (["--exp=color_mnist_ns", "--mode=trian"], "unknown mode 'trian'; did you mean 'train'?"),
         (["--exp=color_mnist_ns", "--precision=bf16"], "unknown precision 'bf16'"),
@@ -89,7 +94,7 @@ def test_a_mistake_is_one_line(tmp_path, flags, line):
 
 def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
     base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
-    assert "at most the 1437 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
+    assert "from 1 to the 1437 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
     assert "--data_dir: expected a folder" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
     (tmp_path / "data" / "mnist" / "3.0.1").mkdir(parents=True)
     assert "is damaged" in refused(launch(*base, f"--data_dir={tmp_path / 'data'}"))
@@ -158,6 +163,33 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     assert list(pathlib.Path(tmp_path, "run", "checkpoints").glob(f"step-{step}.*"))
     again = launch(*flags, f"--steps={step + 1}")
     assert f"Finished at step {step + 1}" in again.stdout
+
+
+@pytest.mark.parametrize("wait", [1.0, 2.5])
+def test_ctrl_c_before_training_is_one_line(tmp_path, wait):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfpaths.launch", "--exp=color_mnist_ns", *TOY, f"--workdir={tmp_path}/run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err[-2000:])
+    # On a fast machine training has begun by then, and is saved.
+    assert "Traceback" not in err
+    assert "interrupted before training began" in err or "Stopped by SIGINT" in out
+
+
+def test_a_reader_that_goes_away_ends_nothing(tmp_path):
+    flags = " ".join(["--exp=color_mnist_ns", *TOY, "--set=schedule.log_every=1", f"--workdir={tmp_path}/run"])
+    command = f"{sys.executable} -m tfpaths.launch {flags} | head -1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stdout.startswith("step 1/4")
+    assert "Traceback" not in run.stderr
+    assert (tmp_path / "run" / "results.json").exists()
 
 
 def test_a_terminal_gets_a_bar_with_an_estimate(tmp_path):

@@ -64,6 +64,18 @@ def test_values_and_gradients(name):
     np.testing.assert_allclose(tape.gradient(generator, fake) * n, generator_slope(f), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_logits_of_any_type_are_averaged_in_float32(name, dtype):
+    # 1,000 logits of 8: their sum of squares, 64,000, and a running sum in bfloat16, would both be wrong.
+    pair, eight = losses.get(name), tf.fill([1000], tf.constant(8.0, dtype))
+    (real_term, _), (fake_term, _), (generator_term, _) = ORACLES[name]
+    discriminator, generator = pair.discriminator(eight, -eight), pair.generator(eight)
+    assert discriminator.dtype == generator.dtype == tf.float32
+    np.testing.assert_allclose(discriminator, real_term(np.float64(8)) + fake_term(np.float64(-8)), rtol=1e-5)
+    np.testing.assert_allclose(generator, generator_term(np.float64(8)), rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", losses.LOSSES)
 @pytest.mark.parametrize("logit", [-100.0, -20.0, 0.0, 20.0, 100.0])
 def test_a_single_logit(name, logit):

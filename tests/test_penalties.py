@@ -246,6 +246,9 @@ def test_mistakes_are_named():
         penalties.get("dragon")
     with pytest.raises(config.InputError, match="did you mean 'uniform'"):
         penalties.DRAGANPenalty(noise="unifrom")
+    for options in ({"weight": -1.0}, {"weight": float("nan")}, {"target": -1.0}, {"noise_scale": 0.0}):
+        with pytest.raises(config.InputError, match=next(iter(options))):
+            penalties.DRAGANPenalty(**options)
 
 
 def test_norm_keeps_the_axes_it_is_told():

@@ -56,6 +56,32 @@ def test_a_config_that_is_none_is_refused(run, content):
         run.continued(EXPERIMENT)
 
 
+def test_a_damaged_row_is_named_and_nothing_is_dropped(run):
+    text = '{"step": 1}\n{garbage\n{"step": 3}\n'
+    run.metrics.write_text(text)
+    with pytest.raises(config.InputError, match="expected a row in line 2, received b'{garbage'"):
+        results.keep_rows(run.metrics, 5)
+    run.metrics.write_bytes(b'{"a": 1}\n')
+    with pytest.raises(config.InputError, match="expected a row in line 1"):
+        run.begun()
+    run.metrics.write_bytes(b"\xff\n")
+    with pytest.raises(config.InputError, match="expected a row in line 1"):
+        run.begun()
+
+
+@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard"])
+def test_a_file_where_a_folder_belongs_is_refused(run, name):
+    (run.path / name).write_text("")
+    with pytest.raises(config.InputError, match=f"expected a folder at .*{name}, found a file"):
+        run.continued(EXPERIMENT)
+
+
+def test_a_folder_where_a_file_belongs_is_refused(run):
+    run.metrics.mkdir()
+    with pytest.raises(config.InputError, match=r"expected a file at .*metrics.jsonl, found a folder"):
+        run.continued(EXPERIMENT)
+
+
 def test_a_foreign_directory_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(config.InputError, match=r"has no config.json and holds thesis.tex"):
@@ -71,6 +97,8 @@ def test_places_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
         results.RunDirectory(tmp_path / "file").continued(EXPERIMENT)
     with pytest.raises(config.InputError, match="Not a directory"), results.RunDirectory(tmp_path / "file/x").locked():
         pass
+    with pytest.raises(config.InputError, match="File name too long"):
+        results.RunDirectory(tmp_path / ("x" * 300)).continued(EXPERIMENT)
     # A superuser may write anywhere, so the answer of the system is made.
     monkeypatch.setattr(os, "access", lambda *args: False)
     with pytest.raises(config.InputError, match="is read-only"):

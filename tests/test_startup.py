@@ -49,6 +49,23 @@ def test_what_is_held_back_is_repeated(tmp_path):
         assert (tmp_path / "log").read_text().endswith("why it failed\n")
 
 
+def test_the_last_words_of_an_abort_come_through():
+    code = (
+        "import os; from tfpaths import startup\n"
+        "with startup.filtered_stderr(): os.write(2, b'I0000 1 a.cc:1] x\\nF0000 1 b.cc:2] needs AVX\\n'); os.abort()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == -6
+    assert run.stderr == "F0000 1 b.cc:2] needs AVX\n"
+
+
+def test_keras_is_told_what_it_is_used_for():
+    code = "from tfpaths import startup; startup.import_tensorflow(); import keras; print(keras.backend.backend())"
+    env = {**os.environ, "KERAS_BACKEND": "jax"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+    assert run.stdout == "tensorflow\n"
+
+
 def test_tensorflow_starts_in_silence():
     code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.training"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)

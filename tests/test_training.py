@@ -37,6 +37,7 @@ def state(path):
 
 
 def assert_same_run(one, other):
+    """The same weights, optimisers, pictures and rows. Of two steps in one execution only the second has a row."""
     first, second = state(one), state(other)
     assert first.keys() == second.keys()
     for name, value in first.items():
@@ -48,7 +49,9 @@ def assert_same_run(one, other):
         ]
         for path in (one, other)
     ]
-    assert rows[0] == rows[1]
+    shared = {row["step"] for row in rows[1]}
+    assert [row for row in rows[0] if row["step"] in shared] == rows[1]
+    assert rows[0][-1] == rows[1][-1]
     for picture in (one / "samples").iterdir():
         assert picture.read_bytes() == (other / "samples" / picture.name).read_bytes()
 
@@ -108,8 +111,8 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
 
 @pytest.mark.parametrize("steps_per_execution", ["1", "2"])
 def test_two_and_two_steps_are_four(finished, tmp_path, steps_per_execution):
-    training.train(toy(schedule__steps="2", schedule__log_every="1"), tmp_path / "run")
-    run = training.train(toy(), tmp_path / "run")
+    training.train(toy(schedule__steps="2"), tmp_path / "run")
+    run = training.train(toy(schedule__steps_per_execution=steps_per_execution), tmp_path / "run")
     assert (run.start, run.step) == (2, 4)
     assert_same_run(finished[0], tmp_path / "run")
 
@@ -168,7 +171,7 @@ def test_checkpoints_that_are_all_damaged_end_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_run_goes_on_from_there(finished, tmp_path, number, monkeypatch, capsys):
+def test_a_signal_saves_and_the_run_goes_on_from_there(finished, tmp_path, number, monkeypatch, capfd):
     write = callbacks.Rows.act
 
     def act(self, step, logs):
@@ -186,14 +189,14 @@ def test_a_signal_saves_and_the_run_goes_on_from_there(finished, tmp_path, numbe
     text = training.farewell(run, "python -m tfpaths.launch --exp=toy")
     assert f"Stopped by {number.name} at step 3" in text
     assert "python -m tfpaths.launch --exp=toy" in text
-    assert "Stopping after this step" in capsys.readouterr().err
+    assert "Stopping after this step" in capfd.readouterr().err
     training.train(toy(), tmp_path)
     assert_same_run(finished[0], tmp_path)
 
 
 def test_nan_ends_the_run_with_the_step_and_the_quantity(tmp_path, monkeypatch):
     nan = config.override(toy(), {"variant.generator_optimizer.learning_rate": "1e30"})
-    with pytest.raises(callbacks.NotFiniteError, match=r"(loss|penalty) is (nan|inf|-inf) at step \d") as caught:
+    with pytest.raises(checkpoints.NotFiniteError, match=r"(loss|penalty) is (nan|inf|-inf) at step \d") as caught:
         training.train(nan, tmp_path)
     assert "\n" not in str(caught.value)
     # A row that is not JSON would break every reader of the file.
@@ -201,10 +204,87 @@ def test_nan_ends_the_run_with_the_step_and_the_quantity(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(config.InputError, match="at most the 1437 examples"):
+    with pytest.raises(config.InputError, match="from 1 to the 1437 examples"):
         training.train(toy(schedule__batch_size="1438"), tmp_path / "run")
     with pytest.raises(config.InputError, match="unknown loss"):
         training.train(toy(variant__loss="minmax"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_per_execution_must_divide_what_is_left(tmp_path):
+    training.train(toy(schedule__steps="3"), tmp_path)
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(config.InputError, match="divisor of the 1 steps that are left, received 2"):
+        training.train(toy(schedule__steps_per_execution="2"), tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == before
+    assert training.train(toy(), tmp_path).step == 4
+
+
+@pytest.mark.parametrize("what", ["*", "*.index"])
+def test_a_run_without_its_checkpoints_is_not_begun_anew(tmp_path, what):
+    training.train(toy(), tmp_path)
+    for file in (tmp_path / "checkpoints").glob(what):
+        file.unlink()
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(config.InputError, match="expected a checkpoint beside the rows .* step 4; found none"):
+        training.train(toy(), tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_a_kill_before_the_first_checkpoint_begins_anew(finished, tmp_path):
+    results.write_json(tmp_path / "config.json", config.to_dict(toy()))
+    results.append_row(tmp_path / "metrics.jsonl", {"step": 1, "penalty": 0.0})
+    training.train(toy(), tmp_path)
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_weights_that_are_not_finite_take_no_checkpoints_place(tmp_path, monkeypatch):
+    training.train(toy(schedule__steps="2"), tmp_path)
+    step = GAN.train_step
+
+    def poisoned(self, *batches):
+        values = step(self, *batches)
+        self.generator.trainable_variables[0].assign(float("nan") * self.generator.trainable_variables[0])
+        return values
+
+    # No row, which would notice NaN losses, comes before the checkpoint at step 4.
+    monkeypatch.setattr(GAN, "train_step", poisoned)
+    quiet = toy(schedule__steps="20", schedule__log_every="20", schedule__sample_every="20")
+    with pytest.raises(checkpoints.NotFiniteError, match=r"kernel is not finite at step 4\. The last good .*: step 2"):
+        training.train(quiet, tmp_path)
+    monkeypatch.undo()
+    assert training.train(toy(), tmp_path).start == 2
+
+
+def test_a_damaged_list_of_checkpoints_is_written_anew(finished, tmp_path):
+    training.train(toy(schedule__steps="2"), tmp_path)
+    (tmp_path / "checkpoints" / "checkpoint").write_bytes(b"\xff\xfe")
+    training.train(toy(), tmp_path)
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_a_batch_that_the_replicas_cannot_share_is_refused(tmp_path, monkeypatch, two_replicas):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: two_replicas)
+    with pytest.raises(config.InputError, match="multiple of the 2 replicas, received 9"):
+        training.train(toy(schedule__batch_size="9"), tmp_path / "run", strategy="mirrored")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cluster", "message"),
+    [
+        ({"strategy": "mirored"}, "", "did you mean 'mirrored'"),
+        ({"strategy": "tpu"}, "", "--tpu: expected a TPU that can be reached, received None"),
+        ({"strategy": "one_device", "tpu": "x"}, "", "--tpu: expected --strategy=tpu"),
+        ({"strategy": "multi_worker"}, "garbage", "TF_CONFIG: expected a cluster"),
+        ({"strategy": "auto"}, "{}", "TF_CONFIG: expected a cluster"),
+    ],
+)
+def test_a_strategy_that_cannot_be_is_refused(tmp_path, monkeypatch, arguments, cluster, message):
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    with pytest.raises(config.InputError, match=message) as caught:
+        training.train(toy(), tmp_path / "run", **arguments)
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 

@@ -10,17 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tfpaths import config, pictures, results
-from tfpaths.checkpoints import Checkpoints
+from tfpaths import pictures, results
+from tfpaths.checkpoints import Checkpoints, NotFiniteError
 
 _GRID_SIDE = 8
-
-
-class NotFiniteError(config.RunError):
-    """A quantity of the training step is NaN or infinite."""
 
 
 class Scheduled(keras.callbacks.Callback):
@@ -106,6 +103,8 @@ class SampleGrids(Scheduled):
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
         images = self.model.sample(_GRID_SIDE**2, seed=self.seed).numpy()
+        if not np.isfinite(images).all():
+            raise NotFiniteError(f"a sample is not finite at step {step}")
         picture = pictures.grid(images, _GRID_SIDE)
         results.write_bytes(self.directory / f"step_{step:08d}.png", pictures.png(picture))
         with self.writer.as_default(step=step):
@@ -169,7 +168,11 @@ class Progress(keras.callbacks.Callback):
         first, began = self._since
         left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
         numbers = "  ".join(f"{name} {value}" for name, value in shown.items())
-        print(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}", flush=True)
+        try:
+            print(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}", flush=True)
+        except BrokenPipeError:
+            # The reader has gone, `| head` for one. A run of hours does not end with it: what it says is in its files.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class StopOnSignal(keras.callbacks.Callback):
@@ -199,7 +202,8 @@ class StopOnSignal(keras.callbacks.Callback):
     def _note(self, number: int, frame: Any) -> None:
         self.received = signal.Signals(number)
         self._give_back()
-        print("\nStopping after this step …", file=sys.stderr, flush=True)
+        # Not print: the signal may have come in the middle of one, whose buffer cannot be entered twice.
+        os.write(2, "\nStopping after this step …\n".encode())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.received is not None:

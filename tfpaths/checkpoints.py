@@ -3,14 +3,20 @@
 The step is also the position in the data and in every random stream, so nothing else is needed to go on exactly.
 """
 
+import functools
 import pathlib
 import re
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from tfpaths import config
 from tfpaths.gan import GAN
+
+
+class NotFiniteError(config.RunError):
+    """A quantity of the training is NaN or infinite."""
 
 
 class DamagedCheckpointError(config.RunError):
@@ -41,9 +47,16 @@ class Checkpoints:
             discriminator_optimizer=gan.discriminator_optimizer,
             steps=gan.steps,
         )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(directory), max_to_keep=keep, checkpoint_name="step"
+        manager = functools.partial(
+            tf.train.CheckpointManager, self._checkpoint, str(directory), max_to_keep=keep, checkpoint_name="step"
         )
+        try:
+            self._manager = manager()
+        except Exception as error:
+            # The manager's own list of checkpoints is damaged; the files themselves are what counts.
+            logging.warning("%s cannot be read (%s) and is written anew.", directory / "checkpoint", error)
+            (directory / "checkpoint").unlink()
+            self._manager = manager()
 
     @property
     def steps(self) -> list[int]:
@@ -52,9 +65,16 @@ class Checkpoints:
         return sorted(int(name[1]) for name in names if name)
 
     def save(self) -> pathlib.Path:
-        """Saves the state as it is; does nothing where this step is saved already."""
+        """Saves the state as it is; does nothing where this step is saved already.
+
+        Raises:
+          NotFiniteError: a weight is NaN or infinite; such a state takes no good one's place.
+        """
         step = self._gan.step
         if step != self._known_good:
+            for variable in self._gan.variables:
+                if variable.dtype.startswith(("float", "bfloat")) and not np.isfinite(variable.numpy()).all():
+                    raise NotFiniteError(f"{variable.path} is not finite at step {step}")
             self._manager.save(checkpoint_number=step)
             self._known_good = step
         return self._directory / f"step-{step}"

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -53,7 +54,8 @@ def _require(condition: bool, field: str, expected: str, received: Any) -> None:
 def _positive(owner: object, *fields: str) -> None:
     for field in fields:
         value = getattr(owner, field)
-        _require(value > 0 and math.isfinite(value), field, "a number above zero", value)
+        # TensorFlow counts in 64 bits.
+        _require(0 < value < (2**63 if type(value) is int else math.inf), field, "a number above zero", value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class Penalty:
             if getattr(self, field) is not None:
                 _positive(self, field)
         if self.target is not None:
-            _require(self.target >= 0, "target", "a number of at least zero", self.target)
+            _require(0 <= self.target < math.inf, "target", "a number of at least zero", self.target)
         if self.noise is not None:
             choose("noise", self.noise, NOISES)
 
@@ -193,6 +195,8 @@ class Experiment:
     precision: str = "float32"
 
     def __post_init__(self):
+        # The name is a folder's too.
+        _require(re.fullmatch("[a-z0-9][a-z0-9_]*", self.name) is not None, "name", "a-z, 0-9 and _", self.name)
         _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
         choose("precision", self.precision, PRECISIONS)
 
@@ -268,8 +272,12 @@ def _assign(values: dict[str, Any], cls: type, keys: list[str], text: str, path:
         values[key] = _parse(text, hints[key], path)
         return
     kind = _kind(hints[key])
-    if not dataclasses.is_dataclass(kind) or values[key] is None:
-        raise InputError(f"{path}: expected fields below {key!r}, which is {values[key]!r}.")
+    if not dataclasses.is_dataclass(kind):
+        raise InputError(f"{path}: expected no field below {key!r}, which is {values[key]!r}.")
+    if values[key] is None:
+        # A part that the experiment lacks begins with its defaults; what has none must be given too.
+        unset = dataclasses.MISSING
+        values[key] = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not unset}
     _assign(values[key], typing.cast(type, kind), keys[1:], text, path)
 
 
@@ -298,6 +306,13 @@ def _parse(text: str, hint: Any, path: str) -> Any:
         raise InputError(f"{path}: expected {_NAMES[kind]}, received {text!r}.") from None
 
 
+def _float(value: int, path: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"{path}: expected a number, received one of {len(str(value))} digits.") from None
+
+
 def _typed(value: Any, hint: Any, path: str) -> Any:
     if value is None and type(None) in _options(hint):
         return None
@@ -305,7 +320,7 @@ def _typed(value: Any, hint: Any, path: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return from_dict(value, typing.cast(type, kind), f"{path}.")
     if kind is float and type(value) is int:
-        return float(value)
+        return _float(value, path)
     # `type is`, not isinstance: True is an int to Python, and a mistake to a reader of the config.
     if type(value) is not kind:
         raise InputError(f"{path}: expected {_NAMES[kind]}, received {value!r}.")

@@ -59,6 +59,8 @@ class GAN(keras.Model):
         super().__init__(**kwargs)
         if discriminator_steps < 1:
             raise ValueError(f"discriminator_steps: expected at least 1, received {discriminator_steps}.")
+        if weight_clip is not None and not weight_clip > 0:
+            raise ValueError(f"weight_clip: expected a number above zero, received {weight_clip}.")
         self.generator = generator
         self.discriminator = discriminator
         self.loss_pair = losses.get(loss) if isinstance(loss, str) else loss
@@ -172,15 +174,27 @@ class GAN(keras.Model):
     def fit(self, x=None, *args, **kwargs):
         """Keras' `fit`. `x` yields real batches, or (real batch, anything); a step takes `discriminator_steps` of them.
 
-        An epoch is one pass through a finite data set.
+        An epoch is one pass through a finite data set, or `steps_per_epoch` steps.
+
+        Raises:
+          ValueError: an epoch is no whole number of executions, or too small for a step.
         """
-        if isinstance(x, tf.data.Dataset):
-            # A data set shuffles itself, and Keras warns where it is asked to.
-            kwargs.setdefault("shuffle", False)
-            batches = int(x.cardinality())
-            if batches > 0 and self.discriminator_steps > 1 and kwargs.get("steps_per_epoch") is None:
-                kwargs["steps_per_epoch"] = batches // self.discriminator_steps
-                x = x.repeat()
+        several = max(self.discriminator_steps, self.steps_per_execution) > 1
+        if not isinstance(x, tf.data.Dataset):
+            if several:
+                raise ValueError("Expected a tf.data.Dataset, with several batches to a step or steps to an execution.")
+            return super().fit(x, *args, **kwargs)
+        # A data set shuffles itself, and Keras warns where it is asked to.
+        kwargs.setdefault("shuffle", False)
+        if kwargs.get("steps_per_epoch") is None and several and (batches := int(x.cardinality())) >= 0:
+            kwargs["steps_per_epoch"] = batches // self.discriminator_steps
+            x = x.repeat()
+        steps = kwargs.get("steps_per_epoch")
+        if steps is not None and (steps < 1 or steps % self.steps_per_execution):
+            raise ValueError(
+                f"Expected a multiple of {self.steps_per_execution} steps in an epoch, each of "
+                f"{self.discriminator_steps} batches, received {steps} steps."
+            )
         return super().fit(x, *args, **kwargs)
 
     def make_train_function(self, force: bool = False):
@@ -199,11 +213,10 @@ class GAN(keras.Model):
             values = strategy.run(step, args=tuple(batches))
             return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
 
-        # The loop is spelt out, because AutoGraph does not turn Python's into one on every Python this runs on.
+        # The loop is spelt out, because AutoGraph does not turn Python's into one on every Python this runs on. One
+        # step goes through it too: outside it the graph's optimiser fuses other operations, and the last bits differ.
         @tf.function(reduce_retracing=True, autograph=False)
         def train_function(iterator):
-            if count == 1:
-                return one_step(iterator)
             start = {name: tf.constant(0.0) for name in self.reported}
             _, values = tf.while_loop(
                 lambda done, _: done < count,

@@ -15,9 +15,9 @@ _EXP = flags.DEFINE_string("exp", None, "The experiment's name; --list shows the
 _LIST = flags.DEFINE_bool("list", False, "List the experiments and stop.")
 _MODE = flags.DEFINE_string("mode", "train", f"One of {', '.join(_MODES)}.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run directory. Default: runs/<exp>.")
-_STEPS = flags.DEFINE_integer("steps", None, "Generator updates. Default: the experiment's.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "The global batch size. Default: the experiment's.")
-_SEED = flags.DEFINE_integer("seed", None, "The run's seed. Default: the experiment's.")
+_STEPS = flags.DEFINE_string("steps", None, "Generator updates. Default: the experiment's.")
+_BATCH_SIZE = flags.DEFINE_string("batch_size", None, "The global batch size. Default: the experiment's.")
+_SEED = flags.DEFINE_string("seed", None, "The run's seed. Default: the experiment's.")
 _SET = flags.DEFINE_multi_string("set", [], "path.to.field=value for any other field of the config; repeatable.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared TFDS data. Default: TFDS_DATA_DIR, then TFDS's own.")
 _SOURCE = flags.DEFINE_string("source", None, f"Where digits come from: {', '.join(config.SOURCES)}. Default: auto.")
@@ -44,20 +44,22 @@ def experiment() -> config.Experiment:
     """The experiment that the flags describe."""
     if _EXP.value is None:
         raise config.InputError("--exp: expected the name of an experiment, received none; --list shows them.")
-    texts = {}
-    for assignment in _SET.value:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise config.InputError(f"--set: expected path.to.field=value, received {assignment!r}.")
-        texts[path] = text
+    texts: dict[str, str] = {}
     named = {
-        "schedule.steps": _STEPS.value,
-        "schedule.batch_size": _BATCH_SIZE.value,
-        "seed": _SEED.value,
-        "data.source": _SOURCE.value,
-        "precision": _PRECISION.value,
+        "schedule.steps": _STEPS,
+        "schedule.batch_size": _BATCH_SIZE,
+        "seed": _SEED,
+        "data.source": _SOURCE,
+        "precision": _PRECISION,
     }
-    texts |= {path: str(value) for path, value in named.items() if value is not None}
+    assignments = [f"{path}={flag.value}" for path, flag in named.items() if flag.value is not None]
+    for assignment in [*assignments, *_SET.value]:
+        path, equals, text = assignment.partition("=")
+        if not path or not equals:
+            raise config.InputError(f"--set: expected path.to.field=value, received {assignment!r}.")
+        if path in texts:
+            raise config.InputError(f"{path}: expected one value, received {texts[path]!r} and {text!r}.")
+        texts[path] = text
     return config.override(experiments.get(_EXP.value), texts)
 
 
@@ -73,6 +75,9 @@ def main(argv: Sequence[str]) -> int:
             raise config.InputError(f"--mode: expected 'train', received {_MODE.value!r}, which is still to come.")
         config.choose("strategy", _STRATEGY.value, config.STRATEGIES)
         value = experiment()
+        for flag in (_WORKDIR, _DATA_DIR):
+            if flag.value == "":
+                raise config.InputError(f"--{flag.name}: expected a folder, received ''.")
         workdir = _WORKDIR.value or f"runs/{value.name}"
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
@@ -91,9 +96,11 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(error)
     except config.RunError as error:
         return _refuse(error, status=1)
+    except OSError as error:
+        return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}", status=1)
 
 
-def _refuse(error: Exception, status: int = 2) -> int:
+def _refuse(error: object, status: int = 2) -> int:
     print("tfpaths:", " ".join(str(error).split()), file=sys.stderr)
     return status
 

@@ -22,7 +22,7 @@ _CERTAINLY_REAL = 1e4
 class Loss:
     """A pair of losses: `discriminator(real_logits, fake_logits)` and `generator(fake_logits)`, each a scalar.
 
-    Logits are of any shape; the mean is over all of them, in float32 at least.
+    Logits are of any shape and float type; the mean is over all of them, in float32.
     """
 
     name: str
@@ -36,6 +36,7 @@ def minimax_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -
     Goodfellow et al. 2014 (arXiv 1406.2661), equation 1. TF-GAN smooths real labels to 0.75 unless told not to; no
     paper of this family does.
     """
+    real_logits, fake_logits = tf.cast(real_logits, tf.float32), tf.cast(fake_logits, tf.float32)
     return _wargs.minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0, loss_collection=None)
 
 
@@ -46,7 +47,8 @@ def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     TF-GAN's function of this name gives softplus(-1) = 0.3133 less: the discriminator's loss negated, with a logit of 1
     for the real examples. With a score at which a real example costs nothing, the value is right too.
     """
-    return -minimax_discriminator_loss(tf.fill(tf.shape(fake_logits), _CERTAINLY_REAL), fake_logits)
+    certain = tf.fill(tf.shape(fake_logits), _CERTAINLY_REAL)
+    return -minimax_discriminator_loss(certain, fake_logits)
 
 
 def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
@@ -54,6 +56,7 @@ def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 
     Goodfellow et al. 2014, section 3. It is steep where the discriminator is sure that a sample is generated.
     """
+    fake_logits = tf.cast(fake_logits, tf.float32)
     return _wargs.modified_generator_loss(fake_logits, label_smoothing=0.0, loss_collection=None)
 
 

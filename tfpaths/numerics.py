@@ -23,7 +23,7 @@ def per_example_norm(x: tf.Tensor, *, batch_axes: int = 1, epsilon: float = EPSI
     Raises:
       ValueError: `x` has fewer axes than `batch_axes`.
     """
-    if x.shape.rank is not None and x.shape.rank < batch_axes:
+    if x.shape.rank is None or x.shape.rank < batch_axes:
         raise ValueError(f"Expected at least {batch_axes} axes, received shape {x.shape}.")
     if x.dtype in (tf.float16, tf.bfloat16):
         x = tf.cast(x, tf.float32)

@@ -103,6 +103,7 @@ class GradientPenalty(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ):
+        config.Penalty(name="any", weight=weight, target=target)  # The same ranges as in a config, and the same errors.
         # No autocast: a policy of half precision would otherwise round the points before their gradient is taken.
         super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
         # Keras allows only tensors as positional arguments, and the first one here is a network.
@@ -225,7 +226,8 @@ class DRAGANPenalty(GradientPenalty):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.noise = config.choose("noise", noise, config.NOISES)
+        config.Penalty(name="dragan", noise=noise, noise_scale=noise_scale)
+        self.noise = noise
         self.noise_scale = noise_scale
         self.interpolate = interpolate
         self.clip = clip

@@ -46,6 +46,19 @@ class RunDirectory:
     def results(self) -> pathlib.Path:
         return self.path / "results.json"
 
+    def stored(self) -> config_lib.Experiment | None:
+        """The config of the run that is here; none where there is no run.
+
+        Raises:
+          InputError: `config.json` is not the config of a run.
+        """
+        if not self.config.exists():
+            return None
+        try:
+            return config_lib.from_dict(json.loads(self.config.read_text()))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, config_lib.InputError) as error:
+            raise config_lib.InputError(f"{self.config}: expected the config of a run: {error}") from error
+
     def continued(self, config: config_lib.Experiment) -> config_lib.Experiment:
         """The config to run with here: `config`, with `--source=auto` settled as this run settled it. Writes nothing.
 
@@ -53,13 +66,13 @@ class RunDirectory:
           InputError: the path is not a directory that a run can be written to, holds something other than a run, or
             holds a run of another config; the line names the fields that differ.
         """
-        self._check_place()
-        if not self.config.exists():
-            return config
         try:
-            known = config_lib.from_dict(json.loads(self.config.read_text()))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, config_lib.InputError) as error:
-            raise config_lib.InputError(f"{self.config}: expected the config of a run: {error}") from error
+            self._check_place()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        known = self.stored()
+        if known is None:
+            return config
         if config.data.source == "auto":
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=known.data.source))
         found = {k: v for k, v in config_lib.differences(known, config).items() if k not in _MAY_CHANGE}
@@ -79,15 +92,22 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
         except OSError as error:
-            raise config_lib.InputError(
-                f"--workdir: expected a place that can be written, received {str(self.path)!r} ({error.strerror})."
-            ) from error
+            raise self._unwritable(error) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise config_lib.InputError(f"--workdir: another run is writing to {self.path}.") from None
             yield
+
+    def begun(self) -> int:
+        """The last step of which something was written; 0 for a directory without rows."""
+        return max((row["step"] for row in read_rows(self.metrics)), default=0)
+
+    def _unwritable(self, error: OSError) -> config_lib.InputError:
+        return config_lib.InputError(
+            f"--workdir: expected a place that can be written, received {str(self.path)!r} ({error.strerror})."
+        )
 
     def _check_place(self) -> None:
         for place in (self.path, *self.path.absolute().parents):
@@ -98,6 +118,12 @@ class RunDirectory:
                 f"--workdir: expected a place that can be written, received {str(self.path)!r} ({place} "
                 f"{'is not a directory' if not place.is_dir() else 'is read-only'})."
             )
+        for folder in (self.samples, self.checkpoints, self.tensorboard):
+            if folder.exists() and not folder.is_dir():
+                raise config_lib.InputError(f"--workdir: expected a folder at {folder}, found a file.")
+        for file in (self.metrics, self.results, self.config):
+            if file.exists() and not file.is_file():
+                raise config_lib.InputError(f"--workdir: expected a file at {file}, found a folder.")
         if place == self.path and not self.config.exists():
             others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
             if others:
@@ -136,15 +162,28 @@ def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The rows of a file; none where there is no file. A last line that a kill cut short is left out."""
+    """The rows of a file; none where there is no file. A last line that a kill cut short is left out.
+
+    Raises:
+      InputError: another line is no row.
+    """
     if not path.exists():
         return []
+    lines = path.read_bytes().split(b"\n")
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+            if not isinstance(row, dict) or type(row.get("step")) is not int:
+                raise ValueError
+        except ValueError as error:
+            # What follows the last end of line is nothing, or a row that was being written.
+            if number == len(lines):
+                break
+            raise config_lib.InputError(
+                f"{path}: expected a row in line {number}, received {line[:60]!r}; mend or remove the line."
+            ) from error
+        rows.append(row)
     return rows
 
 

@@ -4,11 +4,9 @@ import contextlib
 import logging
 import os
 import re
+import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-
-import absl.logging
 
 # Lines that every start prints and that ask nothing of anybody. absl's logger writes them before any level is set, so
 # the environment variable alone does not stop them.
@@ -29,39 +27,56 @@ def is_chatter(line: str, *, has_gpu: bool) -> bool:
 
 @contextlib.contextmanager
 def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
-    """Holds back what native code writes to standard error, then repeats all of it but the chatter."""
-    has_gpu = os.path.exists("/dev/nvidiactl")
+    """Passes on what native code writes to standard error, all of it but the chatter.
+
+    The filter is a process of its own: where native code aborts this one, its last words still come through.
+    """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held, contextlib.ExitStack() as stack:
-        saved = os.dup(stream_fd)
-        stack.callback(os.close, saved)
-        os.dup2(held.fileno(), stream_fd)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, stream_fd)
-            held.seek(0)
-            lines = held.read().decode(errors="replace").splitlines()
-            kept = [line for line in lines if not is_chatter(line, has_gpu=has_gpu)]
-            if kept:
-                os.write(stream_fd, ("\n".join(kept) + "\n").encode())
+    saved = os.dup(stream_fd)
+    # This file as a program: see its end. -S and -E, because it needs nothing but the standard library.
+    filter_process = subprocess.Popen([sys.executable, "-SE", __file__], stdin=subprocess.PIPE, stdout=saved)
+    assert filter_process.stdin is not None
+    os.dup2(filter_process.stdin.fileno(), stream_fd)
+    filter_process.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, stream_fd)
+        os.close(saved)
+        filter_process.wait()
 
 
 def import_tensorflow(logical_cpus: int | None = None) -> None:
     """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
 
+    Keras is told what this package is written for, whatever the user's own settings are.
+
     Args:
       logical_cpus: shows the processor as this many devices, for a strategy of several replicas without a GPU.
     """
+    import absl.logging
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     # TFDS and TensorFlow tell through absl what they read and how long it took.
     absl.logging.set_verbosity(absl.logging.WARNING)
     absl.logging.get_absl_handler().setFormatter(logging.Formatter("tfpaths: %(levelname)s: %(message)s"))
     with filtered_stderr():
+        import keras
         import tensorflow as tf
 
         if logical_cpus is not None:
             (cpu,) = tf.config.list_physical_devices("CPU")
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical_cpus)
         tf.config.list_logical_devices()
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
+
+
+if __name__ == "__main__":
+    _has_gpu = os.path.exists("/dev/nvidiactl")
+    for _line in sys.stdin.buffer:
+        if not is_chatter(_line.decode(errors="replace").rstrip("\n"), has_gpu=_has_gpu):
+            sys.stdout.buffer.write(_line)
+            sys.stdout.buffer.flush()

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import platform
+import shlex
 import signal
 import time
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tqdm
+from absl import logging
 
 from tfpaths import callbacks, data, distribution, losses, networks, penalties, results
 from tfpaths import config as config_lib
-from tfpaths.checkpoints import Checkpoints
+from tfpaths.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.gan import GAN
 
 _PACKAGES = ("tfpaths", "tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
@@ -62,39 +64,72 @@ def train(
       NotFiniteError: a loss or the penalty became NaN or infinite.
     """
     directory = results.RunDirectory(pathlib.Path(workdir))
-    config = directory.continued(config)
+    asked, config = config, directory.continued(config)
     schedule, variant = config.schedule, config.variant
     images = load_data(config.data, data_dir=data_dir)
+    if asked.data.source == "auto" and config.data.source == "embedded":
+        logging.warning("this run began with the embedded digits and goes on with them.")
     if images.source in config_lib.SOURCES:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
     images.batches(schedule.batch_size)  # Refuses a batch larger than the data before anything is written.
-    with distribution.get(strategy, tpu).scope():
-        gan = build(config, images.shape)
+    devices = distribution.get(strategy, tpu)
+    distribution.check_batch_size(schedule.batch_size, devices)
+    with devices.scope():
+        try:
+            gan = build(config, images.shape)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise config_lib.RunError("the networks of this config do not fit the memory of this machine.") from error
 
     with directory.locked(), callbacks.StopOnSignal() as stop:
+        # Another run may have been here since.
+        directory.continued(config)
         checkpoints = Checkpoints(directory.checkpoints, gan)
         start = checkpoints.restore()
-        if start > schedule.steps:
-            raise config_lib.InputError(
-                f"--steps: expected at least the {start} that {directory.path} has run, received {schedule.steps}."
-            )
+        _check_start(start, config, directory)
         results.write_json(directory.config, config_lib.to_dict(config))
         results.keep_rows(directory.metrics, start)
         began = time.perf_counter()
-        if start < schedule.steps:
-            first_batch = start * variant.discriminator_steps
-            batches = images.batches(schedule.batch_size, seed=config.seed, start=first_batch)
-            fit(gan, batches, config, directory, checkpoints, [stop])
-        checkpoints.save()
+        try:
+            if start < schedule.steps:
+                first_batch = start * variant.discriminator_steps
+                batches = images.batches(schedule.batch_size, seed=config.seed, start=first_batch)
+                fit(gan, batches, config, directory, checkpoints, [stop])
+            checkpoints.save()
+        except NotFiniteError as error:
+            kept = f"step {checkpoints.steps[-1]}" if checkpoints.steps else "none"
+            raise NotFiniteError(f"{error}. The last good checkpoint: {kept}, in {directory.checkpoints}.") from error
         step = gan.step
-        if step == schedule.steps:
-            results.write_json(directory.results, _results(config, directory, step, images))
+        if step >= schedule.steps:
+            results.write_json(
+                directory.results, _results(config, directory, step, images, devices.num_replicas_in_sync)
+            )
         return Run(
             directory=directory,
             start=start,
             step=step,
             seconds=time.perf_counter() - began,
             stopped_by=stop.received if step < schedule.steps else None,
+        )
+
+
+def _check_start(start: int, config: config_lib.Experiment, directory: results.RunDirectory) -> None:
+    """Whether the run in the directory can go on from step `start` as the config says."""
+    schedule, known = config.schedule, directory.stored()
+    if start > schedule.steps:
+        raise config_lib.InputError(
+            f"--steps: expected at least the {start} that {directory.path} has run, received {schedule.steps}."
+        )
+    if (schedule.steps - start) % schedule.steps_per_execution:
+        raise config_lib.InputError(
+            f"schedule.steps_per_execution: expected a divisor of the {schedule.steps - start} steps that are left, "
+            f"received {schedule.steps_per_execution}."
+        )
+    # A kill before the first checkpoint leaves rows up to there; more rows than that once had a checkpoint beside them.
+    lost = start == 0 and known is not None and directory.begun() > known.schedule.checkpoint_every
+    if lost or (start == 0 and directory.results.exists()):
+        raise config_lib.InputError(
+            f"--workdir: expected a checkpoint beside the rows of {directory.path}, which go to step "
+            f"{directory.begun()}; found none. To begin anew, remove the directory."
         )
 
 
@@ -114,7 +149,7 @@ def farewell(run: Run, command: str) -> str:
         "metrics": place.metrics,
         "results": place.results,
         "checkpoint": place.checkpoints / f"step-{run.step}",
-        "curves": f"tensorboard --logdir {place.tensorboard}",
+        "curves": f"tensorboard --logdir {shlex.quote(str(place.tensorboard))}",
     }
     if run.stopped_by is not None:
         del lines["results"]
@@ -222,7 +257,7 @@ def _optimizer(optimizer: config_lib.Optimizer, precision: str) -> keras.optimiz
 
 
 def _results(
-    config: config_lib.Experiment, directory: results.RunDirectory, step: int, images: data.Images
+    config: config_lib.Experiment, directory: results.RunDirectory, step: int, images: data.Images, replicas: int
 ) -> dict[str, Any]:
     last = results.read_rows(directory.metrics)[-1:]
     metrics = {name: value for row in last for name, value in row.items() if name in GAN.reported}
@@ -239,6 +274,7 @@ def _results(
             **images.notes,
             "batch_size": config.schedule.batch_size,
             "precision": config.precision,
+            "replicas": replicas,
         },
         "versions": {"python": platform.python_version(), **versions},
     }

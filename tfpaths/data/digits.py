@@ -48,7 +48,7 @@ def load(split: str = "train", *, source: str = "auto", data_dir: str | None = N
         try:
             return _mnist(*prepared.download("mnist", folder, split))
         except Exception as error:  # TFDS raises whatever its many layers raise.
-            trouble = f"the download of MNIST failed ({type(error).__name__}: {str(error).splitlines()[0]})"
+            trouble = f"the download of MNIST failed ({prepared.reason(error)})"
     else:
         trouble = f"MNIST is neither prepared in {folder} nor can it be downloaded: its server does not answer"
     if source == "tfds":

@@ -43,10 +43,10 @@ class Images:
         Raises:
           InputError: a batch is larger than the data set.
         """
-        if batch_size > self.size:
+        if not 0 < batch_size <= self.size:
             raise config.InputError(
-                f"batch_size: expected at most the {self.size} examples of {self.name} ({self.source}, {self.split}), "
-                f"received {batch_size}."
+                f"batch_size: expected from 1 to the {self.size} examples of {self.name} ({self.source}, {self.split}),"
+                f" received {batch_size}."
             )
 
         def batch(index: tf.Tensor) -> tf.Tensor:

@@ -96,8 +96,7 @@ def _tfds(name, split, data_dir, url, prepare=None):
     try:
         return prepared.download(name, place, split, prepare)
     except Exception as error:  # TFDS raises whatever its many layers raise; a full quota is the likeliest here.
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise config.InputError(f"TFDS could not download {name}: {reason[:200]}. {how}") from error
+        raise config.InputError(f"TFDS could not download {name}: {prepared.reason(error)}. {how}") from error
 
 
 def _hidden(path: pathlib.Path, place: pathlib.Path):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import threading
 from collections.abc import Callable
 
@@ -21,18 +22,25 @@ def folder_of(data_dir: str | None) -> pathlib.Path:
       InputError: the first two name something that is not a folder.
     """
     named = data_dir or os.environ.get("TFDS_DATA_DIR")
+    flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
     if not named:
         return pathlib.Path("~/tensorflow_datasets").expanduser()
     folder = pathlib.Path(named).expanduser()
     if not folder.is_dir():
-        flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
         raise config.InputError(f"{flag}: expected a folder of TFDS data, received {named!r}, which is not a folder.")
+    for above, inside in ((folder.parent.parent, "dataset_info.json"), (folder.parent, "*/dataset_info.json")):
+        if any(folder.glob(inside)):
+            raise config.InputError(
+                f"{flag}: expected the folder above all data sets, received one of them, {named!r}; did you mean "
+                f"{str(above)!r}?"
+            )
     return folder
 
 
 def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
     """The newest version of a data set in `folder`, complete or not; none where there is none."""
-    versions = [path for path in folder.glob(f"{name}/*.*.*") if path.is_dir() and path.name.replace(".", "").isdigit()]
+    # TFDS prepares under other names, such as incomplete.AB12_3.0.1: what is being made or was left is not a version.
+    versions = [path for path in folder.glob(f"{name}/*") if re.fullmatch(r"\d+\.\d+\.\d+", path.name)]
     return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=None)
 
 
@@ -58,12 +66,24 @@ def read(
         builder = tfds.builder_from_directory(str(version))
         if split not in builder.info.splits:
             raise config.unknown(f"split of {builder.name}", split, builder.info.splits)
+        info = builder.info.splits[split]
+        # Asked of the disk first: TensorFlow would report a short file too, in several lines of its own.
+        found = sum(pathlib.Path(str(file)).stat().st_size for file in info.filepaths)
+        # A TFRecord has 16 bytes beside its content.
+        expected = info.num_bytes + 16 * info.num_examples * (builder.info.file_format.value == "tfrecord")
+        if found < expected:
+            raise ValueError(f"its {split} files hold {found} bytes, not {expected}")
         return collect(builder, split, prepare)
     except config.InputError:
         raise
     except Exception as error:  # A torn file shows as any of a dozen exceptions of as many libraries.
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise config.InputError(f"the data in {version} is damaged: {reason[:200]}. Prepare it anew.") from error
+        raise config.InputError(f"the data in {version} is damaged: {reason(error)}. Prepare it anew.") from error
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error's text, without TensorFlow's marks; its type where it has no text."""
+    lines = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error)).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200].rstrip(".")
 
 
 def download(name: str, folder: pathlib.Path, split: str, prepare: Callable | None = None):
