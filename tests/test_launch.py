@@ -69,7 +69,7 @@ def test_help_names_every_flag():
             "unknown experiment 'color_mnist_dragn_ns'; did you mean 'color_mnist_dragan_ns'?",
         ),
         (["--exp=color_mnist_ns", "--step=3"], "unknown flag '--step'; did you mean '--steps'?"),
-        (["--exp=color_mnist_ns", "--steps=many"], "--steps"),
+        (["--exp=color_mnist_ns", "--steps=many"], "schedule.steps: expected an integer, received 'many'"),
         (["--exp=color_mnist_ns", "--steps=0"], "schedule.steps: expected a number above zero, received 0"),
         (["--exp=color_mnist_ns", "--steps=-5"], "schedule.steps: expected a number above zero, received -5"),
         (["--exp=color_mnist_ns", "--set=seed"], "--set: expected path.to.field=value, received 'seed'"),
