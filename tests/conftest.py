@@ -37,38 +37,35 @@ def portrait(index):
 
 @pytest.fixture(scope="session")
 def celeba_dir(tmp_path_factory):
-    """A data set with CelebA's name, version and features, written to disk by TFDS itself."""
+    """CelebA as TFDS's own builder declares it, name, version, features and JPEG, with portraits of ours on a disk."""
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.datasets.celeb_a import celeb_a_dataset_builder as published
 
-    class CelebA(tfds.core.GeneratorBasedBuilder):
-        name = "celeb_a"
-        VERSION = tfds.core.Version("2.1.0")
+    with tfds.core.registered.skip_registration():
 
-        def _info(self):
-            features = tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(218, 178, 3), encoding_format="png"),
-                    "landmarks": dict.fromkeys(("lefteye_x", "lefteye_y", "nose_x", "nose_y"), tf.int64),
-                    "attributes": dict.fromkeys(("Bald", "Eyeglasses", "Smiling", "Young"), tf.bool),
-                }
-            )
-            return tfds.core.DatasetInfo(builder=self, features=features)
+        class CelebA(published.Builder):
+            name = "celeb_a"
+            # TFDS looks for the description beside the module of the class.
+            __module__ = published.__name__
+            pkg_dir_path = published.Builder.pkg_dir_path
 
-        def _split_generators(self, dl_manager):
-            return {split: self._generate_examples(split) for split in CELEBA_SIZES}
+            def _split_generators(self, dl_manager):
+                return {split: self._generate_examples(split) for split in CELEBA_SIZES}
 
-        def _generate_examples(self, split):
-            for index in range(CELEBA_SIZES[split]):
-                example = {
-                    "image": portrait(index),
-                    "landmarks": dict.fromkeys(("lefteye_x", "lefteye_y", "nose_x", "nose_y"), index),
-                    "attributes": dict.fromkeys(("Bald", "Eyeglasses", "Smiling", "Young"), True),
-                }
-                yield index, example
+            def _generate_examples(self, split):
+                for index in range(CELEBA_SIZES[split]):
+                    yield (
+                        index,
+                        {
+                            "image": portrait(index),
+                            "landmarks": dict.fromkeys(published.LANDMARK_HEADINGS, index),
+                            "attributes": dict.fromkeys(published.ATTR_HEADINGS, True),
+                            "identity": dict.fromkeys(published.IDENTITY_HEADINGS, index),
+                        },
+                    )
 
     folder = tmp_path_factory.mktemp("tfds")
-    with tfds.core.registered.skip_registration():
-        CelebA(data_dir=str(folder)).download_and_prepare()
+    CelebA(data_dir=str(folder)).download_and_prepare()
     return folder
 
 
