@@ -35,6 +35,24 @@ def launch(*flags, cwd=None, **env):
     )
 
 
+# A shell without a terminal starts what runs in the background deaf to SIGINT; a person's Ctrl-C is what is tested.
+_HEARING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+)
+
+
+def start(*flags):
+    """A run in a process that hears SIGINT, in lines of text."""
+    command = [sys.executable, "-m", "tfpaths.launch", *flags]
+    return subprocess.Popen(
+        [sys.executable, "-c", _HEARING, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
 def refused(run):
     """The one line of a refusal."""
     assert run.returncode == 2, (run.returncode, run.stdout, run.stderr[-2000:])
@@ -145,13 +163,7 @@ def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     flags = ["--exp=color_mnist_ns", *TOY, "--steps=100000", "--set=schedule.log_every=1", f"--workdir={tmp_path}/run"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfpaths.launch", *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    process = start(*flags)
     for line in process.stdout:
         if line.startswith("step 2/"):
             break
@@ -167,13 +179,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 
 @pytest.mark.parametrize("wait", [1.0, 2.5])
 def test_ctrl_c_before_training_is_one_line(tmp_path, wait):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfpaths.launch", "--exp=color_mnist_ns", *TOY, f"--workdir={tmp_path}/run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    process = start("--exp=color_mnist_ns", *TOY, f"--workdir={tmp_path}/run")
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
