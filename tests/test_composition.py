@@ -1,12 +1,13 @@
 """Any loss × penalty × networks × data, from Python and as a registered experiment."""
 
 import itertools
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import linear
+from conftest import ROOT, linear
 
 from tfpaths import config, data, experiments, losses, networks, penalties, training
 from tfpaths.gan import GAN
@@ -21,7 +22,7 @@ def test_the_grid_is_whole():
         assert (experiment.data.name, experiment.variant.name) == (place, variant)
 
 
-# The table of ../MATHS and of the papers: loss, penalty, clip, discriminator steps, optimiser, rate.
+# The papers' own rows: loss, penalty, clip, discriminator steps, optimiser, rate.
 VARIANTS = {
     "minimax": ("minimax", None, None, 1, "adam"),
     "ns": ("non_saturating", None, None, 1, "adam"),
@@ -151,3 +152,23 @@ def test_any_two_keras_models_play():
     gan.fit(np.zeros((16, 2), np.float32), batch_size=4, verbose=0)
     assert gan.step == 4
     assert gan.sample(5).shape == (5, 2)
+
+
+def test_the_readmes_python_runs(monkeypatch):
+    monkeypatch.setattr(penalties, "PENALTIES", dict(penalties.PENALTIES))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    # As they stand, but for their length and for where the digits come from.
+    shorter = {
+        'data.load("color_mnist")': 'data.load("color_mnist", source="embedded")',
+        "steps_per_epoch=1500": "steps_per_epoch=1, verbose=0",
+        'training.train(mine, "runs/mine")': "made = training.build(mine, (28, 28, 3))",
+    }
+    text = "\n".join(blocks)
+    for whole, short in shorter.items():
+        assert whole in text
+        text = text.replace(whole, short)
+    names: dict = {}
+    exec(text, names)
+    assert names["gan"].step == 1
+    assert isinstance(names["made"].penalty, names["AtFake"])

@@ -123,7 +123,10 @@ class SaveCheckpoints(Scheduled):
 
 
 class Progress(keras.callbacks.Callback):
-    """On a terminal a bar with an estimate of the time left; in a pipe or a log a plain line for each row."""
+    """On a terminal a bar with an estimate of the time left; in a pipe or a log a plain line for each row.
+
+    The bar goes to standard error and the lines to standard output: `> log` on a terminal gives both.
+    """
 
     def __init__(self, last: int):
         super().__init__()
@@ -164,7 +167,8 @@ class Progress(keras.callbacks.Callback):
         }
         if self._bar is not None:
             self._bar.set_postfix(shown, refresh=False)
-            return
+            if sys.stdout.isatty():
+                return
         first, began = self._since
         left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
         numbers = "  ".join(f"{name} {value}" for name, value in shown.items())

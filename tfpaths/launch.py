@@ -89,8 +89,8 @@ def main(argv: Sequence[str]) -> int:
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by
     except KeyboardInterrupt:
-        # Training itself takes the signal; what is left is the time before its first step.
-        print("\ntfpaths: interrupted before training began.", file=sys.stderr)
+        # Training takes the first signal itself and saves. This is one before it begins, or a second one.
+        print("\ntfpaths: interrupted; a checkpoint that was written before is kept.", file=sys.stderr)
         return 128 + signal.SIGINT
     except config.InputError as error:
         return _refuse(error)

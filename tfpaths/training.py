@@ -15,12 +15,12 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from tfpaths import callbacks, data, distribution, losses, networks, penalties, results
+from tfpaths import __version__, callbacks, data, distribution, losses, networks, penalties, results
 from tfpaths import config as config_lib
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.gan import GAN
 
-_PACKAGES = ("tfpaths", "tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
+_PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +261,7 @@ def _results(
 ) -> dict[str, Any]:
     last = results.read_rows(directory.metrics)[-1:]
     metrics = {name: value for row in last for name, value in row.items() if name in GAN.reported}
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)}
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "experiment": config.name,
         "step": step,
@@ -276,13 +276,5 @@ def _results(
             "precision": config.precision,
             "replicas": replicas,
         },
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {"python": platform.python_version(), "tfpaths": __version__, **versions},
     }
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -13,7 +13,7 @@ COLOURS = np.array([[c >> 2 & 1, c >> 1 & 1, c & 1] for c in range(1, 8)], np.ui
 def color_mnist(digits: digits_lib.Digits, split: str, seed: int) -> Images:
     """28×28×3: each digit in one of 7 colours. Its mode is 7 * digit + colour, 70 in all.
 
-    The paper's §5 describes the data set; which colour an example has is ours to draw, once for each position.
+    The paper's own draw of the colours is not at hand: here each position has its colour once and for all.
     """
     size = len(digits.images)
     colour = _generator(seed, split).integers(len(COLOURS), size=size)

@@ -59,7 +59,9 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
     files = sorted(p for p in place.rglob("*") if p.is_file() and not any(_hidden(p, place)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         read = pool.map(lambda file: _read(file, image_size), files)
-        images = list(tqdm.tqdm(read, total=len(files), desc=f"reading {place.name}", delay=5, leave=False))
+        images = list(
+            tqdm.tqdm(read, total=len(files), desc=f"reading {place.name}", delay=5, leave=False, disable=None)
+        )
     bad = [file for file, image in zip(files, images, strict=True) if image is None]
     good = [image for image in images if image is not None]
     names = ", ".join(str(file.relative_to(place)) for file in bad[:5]) + (", …" if len(bad) > 5 else "")

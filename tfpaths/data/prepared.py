@@ -47,7 +47,7 @@ def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
 def read(
     version: pathlib.Path, split: str, prepare: Callable | None = None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """All images of a split, in the order of the files.
+    """All images of a split, in TFDS's own order without shuffling.
 
     Args:
       version: the folder of a prepared version.
@@ -100,7 +100,7 @@ def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, 
     import tensorflow as tf
 
     size = builder.info.splits[split].num_examples
-    # Files one after the other: the order of the examples is part of an experiment.
+    # TFDS's order is always the same where it does not shuffle; the order of the examples is part of an experiment.
     examples = builder.as_dataset(split=split, shuffle_files=False)
     plain = [name for name, feature in builder.info.features.items() if feature.shape == () and name != "id"]
 
@@ -110,7 +110,9 @@ def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, 
 
     batches = examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(512).as_numpy_iterator()
     # Small data is read before a bar could be seen.
-    shown = tqdm.tqdm(batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False)
+    shown = tqdm.tqdm(
+        batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False, disable=None
+    )
     parts = list(shown)
     images = np.concatenate([image for image, _ in parts])
     if len(images) != size:
