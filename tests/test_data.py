@@ -112,6 +112,18 @@ def test_stacked_mnist_has_three_independent_digits():
     assert np.abs(np.corrcoef([hundreds, tens, ones]) - np.eye(3)).max() < 0.1
 
 
+def test_the_probabilities_of_modes_are_the_data_sets_own_law():
+    raw = digits.embedded("train")
+    share = np.array([(raw.labels == digit).mean() for digit in range(10)])
+    colour = coloured.color_mnist(raw, "train", seed=0).modes
+    assert colour.shape == (70,)
+    np.testing.assert_allclose(colour[7 * 3 + 4], share[3] / 7)
+    stacked = coloured.stacked_mnist(raw, "train", seed=0).modes
+    assert stacked.shape == (1000,)
+    np.testing.assert_allclose(stacked[905], share[9] * share[0] * share[5])
+    np.testing.assert_allclose([colour.sum(), stacked.sum()], 1.0)
+
+
 def test_what_is_drawn_depends_on_the_seed_and_the_position_alone():
     raw = digits.embedded("train")
     half = digits.Digits(raw.images[:700], raw.labels[:700], raw.source)
@@ -123,26 +135,30 @@ def test_what_is_drawn_depends_on_the_seed_and_the_position_alone():
 
 def test_embedded_digits_are_the_known_ones():
     train, test = digits.embedded("train"), digits.embedded("test")
-    assert (train.images.shape, test.images.shape) == ((1437, 28, 28), (360, 28, 28))
+    assert (train.images.shape, test.images.shape) == ((1200, 28, 28), (360, 28, 28))
+    assert digits.load("validation", source="embedded").images.shape == (237, 28, 28)
     assert set(train.labels) == set(test.labels) == set(range(10))
     # MNIST's margin of 4 pixels is empty.
     assert train.images[:, :4].max() == train.images[:, :, -4:].max() == 0
     # Enlarging keeps the ink: each of the 64 pixels becomes 2.5 x 2.5, up to the spline's overshoot.
     import sklearn.datasets
 
-    ink = sklearn.datasets.load_digits().images[:1437].sum(axis=(1, 2)) * 2.5**2 * 255 / 16
+    ink = sklearn.datasets.load_digits().images[:1200].sum(axis=(1, 2)) * 2.5**2 * 255 / 16
     np.testing.assert_allclose(train.images.sum(axis=(1, 2)), ink, rtol=0.06)
 
 
 @pytest.mark.parametrize(
-    ("split", "size", "counts", "mean", "deviation"),
+    ("splits", "size", "counts", "mean", "deviation"),
     [
-        ("train", 60_000, [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], 0.1307, 0.3081),
-        ("test", 10_000, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], 0.1325, 0.3105),
+        (["train", "validation"], 60_000, [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], 0.1307, 0.3081),
+        (["test"], 10_000, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], 0.1325, 0.3105),
     ],
 )
-def test_mnist_is_mnist(tfds_dir, split, size, counts, mean, deviation):
-    raw = digits.load(split, data_dir=str(tfds_dir))
+def test_mnist_is_mnist(tfds_dir, splits, size, counts, mean, deviation):
+    parts = [digits.load(split, data_dir=str(tfds_dir)) for split in splits]
+    assert [len(part.images) for part in parts[1:]] == [10_000] * (len(splits) - 1)
+    images, labels = (np.concatenate([getattr(part, field) for part in parts]) for field in ("images", "labels"))
+    raw = digits.Digits(images, labels, parts[0].source)
     assert raw.source == "tfds"
     assert raw.images.shape == (size, 28, 28)
     # The counts of the digits and the moments of the pixels are those that everybody quotes.

@@ -112,7 +112,7 @@ def test_a_mistake_is_one_line(tmp_path, flags, line):
 
 def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
     base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
-    assert "from 1 to the 1437 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
+    assert "from 1 to the 1200 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
     assert "--data_dir: expected a folder" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
     (tmp_path / "data" / "mnist" / "3.0.1").mkdir(parents=True)
     assert "is damaged" in refused(launch(*base, f"--data_dir={tmp_path / 'data'}"))
@@ -143,7 +143,7 @@ def test_a_run_on_real_mnist(tfds_dir, tmp_path):
         assert list(workdir.glob(f"{name}*"))
     results = json.loads((workdir / "results.json").read_text())
     assert results["protocol"]["data_source"] == "tfds"
-    assert results["protocol"]["train_examples"] == 60_000
+    assert results["protocol"]["train_examples"] == 50_000
 
 
 def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):

@@ -46,6 +46,9 @@ def test_cifar10_is_the_subset_or_the_whole(tfds_dir):
     assert images.shape == (32, 32, 3)
     assert len(images.labels) == images.size
     assert set(images.labels) == set(range(10))
+    # A tenth of the training images is held out.
+    sizes = [data.load("cifar10", split, data_dir=str(tfds_dir)).size for split in ("train", "validation")]
+    assert sizes[0] == 9 * sizes[1]
     batch = next(images.batches(64).as_numpy_iterator())
     # Photographs use the whole range, unlike digits, which are mostly black.
     assert -1 <= batch.min() < -0.9
@@ -129,6 +132,19 @@ class TestFolder:
         assert "2 of 7 files" in caplog.text
         assert "b/torn.png, notes.txt" in caplog.text
 
+    def test_sub_folders_are_splits(self, place):
+        (place / "train").mkdir()
+        with pytest.raises(config.InputError, match="which has no file"):
+            data.load("folder", path=str(place))
+        for split, index in (("train", 3), ("validation", 7)):
+            (place / split).mkdir(exist_ok=True)
+            PIL.Image.new("RGB", (8, 8), (index, 0, 0)).save(place / split / "a.png")
+            images = data.load("folder", split, path=str(place), image_size=28)
+            assert images.size == 1
+            np.testing.assert_allclose(images.take(np.array([0]))[0, 0, 0, 0], index / 127.5 - 1, atol=1e-6)
+        with pytest.raises(config.InputError, match="split of the folder"):
+            data.load("folder", "test", path=str(place))
+
     def test_it_trains_and_the_results_say_what_was_left_out(self, place, tmp_path):
         from tfpaths import experiments
 
@@ -150,5 +166,5 @@ class TestFolder:
         (tmp_path / "x.txt").write_text("x")
         with pytest.raises(config.InputError, match="1 files that are none: x.txt"):
             data.load("folder", path=str(tmp_path))
-        with pytest.raises(config.InputError, match="split of a folder"):
+        with pytest.raises(config.InputError, match="split of the folder"):
             data.load("folder", "test", path=str(tmp_path))

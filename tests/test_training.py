@@ -204,7 +204,7 @@ def test_nan_ends_the_run_with_the_step_and_the_quantity(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(config.InputError, match="from 1 to the 1437 examples"):
+    with pytest.raises(config.InputError, match="from 1 to the 1200 examples"):
         training.train(toy(schedule__batch_size="1438"), tmp_path / "run")
     with pytest.raises(config.InputError, match="unknown loss"):
         training.train(toy(variant__loss="minmax"), tmp_path / "run")

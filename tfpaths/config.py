@@ -14,6 +14,7 @@ SOURCES = ("auto", "tfds", "embedded")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 NOISES = ("uniform", "centered_uniform", "gaussian")
+METRICS = ("scores", "ms_ssim", "modes", "critic")
 
 
 class InputError(ValueError):
@@ -183,14 +184,62 @@ class Schedule:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How good the samples are: what is measured, on how many, against which images. None of it changes the training.
+
+    Attributes:
+      metrics: `auto` for all that the data set has, `none`, or some of `METRICS` with commas between them: `scores`
+        (classifier or Inception score, Fréchet and kernel distance), `ms_ssim`, `modes`, `critic`.
+      extractor: whose features the scores take: `auto` for the digit or CIFAR-10 classifier where the data set has one
+        and Inception where not; `digits`, `cifar10`, `inception` (TF-Hub's), `inception:FOLDER` for a local copy of it,
+        or the folder of any SavedModel with the outputs `logits` and `pool_3`.
+      split: the real images that samples are compared with.
+      samples: how many are scored.
+      mode_samples: how many are counted for mode coverage.
+      critic_steps: how long the independent critic is trained.
+      seed: of all samples, and of the critic.
+      every: steps between evaluations while training; 0 for none but the last.
+      every_metrics, every_samples: `metrics` and `samples` of those; `every_samples` are counted for modes too.
+      references: whether floor (real against real) and ceiling (noise) are computed where they are not yet known.
+    """
+
+    metrics: str = "auto"
+    extractor: str = "auto"
+    split: str = "test"
+    samples: int = 10_000
+    mode_samples: int = 26_000
+    critic_steps: int = 2_000
+    seed: int = 0
+    every: int = 0
+    every_metrics: str = "scores"
+    every_samples: int = 2_000
+    references: bool = False
+
+    def __post_init__(self):
+        _positive(self, "samples", "mode_samples", "critic_steps", "every_samples")
+        for field in ("seed", "every"):
+            _require(0 <= getattr(self, field) < 2**31, field, "an integer in [0, 2^31)", getattr(self, field))
+        for field in ("metrics", "every_metrics"):
+            if getattr(self, field) not in ("auto", "none"):
+                for name in getattr(self, field).split(","):
+                    choose(f"metric in evaluation.{field}", name, ("auto", "none", *METRICS))
+                    _require(name in METRICS, field, f"{name!r} alone, or names of metrics", getattr(self, field))
+        _require(bool(self.extractor), "extractor", "a name or a folder", self.extractor)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers."""
+    """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers.
+
+    `evaluation` says how they are judged afterwards.
+    """
 
     name: str
     data: Data
     variant: Variant
     networks: Networks = Networks()
     schedule: Schedule = Schedule()
+    evaluation: Evaluation = Evaluation()
     seed: int = 0
     precision: str = "float32"
 

@@ -13,7 +13,10 @@ from typing import Any
 from tfpaths import config as config_lib
 
 # What may differ when a run is continued: none of these changes what is computed at a given step.
-_MAY_CHANGE = {f"schedule.{field.name}" for field in dataclasses.fields(config_lib.Schedule)} - {"schedule.batch_size"}
+_MAY_CHANGE = {
+    *(f"schedule.{field.name}" for field in dataclasses.fields(config_lib.Schedule) if field.name != "batch_size"),
+    *(f"evaluation.{field.name}" for field in dataclasses.fields(config_lib.Evaluation)),
+}
 
 
 @dataclasses.dataclass(frozen=True)

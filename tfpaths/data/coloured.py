@@ -25,7 +25,8 @@ def color_mnist(digits: digits_lib.Digits, split: str, seed: int) -> Images:
         return scaled(grey * tf.gather(lights, positions)[:, tf.newaxis, tf.newaxis, :])
 
     labels = digits.labels * len(COLOURS) + colour
-    return Images("color_mnist", split, digits.source, (28, 28, 3), size, labels, take)
+    modes = np.repeat(_share_of_digits(digits), len(COLOURS)) / len(COLOURS)
+    return Images("color_mnist", split, digits.source, (28, 28, 3), size, labels, take, modes)
 
 
 def stacked_mnist(digits: digits_lib.Digits, split: str, seed: int) -> Images:
@@ -42,8 +43,14 @@ def stacked_mnist(digits: digits_lib.Digits, split: str, seed: int) -> Images:
         return scaled(tf.stack([tf.gather(pixels, triple[:, channel]) for channel in range(3)], axis=-1))
 
     labels = digits.labels[triples] @ np.array([100, 10, 1])
-    return Images("stacked_mnist", split, digits.source, (28, 28, 3), size, labels, take)
+    share = _share_of_digits(digits)
+    modes = np.einsum("r,g,b->rgb", share, share, share).reshape(-1)
+    return Images("stacked_mnist", split, digits.source, (28, 28, 3), size, labels, take, modes)
 
 
 def _generator(seed: int, split: str) -> np.random.Generator:
-    return np.random.default_rng([seed, ("train", "test").index(split)])
+    return np.random.default_rng([seed, ("train", "test", "validation").index(split)])
+
+
+def _share_of_digits(digits: digits_lib.Digits) -> np.ndarray:
+    return np.bincount(digits.labels, minlength=10) / len(digits.labels)

@@ -21,6 +21,7 @@ class Images:
       size: how many examples there are.
       labels: `[size]`, the mode of each example, as the data set defines it.
       take: positions `[batch]` -> images `[batch, height, width, channels]`, float32 in [-1, 1].
+      modes: `[modes]`, how probable each mode is by the data set's own law; none where it has no modes.
       notes: what else the results should say of the data, by name.
     """
 
@@ -31,6 +32,7 @@ class Images:
     size: int
     labels: np.ndarray
     take: Callable[[tf.Tensor], tf.Tensor]
+    modes: np.ndarray | None = None
     notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def batches(self, batch_size: int, *, seed: int = 0, start: int = 0) -> tf.data.Dataset:

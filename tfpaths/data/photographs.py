@@ -19,9 +19,12 @@ _CELEBA_URL = "https://drive.google.com"
 
 
 def cifar10(split: str, data_dir: str | None) -> Images:
-    """CIFAR-10: 32×32×3, 10 modes, its classes."""
-    pixels, others = _tfds("cifar10", split, data_dir, _CIFAR10_URL)
-    return in_memory("cifar10", split, "tfds", pixels, others["label"])
+    """CIFAR-10: 32×32×3, its labels the 10 classes. The last tenth of its training images is the validation split."""
+    config.choose("split of cifar10", split, ("train", "validation", "test"))
+    pixels, others = _tfds("cifar10", "test" if split == "test" else "train", data_dir, _CIFAR10_URL)
+    held_out = len(pixels) // 10
+    part = {"train": slice(-held_out), "validation": slice(-held_out, None), "test": slice(None)}[split]
+    return in_memory("cifar10", split, "tfds", pixels[part], others["label"][part])
 
 
 def celeba(split: str, data_dir: str | None) -> Images:
@@ -44,7 +47,8 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
     """All images below a folder: the central square of each, reduced or enlarged to `image_size`, in RGB.
 
     Every file that is not hidden is read. Those that are no images are counted and named in a warning, and their number
-    stands in the results. The order is that of the sorted paths; the labels are 0.
+    stands in the results. The order is that of the sorted paths; the labels are 0. A folder with a sub-folder `train` has
+    the splits that it has sub-folders `train`, `validation` and `test` for; any other is all of it `train`.
 
     Raises:
       InputError: no folder is named, there is none of that name, or it has no image.
@@ -54,8 +58,10 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
     place = pathlib.Path(path).expanduser()
     if not place.is_dir():
         raise config.InputError(f"data.path: expected a folder of images, received {path!r}, which is not a folder.")
-    if split != "train":
-        raise config.unknown("split of a folder", split, ("train",))
+    splits = [name for name in ("train", "validation", "test") if (place / name).is_dir()]
+    config.choose(f"split of the folder {path}", split, splits if "train" in splits else ("train",))
+    if "train" in splits:
+        place = place / split
     files = sorted(p for p in place.rglob("*") if p.is_file() and not any(_hidden(p, place)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         read = pool.map(lambda file: _read(file, image_size), files)
@@ -84,7 +90,7 @@ def in_memory(name: str, split: str, source: str, pixels: np.ndarray, labels: np
         return scaled(tf.gather(stored, positions))
 
     size, height, width, channels = pixels.shape
-    return Images(name, split, source, (height, width, channels), size, labels, take, notes)
+    return Images(name, split, source, (height, width, channels), size, labels, take, notes=notes)
 
 
 def _tfds(name, split, data_dir, url, prepare=None):
