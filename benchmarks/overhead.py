@@ -36,10 +36,10 @@ def spread(values):
 
 def loop_and_fit(experiment, images, turns, steps):
     """Seconds per step of (the traced step in a loop, `fit` as training calls it), one pair a turn."""
-    from tfpaths import results, training
+    from tfpaths import assembly, results
     from tfpaths.checkpoints import Checkpoints
 
-    gan = training.build(experiment, images.shape)
+    gan = assembly.build(experiment, images.shape)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
         directory = results.RunDirectory(pathlib.Path(folder))

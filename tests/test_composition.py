@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, linear
 
-from tfpaths import config, data, experiments, losses, networks, penalties, training
+from tfpaths import assembly, config, data, experiments, losses, networks, penalties, training
 from tfpaths.gan import GAN
 
 SMALL = config.Networks(latent_dim=4, generator_filters=2, discriminator_filters=2)
@@ -57,7 +57,7 @@ def test_every_experiment_takes_a_step_of_toy_size(name):
     texts = {f"networks.{part}_filters": "2" for part in ("generator", "discriminator")}
     experiment = config.override(experiments.get(name), texts)
     shape = SHAPES.get(experiment.data.name, (28, 28, 3))
-    gan = training.build(experiment, shape)
+    gan = assembly.build(experiment, shape)
     n = experiment.variant.discriminator_steps
     reported = gan.train_step(*tf.random.stateless_uniform((n, 4, *shape), [0, 1], -1.0, 1.0))
     assert all(np.isfinite(value) for value in reported.values())
@@ -82,7 +82,7 @@ def test_mixed_precision_trains_every_variant(name, precision, tmp_path):
     texts = {"networks.generator_filters": "4", "networks.discriminator_filters": "4", "schedule.batch_size": "8"}
     texts |= {"schedule.steps": "2", "precision": precision, "data.source": "embedded"}
     config_ = config.override(experiments.get(f"color_mnist_{name}"), texts)
-    gan = training.build(config_, (28, 28, 3))
+    gan = assembly.build(config_, (28, 28, 3))
     # The critic's last bias cancels in the Wasserstein loss, so the kernels are what must move.
     kernels = [v for v in gan.trainable_variables if len(v.shape) > 1]
     before = [v.numpy() for v in kernels]
@@ -126,14 +126,14 @@ def test_an_experiment_of_ones_own_with_parts_of_ones_own(tmp_path, monkeypatch)
     )
     mine = experiments.get("mine")
     assert config.from_dict(config.to_dict(mine)) == mine
-    assert isinstance(training.build(mine, (28, 28, 3)).penalty, AtFake)
+    assert isinstance(assembly.build(mine, (28, 28, 3)).penalty, AtFake)
     assert training.train(mine, tmp_path).step == 2
 
 
 def test_an_option_that_is_not_set_is_the_layers_own():
     def built(**options):
         variant = config.Variant(name="x", loss="hinge", penalty=config.Penalty(**options))
-        return training.build(
+        return assembly.build(
             config.Experiment(name="x", data=config.Data(name="color_mnist"), variant=variant, networks=SMALL),
             (28, 28, 3),
         ).penalty
@@ -162,7 +162,7 @@ def test_the_readmes_python_runs(monkeypatch):
     shorter = {
         'data.load("color_mnist")': 'data.load("color_mnist", source="embedded")',
         "steps_per_epoch=1500": "steps_per_epoch=1, verbose=0",
-        'training.train(mine, "runs/mine")': "made = training.build(mine, (28, 28, 3))",
+        'training.train(mine, "runs/mine")': "made = assembly.build(mine, (28, 28, 3))",
     }
     text = "\n".join(blocks)
     for whole, short in shorter.items():

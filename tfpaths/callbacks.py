@@ -111,6 +111,39 @@ class SampleGrids(Scheduled):
             tf.summary.image("samples", picture[tf.newaxis])
 
 
+class Evaluations(Scheduled):
+    """Measures the samples: a line of `metrics.jsonl` of its own, and TensorBoard's scalars.
+
+    Args:
+      every: steps between evaluations.
+      last: the last step.
+      measure: gives the values by name.
+      path: of the rows.
+      writer: TensorBoard's.
+    """
+
+    def __init__(
+        self,
+        every: int,
+        last: int,
+        *,
+        measure: Callable[[], Mapping[str, float]],
+        path: pathlib.Path,
+        writer: tf.summary.SummaryWriter,
+    ):
+        super().__init__(every, last)
+        self.measure = measure
+        self.path = path
+        self.writer = writer
+
+    def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        values = self.measure()
+        results.append_row(self.path, {"step": step, **values})
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(f"evaluation/{name}", value)
+
+
 class SaveCheckpoints(Scheduled):
     """Saves the complete state."""
 

@@ -193,7 +193,7 @@ class Evaluation:
       extractor: whose features the scores take: `auto` for the digit or CIFAR-10 classifier where the data set has one
         and Inception where not; `digits`, `cifar10`, `inception` (TF-Hub's), `inception:FOLDER` for a local copy of it,
         or the folder of any SavedModel with the outputs `logits` and `pool_3`.
-      split: the real images that samples are compared with.
+      split: the real images that samples are compared with; `auto` for `test`, or `train` in a folder without it.
       samples: how many are scored.
       mode_samples: how many are counted for mode coverage.
       critic_steps: how long the independent critic is trained.
@@ -205,7 +205,7 @@ class Evaluation:
 
     metrics: str = "auto"
     extractor: str = "auto"
-    split: str = "test"
+    split: str = "auto"
     samples: int = 10_000
     mode_samples: int = 26_000
     critic_steps: int = 2_000

@@ -116,8 +116,11 @@ class GAN(keras.Model):
 
     def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
         """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""
-        latents = self.latents(num, streams.fold(streams.root(seed), _SAMPLES))
-        return self.generator(latents, training=False)
+        return self.draw(num, streams.fold(streams.root(seed), _SAMPLES))
+
+    def draw(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Generates `num` examples from the stream `seed`, in a graph as well as outside one."""
+        return self.generator(self.latents(num, seed), training=False)
 
     def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
         """One step of the game.

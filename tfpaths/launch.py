@@ -41,8 +41,19 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 
 
 def experiment() -> config.Experiment:
-    """The experiment that the flags describe."""
-    if _EXP.value is None:
+    """The experiment that the flags describe: a registered one, or the one of a run that is to be evaluated."""
+    base = None if _EXP.value is None else experiments.get(_EXP.value)
+    if _MODE.value == "evaluate" and (base is not None or _WORKDIR.value):
+        directory = results.RunDirectory(pathlib.Path(_WORKDIR.value or f"runs/{_EXP.value}"))
+        known = directory.stored()
+        if known is None:
+            raise config.InputError(
+                f"--workdir: expected the directory of a run, received {directory.path}: none there."
+            )
+        if base is not None and known.name != base.name:
+            raise config.InputError(f"--workdir: expected a run of {base.name!r}, received one of {known.name!r}.")
+        base = known
+    if base is None:
         raise config.InputError("--exp: expected the name of an experiment, received none; --list shows them.")
     texts: dict[str, str] = {}
     named = {
@@ -60,7 +71,7 @@ def experiment() -> config.Experiment:
         if path in texts:
             raise config.InputError(f"{path}: expected one value, received {texts[path]!r} and {text!r}.")
         texts[path] = text
-    return config.override(experiments.get(_EXP.value), texts)
+    return config.override(base, texts)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,8 +82,10 @@ def main(argv: Sequence[str]) -> int:
         if _LIST.value:
             print("\n".join(experiments.names()))
             return 0
-        if config.choose("mode", _MODE.value, _MODES) != "train":
-            raise config.InputError(f"--mode: expected 'train', received {_MODE.value!r}, which is still to come.")
+        if config.choose("mode", _MODE.value, _MODES) not in ("train", "evaluate"):
+            raise config.InputError(
+                f"--mode: expected 'train' or 'evaluate', received {_MODE.value!r}, which is still to come."
+            )
         config.choose("strategy", _STRATEGY.value, config.STRATEGIES)
         value = experiment()
         for flag in (_WORKDIR, _DATA_DIR):
@@ -82,7 +95,11 @@ def main(argv: Sequence[str]) -> int:
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
         startup.import_tensorflow()
-        from tfpaths import training
+        from tfpaths import evaluation, training
+
+        if _MODE.value == "evaluate":
+            print(evaluation.table(evaluation.evaluate(value, workdir, data_dir=_DATA_DIR.value)))
+            return 0
 
         run = training.train(value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value)
         print(training.farewell(run, shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])))

@@ -3,14 +3,19 @@
 import contextlib
 import dataclasses
 import fcntl
+import importlib.metadata
 import json
 import os
 import pathlib
+import platform
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfpaths import __version__
 from tfpaths import config as config_lib
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
 
 # What may differ when a run is continued: none of these changes what is computed at a given step.
 _MAY_CHANGE = {
@@ -134,6 +139,62 @@ class RunDirectory:
                     f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "
                     f"{', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
                 )
+
+
+def summary(
+    config: config_lib.Experiment, directory: RunDirectory, step: int, protocol: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What `results.json` says of a run at a step before it is evaluated.
+
+    Args:
+      config: the run's.
+      directory: the run's; its last row up to the step gives the losses.
+      step: the step.
+      protocol: what the numbers depend on beside the config; by default what the `results.json` there says.
+    """
+    losses = ("discriminator_loss", "generator_loss", "penalty")
+    rows = [row for row in read_rows(directory.metrics) if row["step"] <= step and losses[0] in row]
+    if protocol is None:
+        protocol = _earlier_protocol(directory.results)
+    return {
+        "experiment": config.name,
+        "step": step,
+        "seed": config.seed,
+        "metrics": {name: rows[-1][name] for name in losses} if rows else {},
+        "protocol": {
+            "data": config.data.name,
+            "data_source": config.data.source,
+            "batch_size": config.schedule.batch_size,
+            "precision": config.precision,
+            **protocol,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "tfpaths": __version__,
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+    }
+
+
+# What training alone knows.
+_OF_TRAINING = ("data_source", "train_examples", "unreadable_files", "replicas")
+
+
+def _earlier_protocol(path: pathlib.Path) -> dict[str, Any]:
+    known = read_results(path)
+    return {} if known is None else {k: v for k, v in known["protocol"].items() if k in _OF_TRAINING}
+
+
+def read_results(path: pathlib.Path) -> dict[str, Any] | None:
+    """The content of a `results.json`; none where there is none, or where it is no such file."""
+    try:
+        known = json.loads(path.read_text())
+        whole = (
+            type(known["step"]) is int and isinstance(known["metrics"], dict) and isinstance(known["protocol"], dict)
+        )
+        return known if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

@@ -60,7 +60,7 @@ def load(split: str = "train", *, source: str = "auto", data_dir: str | None = N
 
 
 def embedded(split: str) -> Digits:
-    """The 1,797 UCI digits that scikit-learn ships: the first 1,200 to train on, then 237 for validation, the last 360 to test.
+    """The 1,797 UCI digits that scikit-learn ships: 1,200 to train on, 237 for validation, the last 360 to test.
 
     8×8 pixels of 0 to 16, enlarged with a cubic spline to 20×20 and centred on 28×28, as MNIST's digits are.
     """

@@ -47,8 +47,8 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
     """All images below a folder: the central square of each, reduced or enlarged to `image_size`, in RGB.
 
     Every file that is not hidden is read. Those that are no images are counted and named in a warning, and their number
-    stands in the results. The order is that of the sorted paths; the labels are 0. A folder with a sub-folder `train` has
-    the splits that it has sub-folders `train`, `validation` and `test` for; any other is all of it `train`.
+    stands in the results. The order is that of the sorted paths; the labels are 0. A folder with a sub-folder `train`
+    has the splits that it has sub-folders `train`, `validation` and `test` for; any other is all of it `train`.
 
     Raises:
       InputError: no folder is named, there is none of that name, or it has no image.

@@ -1,0 +1,73 @@
+"""Values become objects here, and nowhere else: a config's data set, its networks, its compiled GAN."""
+
+from collections.abc import Sequence
+
+import keras
+
+from tfpaths import config as config_lib
+from tfpaths import data, losses, networks, penalties
+from tfpaths.gan import GAN
+
+
+def load_data(config: config_lib.Data, split: str = "train", *, data_dir: str | None = None) -> data.Images:
+    """The data set that a config describes."""
+    return data.load(
+        config.name,
+        split,
+        source=config.source,
+        data_dir=data_dir,
+        seed=config.seed,
+        path=config.path,
+        image_size=config.image_size,
+    )
+
+
+def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
+    """The compiled GAN that a config describes. Call it in the scope of the strategy.
+
+    Raises:
+      InputError: a name in the config is unknown, or the networks do not fit the images.
+    """
+    variant = config.variant
+    loss = losses.get(variant.loss)
+    penalty = None if variant.penalty is None else _penalty(variant.penalty)
+    generator, discriminator = networks.build(
+        config.networks, image_shape, seed=config.seed, precision=config.precision
+    )
+    gan = GAN(
+        generator,
+        discriminator,
+        loss=loss,
+        penalty=penalty,
+        discriminator_steps=variant.discriminator_steps,
+        weight_clip=variant.weight_clip,
+        seed=config.seed,
+    )
+    gan.compile(
+        generator_optimizer=_optimizer(variant.generator_optimizer, config.precision),
+        discriminator_optimizer=_optimizer(variant.discriminator_optimizer, config.precision),
+        steps_per_execution=config.schedule.steps_per_execution,
+    )
+    return gan
+
+
+def _penalty(penalty: config_lib.Penalty) -> penalties.GradientPenalty:
+    """The layer of a penalty's config: the options that are set are the layer's arguments."""
+    layer, options = penalties.get(penalty.name), penalty.options()
+    try:
+        return layer(**options)
+    except (TypeError, ValueError) as error:
+        listed = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise config_lib.InputError(
+            f"variant.penalty: expected options that {penalty.name!r} has, received {listed} ({error})."
+        ) from error
+
+
+def _optimizer(optimizer: config_lib.Optimizer, precision: str) -> keras.optimizers.Optimizer:
+    rate = optimizer.learning_rate
+    if optimizer.name == "adam":
+        made = keras.optimizers.Adam(rate, beta_1=optimizer.beta_1, beta_2=optimizer.beta_2)
+    else:
+        made = {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[optimizer.name](rate)
+    # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
+    return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made

@@ -1,0 +1,270 @@
+"""Feature extractors, by name or path: images -> logits and features, for the scores and for mode coverage."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfpaths import config, progress
+from tfpaths.data import coloured, prepared
+from tfpaths.metrics import classifiers
+from tfpaths.tfgan import tfgan
+
+NAMES = ("digits", "cifar10", "inception")
+# What TF-GAN's Inception gives, and what a copy of it must give to be called Inception.
+_INCEPTION_CLASSES, _INCEPTION_FEATURES = 1008, 2048
+# How sure a channel is on or off, by its share r of the brightest channel: sigmoid(20 (r - 1/2)). Ours: real images,
+# where r is 0 or 1, are 99.995 % sure, and r = 0.25 or 0.75 is 99.3 % sure.
+_SHARPNESS = 20.0
+_BATCH = 250
+
+
+@dataclasses.dataclass(frozen=True)
+class Extractor:
+    """What turns images into what scores are made of.
+
+    Attributes:
+      name: for people: `digits`, `cifar10`, `inception`, or a folder.
+      key: names everything that the outputs depend on, preprocessing included.
+      is_inception: whether its scores are IS, FID and KID.
+      accuracy: its share of test images read rightly, where that is known.
+      outputs: images `[batch, height, width, channels]` in [-1, 1] -> logits `[batch, classes]` and features
+        `[batch, dimensions]`.
+    """
+
+    name: str
+    key: str
+    is_inception: bool
+    accuracy: float | None
+    outputs: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+    def collect(self, batches: Callable[[int, int], tf.Tensor], first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Logits `[last - first, classes]` and features `[last - first, dimensions]`, float32, of images in batches.
+
+        Args:
+          batches: `(start, num)` -> the images from `start` on; only one batch is held at a time.
+          first: the first image.
+          last: the one after the last.
+
+        Raises:
+          RunError: an output is NaN or infinite.
+        """
+        outputs = tf.function(self.outputs, reduce_retracing=True)
+        starts = range(first, last, _BATCH)
+        arrays: list[np.ndarray] = []
+        for start in progress.shown(starts, f"features ({self.name})", len(starts)):
+            num = min(_BATCH, last - start)
+            values = [value.numpy() for value in outputs(batches(start, num))]
+            if not arrays:
+                arrays = [np.empty((last - first, value.shape[1]), np.float32) for value in values]
+            for array, value in zip(arrays, values, strict=True):
+                if not np.isfinite(value).all():
+                    raise config.RunError(f"the features of images {start} to {start + num - 1} are not finite.")
+                array[start - first : start - first + num] = value
+        return arrays[0], arrays[1]
+
+
+def default(data_name: str) -> str:
+    """The extractor of a data set where none is named."""
+    return {"color_mnist": "digits", "stacked_mnist": "digits", "cifar10": "cifar10"}.get(data_name, "inception")
+
+
+def check(name: str, data_name: str) -> None:
+    """Refuses at once what `get` would refuse later.
+
+    Raises:
+      InputError: there is no such extractor, it does not read these images, or TF-Hub does not answer.
+    """
+    kind, _, _ = name.partition(":")
+    if kind in ("digits", "cifar10"):
+        if default(data_name) != kind:
+            raise config.InputError(
+                f"evaluation.extractor: expected 'inception' or the folder of a SavedModel for {data_name}, received "
+                f"{name!r}, which reads other images."
+            )
+    elif name == "inception":
+        _check_hub()
+    else:
+        _folder(name)
+
+
+def get(name: str, data_name: str, *, source: str = "tfds", data_dir: str | None = None) -> Extractor:
+    """The extractor of that name for a data set.
+
+    Args:
+      name: `digits`, `cifar10`; `inception` for TF-GAN's from TF-Hub, `inception:FOLDER` for a local copy of it; or
+        the folder of a SavedModel that gives `logits` and `pool_3`.
+      data_name: the data set's name.
+      source: where digits come from.
+      data_dir: prepared TFDS data, on which a classifier is trained where there is none yet.
+
+    Raises:
+      InputError: as `check` does; or the model's outputs are not those that its name promises.
+    """
+    check(name, data_name)
+    if name in ("digits", "cifar10"):
+        classifier = classifiers.get(name, source=source, data_dir=data_dir)
+        outputs = {"color_mnist": _coloured, "stacked_mnist": _stacked}.get(data_name, _plain)(classifier.model)
+        return Extractor(name, f"{classifier.key}-{data_name}", False, classifier.accuracy, outputs)
+    if name == "inception":
+        return _saved_model(tfgan.eval.INCEPTION_TFHUB, "inception", "tfhub", is_inception=True)
+    folder = _folder(name)
+    is_inception = name.startswith("inception:")
+    return _saved_model(str(folder), name, _checksum(folder), is_inception=is_inception)
+
+
+def _plain(model):
+    def outputs(images):
+        logits, features = model(images, training=False)
+        return logits, features
+
+    return outputs
+
+
+def _channels(model, images):
+    """The model on each channel as a picture of its own: logits `[batch, channels, 10]`, features side by side."""
+    batch, channels = tf.shape(images)[0], images.shape[-1]
+    single = tf.reshape(tf.transpose(images, [0, 3, 1, 2]), [-1, *images.shape[1:3], 1])
+    logits, features = model(single, training=False)
+    return tf.reshape(logits, [batch, channels, logits.shape[-1]]), tf.reshape(
+        features, [batch, channels * features.shape[-1]]
+    )
+
+
+def _coloured(model):
+    """70 classes, 7 * digit + colour. The digit is read in the brightest channel, the colour in the channels' shares.
+
+    With g = max_c x_c, in [0, 1], channel c has the share r_c = <x_c, g> / <g, g>: 1 where it is on in a real image, 0
+    where it is off. Features are those of the three channels, so that colours are seen by the distances too.
+    """
+    lights = tf.constant(coloured.COLOURS, tf.float32)
+
+    def outputs(images):
+        brightest = tf.reduce_max(images, axis=-1, keepdims=True)
+        digit = tf.nn.log_softmax(model(brightest, training=False)[0])
+        x, g = (images + 1) / 2, (brightest + 1) / 2
+        share = tf.math.divide_no_nan(tf.reduce_sum(x * g, axis=[1, 2]), tf.reduce_sum(g * g, axis=[1, 2]))
+        on = _SHARPNESS * (share - 0.5)
+        colour = tf.nn.log_softmax(-tf.reduce_sum(tf.nn.softplus(on[:, tf.newaxis] * (1 - 2 * lights)), axis=-1))
+        joint = digit[:, :, tf.newaxis] + colour[:, tf.newaxis, :]
+        return tf.reshape(joint, [-1, 70]), _channels(model, images)[1]
+
+    return outputs
+
+
+def _stacked(model):
+    """1,000 classes, 100 r + 10 g + b, each digit read from its own channel."""
+
+    def outputs(images):
+        logits, features = _channels(model, images)
+        r, g, b = tf.unstack(tf.nn.log_softmax(logits), axis=1)
+        joint = r[:, :, tf.newaxis, tf.newaxis] + g[:, tf.newaxis, :, tf.newaxis] + b[:, tf.newaxis, tf.newaxis, :]
+        return tf.reshape(joint, [-1, 1000]), features
+
+    return outputs
+
+
+def _saved_model(handle: str, name: str, key: str, *, is_inception: bool) -> Extractor:
+    import tensorflow_hub
+
+    try:
+        loaded = tensorflow_hub.load(handle)
+    except Exception as error:  # A torn SavedModel shows as any exception of any of its readers.
+        raise config.InputError(
+            f"evaluation.extractor: expected a SavedModel, received {name!r}: {prepared.reason(error)}."
+        ) from error
+    call, size = _callable(loaded, name)
+    # TF-GAN's Inception takes any size and was trained on this one.
+    size = size or ((tfgan.eval.INCEPTION_DEFAULT_IMAGE_SIZE,) * 2 if is_inception else None)
+
+    def outputs(images):
+        if size is not None and tuple(images.shape[1:3]) != size:
+            images = tf.image.resize(images, size)
+        values = call(images)
+        return tuple(tf.reshape(values[field], [tf.shape(images)[0], -1]) for field in _FIELDS)
+
+    extractor = Extractor(name, f"{key}-bilinear-{size}", is_inception, None, outputs)
+    _check_outputs(extractor, size)
+    # The model is used for as long as the function that calls it, and no longer by anyone else.
+    outputs.loaded = loaded  # type: ignore[attr-defined]
+    return extractor
+
+
+_FIELDS = (tfgan.eval.INCEPTION_OUTPUT, tfgan.eval.INCEPTION_FINAL_POOL)
+
+
+def _callable(loaded, name):
+    """What maps images to the named outputs, and the size of images that it is fixed to."""
+    if callable(loaded):
+        signature = getattr(loaded, "signatures", {}).get("serving_default")
+        shapes = [value.shape for value in signature.structured_input_signature[1].values()] if signature else []
+        call = loaded
+    elif "serving_default" in getattr(loaded, "signatures", {}):
+        signature = loaded.signatures["serving_default"]
+        argument, spec = next(iter(signature.structured_input_signature[1].items()))
+        shapes = [spec.shape]
+
+        def call(images):
+            return signature(**{argument: images})
+
+    else:
+        raise config.InputError(
+            f"evaluation.extractor: expected a SavedModel that can be called, received {name!r}, which has neither a "
+            "call nor the signature 'serving_default'."
+        )
+    size = tuple(shapes[0][1:3]) if shapes and shapes[0].rank == 4 and None not in shapes[0][1:3] else None
+    return call, size
+
+
+def _check_outputs(extractor: Extractor, size) -> None:
+    probe = tf.zeros([2, *(size or (32, 32)), 3])
+    try:
+        shapes = [tuple(value.shape) for value in extractor.outputs(probe)]
+    except Exception as error:
+        raise config.InputError(
+            f"evaluation.extractor: expected a model of images [batch, height, width, 3] with the outputs "
+            f"{' and '.join(_FIELDS)}, received {extractor.name!r}: {prepared.reason(error)}."
+        ) from error
+    expected = [(2, _INCEPTION_CLASSES), (2, _INCEPTION_FEATURES)]
+    if extractor.is_inception and shapes != expected:
+        raise config.InputError(
+            f"evaluation.extractor: expected Inception's {_INCEPTION_CLASSES} logits and {_INCEPTION_FEATURES} "
+            f"features, received {extractor.name!r}, which gives {shapes[0][1]} and {shapes[1][1]}; without "
+            "'inception:' its scores go by the classifier's names."
+        )
+
+
+def _check_hub() -> None:
+    import tensorflow_hub
+
+    handle = tfgan.eval.INCEPTION_TFHUB
+    kept = pathlib.Path(os.environ.get("TFHUB_CACHE_DIR") or "none", hashlib.sha1(handle.encode()).hexdigest())
+    if not kept.is_dir() and not prepared.reachable(handle):
+        raise config.InputError(
+            f"evaluation.extractor: Inception is not at hand: {handle} does not answer (TF-Hub "
+            f"{tensorflow_hub.__version__}). Ways out: a local copy (--set evaluation.extractor=inception:FOLDER), a "
+            "cache that holds it (TFHUB_CACHE_DIR), or no scores (--set evaluation.metrics=ms_ssim,critic)."
+        )
+
+
+def _folder(name: str) -> pathlib.Path:
+    folder = pathlib.Path(name.removeprefix("inception:")).expanduser()
+    if not (folder / "saved_model.pb").is_file():
+        if folder.exists() or os.sep in name:
+            raise config.InputError(
+                f"evaluation.extractor: expected a folder with a saved_model.pb, received {name!r}, which has none."
+            )
+        raise config.unknown("evaluation.extractor", name, ("auto", *NAMES, "inception:FOLDER", "FOLDER"))
+    return folder
+
+
+def _checksum(folder: pathlib.Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(file.relative_to(folder)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
