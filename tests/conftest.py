@@ -1,11 +1,19 @@
 """What all tests share: two logical CPUs, so that a strategy of two replicas can run anywhere."""
 
+import atexit
 import os
 import pathlib
+import shutil
+import tempfile
 
 import pytest
 
 from tfpaths import startup
+
+if "TFPATHS_CACHE_DIR" not in os.environ:
+    # The classifiers are trained once for all tests, and nothing of the user's is read or written.
+    os.environ["TFPATHS_CACHE_DIR"] = tempfile.mkdtemp(prefix="tfpaths-tests-")
+    atexit.register(shutil.rmtree, os.environ["TFPATHS_CACHE_DIR"], ignore_errors=True)
 
 startup.import_tensorflow(logical_cpus=2)
 

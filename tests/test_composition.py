@@ -122,6 +122,7 @@ def test_an_experiment_of_ones_own_with_parts_of_ones_own(tmp_path, monkeypatch)
             ),
             networks=SMALL,
             schedule=config.Schedule(steps=2, batch_size=8),
+            evaluation=config.Evaluation(metrics="none"),
         )
     )
     mine = experiments.get("mine")
@@ -162,7 +163,7 @@ def test_the_readmes_python_runs(monkeypatch):
     shorter = {
         'data.load("color_mnist")': 'data.load("color_mnist", source="embedded")',
         "steps_per_epoch=1500": "steps_per_epoch=1, verbose=0",
-        'training.train(mine, "runs/mine")': "made = assembly.build(mine, (28, 28, 3))",
+        'training.train(mine, "runs/mine")': "made = training.assembly.build(mine, (28, 28, 3))",
     }
     text = "\n".join(blocks)
     for whole, short in shorter.items():

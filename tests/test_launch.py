@@ -21,6 +21,7 @@ TOY = [
     "--batch_size=8",
     "--set=networks.generator_filters=4",
     "--set=networks.discriminator_filters=4",
+    "--set=evaluation.metrics=none",
 ]
 
 
@@ -130,13 +131,15 @@ def test_a_foreign_directory_is_refused_before_tensorflow_is_imported(tmp_path):
 
 def test_a_run_on_real_mnist(tfds_dir, tmp_path):
     flags = ["--exp=color_mnist_dragan_ns", "--steps=6", "--set=schedule.log_every=2"]
+    flags += ["--set=evaluation.samples=400", "--set=evaluation.mode_samples=500", "--set=evaluation.critic_steps=2"]
     run = launch(*flags, cwd=tmp_path, TFDS_DATA_DIR=str(tfds_dir))
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stderr == ""
     lines = run.stdout.splitlines()
     assert [line.split()[1] for line in lines[:3]] == ["2/6", "4/6", "6/6"]
     assert all(re.search(r"D \S+  G \S+  penalty \S+  examples/s \d+  left \d\d:\d\d", line) for line in lines[:3])
-    assert lines[3].startswith("Finished at step 6")
+    assert "\nFinished at step 6" in run.stdout
+    assert re.search(r"\n  metric +samples\n(.*\n)*  modes_covered +\d+\n", run.stdout)
     workdir = tmp_path / "runs" / "color_mnist_dragan_ns"
     for name in ("samples/step_00000006.png", "metrics.jsonl", "results.json", "checkpoints/step-6"):
         assert f"runs/color_mnist_dragan_ns/{name}" in run.stdout
@@ -144,6 +147,10 @@ def test_a_run_on_real_mnist(tfds_dir, tmp_path):
     results = json.loads((workdir / "results.json").read_text())
     assert results["protocol"]["data_source"] == "tfds"
     assert results["protocol"]["train_examples"] == 50_000
+    assert results["protocol"]["extractor_accuracy"] >= 0.99
+    assert results["protocol"]["samples"] == 400
+    measured = {"classifier_score", "frechet_classifier_distance", "ms_ssim", "modes_covered", "wasserstein_gap"}
+    assert measured <= results["metrics"].keys()
 
 
 def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):

@@ -19,6 +19,7 @@ TOY = {
     "schedule.log_every": "1",
     "schedule.sample_every": "2",
     "schedule.checkpoint_every": "2",
+    "evaluation.metrics": "none",
 }
 
 

@@ -69,6 +69,7 @@ class Evaluator:
       data_config: the data set.
       evaluation: what to measure, and how.
       data_dir: prepared TFDS data.
+      known: splits that have been read already.
       lenient: with metrics that nobody named (`auto`), one that cannot be had is left out with a warning: training
         does not fail for want of it.
 
@@ -89,6 +90,7 @@ class Evaluator:
         *,
         data_dir: str | None = None,
         lenient: bool = False,
+        known: Sequence[data.Images] = (),
     ):
         self._data = data_config
         self._evaluation = evaluation
@@ -98,7 +100,7 @@ class Evaluator:
         self.split = evaluation.split
         if self.split == "auto":
             self.split = _default_split(data_config)
-        self._splits: dict[str, data.Images] = {}
+        self._splits = {images.split: images for images in known}
         self._extractor_name = evaluation.extractor
         if self._extractor_name == "auto":
             self._extractor_name = extractors.default(data_config.name)
@@ -176,6 +178,7 @@ class Evaluator:
             return {}
         told: dict[str, Any] = {"evaluation_seed": evaluation.seed, "split": self.split}
         images = self.images(self.split)
+        told["data_source"] = images.source
         if "scores" in self.metrics:
             told |= {"samples": evaluation.samples, "real_images": min(evaluation.samples, images.size)}
             told |= {"extractor": self._extractor.name, "extractor_accuracy": self._extractor.accuracy}

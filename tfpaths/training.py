@@ -68,7 +68,7 @@ def train(
         logging.warning("this run began with the embedded digits and goes on with them.")
     if images.source in config_lib.SOURCES:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
-    evaluator = evaluation.Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True)
+    evaluator = evaluation.Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, known=[images])
     images.batches(schedule.batch_size)  # Refuses a batch larger than the data before anything is written.
     devices = distribution.get(strategy, tpu)
     distribution.check_batch_size(schedule.batch_size, devices)
@@ -108,7 +108,8 @@ def train(
             stopped_by=stop.received if step < schedule.steps else None,
         )
         if step >= schedule.steps:
-            protocol = {"train_examples": images.size, **images.notes, "replicas": devices.num_replicas_in_sync}
+            protocol = {"data_source": images.source, "train_examples": images.size, **images.notes}
+            protocol["replicas"] = devices.num_replicas_in_sync
             _finish(gan, results.summary(config, directory, step, protocol), directory, evaluator)
         return run
 

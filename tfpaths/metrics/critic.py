@@ -6,6 +6,7 @@ lower, samples lie closer to those than to images nobody trained on: the gap sho
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 
@@ -41,11 +42,14 @@ class Critic:
     model: keras.Model
     slope: float
 
+    @functools.cached_property
+    def _compiled(self):
+        return tf.function(lambda examples: self.model(examples, training=False), reduce_retracing=True)
+
     def scores(self, batches: Callable[[int, int], tf.Tensor], count: int) -> np.ndarray:
         """Scores of `count` examples, `[count]`, over the slope; `batches` gives the `num` examples from `start` on."""
-        compiled = tf.function(lambda examples: self.model(examples, training=False), reduce_retracing=True)
         parts = [
-            compiled(batches(start, min(_CHUNK, count - start))).numpy().reshape(-1)
+            self._compiled(batches(start, min(_CHUNK, count - start))).numpy().reshape(-1)
             for start in range(0, count, _CHUNK)
         ]
         return np.concatenate(parts) / self.slope

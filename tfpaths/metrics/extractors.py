@@ -1,6 +1,7 @@
 """Feature extractors, by name or path: images -> logits and features, for the scores and for mode coverage."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -42,6 +43,10 @@ class Extractor:
     accuracy: float | None
     outputs: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
+    @functools.cached_property
+    def _compiled(self):
+        return tf.function(self.outputs, reduce_retracing=True)
+
     def collect(self, batches: Callable[[int, int], tf.Tensor], first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Logits `[last - first, classes]` and features `[last - first, dimensions]`, float32, of images in batches.
 
@@ -53,12 +58,11 @@ class Extractor:
         Raises:
           RunError: an output is NaN or infinite.
         """
-        outputs = tf.function(self.outputs, reduce_retracing=True)
         starts = range(first, last, _BATCH)
         arrays: list[np.ndarray] = []
         for start in progress.shown(starts, f"features ({self.name})", len(starts)):
             num = min(_BATCH, last - start)
-            values = [value.numpy() for value in outputs(batches(start, num))]
+            values = [value.numpy() for value in self._compiled(batches(start, num))]
             if not arrays:
                 arrays = [np.empty((last - first, value.shape[1]), np.float32) for value in values]
             for array, value in zip(arrays, values, strict=True):
