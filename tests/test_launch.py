@@ -228,3 +228,31 @@ def test_a_terminal_gets_a_bar_with_an_estimate(tmp_path):
     assert "penalty=0.000" in text
     assert "step 1/4" not in text
     assert "Finished at step 4" in text
+
+
+def test_evaluating_a_run_shows_a_table_and_a_mistake_is_one_line(tmp_path):
+    run = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
+    assert "expected the directory of a run, received" in refused(launch(*run, "--mode=evaluate"))
+    made = launch(*run, *TOY)
+    assert made.returncode == 0, made.stderr[-2000:]
+    before = (tmp_path / "run" / "results.json").read_bytes()
+    # The run's own config is what is evaluated: neither its widths nor its length have to be said again.
+    asked = [*run, "--mode=evaluate", "--set=evaluation.metrics=ms_ssim"]
+    for flags, line in {
+        "--set=evaluation.metrics=scores,fid": "unknown metric in evaluation.metrics 'fid'",
+        "--set=evaluation.extractor=incepton": "unknown evaluation.extractor 'incepton'; did you mean 'inception'?",
+        "--set=evaluation.split=tset": "unknown split 'tset'; did you mean 'test'?",
+        "--set=evaluation.split=validation": "expected 320 images in the split validation of color_mnist, received 237",
+        "--exp=color_mnist_wgan": "expected a run of 'color_mnist_wgan', received one of 'color_mnist_ns'",
+        "--seed=7": "holds another experiment: seed is 0 there and 7 here",
+    }.items():
+        extra = ["--set=evaluation.metrics=scores"] if "extractor" in flags else []
+        first = asked[:-1] if extra or "metrics" in flags else asked
+        assert line in refused(launch(*first, *extra, flags)), flags
+    assert (tmp_path / "run" / "results.json").read_bytes() == before
+    done = launch(*asked[1:])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^  metric +samples\n(.*\n)*  ms_ssim +0\.\d+\n", done.stdout)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert {"generator_loss", "ms_ssim", "ms_ssim_real"} <= results["metrics"].keys()
+    assert results["protocol"]["train_examples"] == 1200

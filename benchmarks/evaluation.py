@@ -1,0 +1,177 @@
+"""Evaluation: where its time goes, and each score against TorchMetrics on the same features.
+
+    pip install torch torchmetrics && python -m benchmarks.evaluation [--turns=5]
+
+Prints a table and writes `benchmarks/results/evaluation.json`. Ours and the peer take turns on the same arrays with the
+same number of threads; the ratio of a turn is of its own pair, and the median is over turns. The peer's formulas are
+called as its own metrics call them, without the Inception network around them. Without TorchMetrics the peer's columns
+stay empty.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import statistics
+import time
+
+import numpy as np
+from absl import app, flags
+
+from tfpaths import config, experiments, startup
+
+_TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
+_COUNT = flags.DEFINE_integer("count", 10_000, "Images.")
+_WIDE = flags.DEFINE_bool("wide", False, "Measure the scores on 2,048 features too, as many as Inception's: minutes.")
+
+
+def seconds(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def spread(values):
+    """The median and the half range between the quartiles, as text."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.3g} ± {(high - low) / 2:.2g}"
+
+
+def peers(real, fake, logits, pairs, weights):
+    """TorchMetrics' formulas on the same arrays, by our names; none where it is not installed."""
+    try:
+        import torch
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
+        from torchmetrics.image.fid import _compute_fid
+        from torchmetrics.image.kid import poly_mmd
+    except ImportError:
+        return {}
+    torch.set_num_threads(os.cpu_count() or 1)
+    one, other, scores = (torch.from_numpy(array) for array in (real, fake, logits))
+    first, second = ((torch.from_numpy(np.moveaxis(array, -1, 1).copy()) + 1) / 2 for array in pairs)
+
+    def moments(features):
+        # What `FrechetInceptionDistance` adds up in `update` and ends in `compute`.
+        features = features.double()
+        mean = features.mean(dim=0)
+        return mean, (features.t() @ features - len(features) * torch.outer(mean, mean)) / (len(features) - 1)
+
+    def frechet():
+        (m1, c1), (m2, c2) = moments(one), moments(other)
+        return _compute_fid(m1, c1, m2, c2)
+
+    def inception_score():
+        # `InceptionScore.compute` with one split.
+        prob, log_prob = scores.softmax(dim=1), scores.log_softmax(dim=1)
+        mean_prob = prob.mean(dim=0, keepdim=True)
+        return (prob * (log_prob - mean_prob.log())).sum(dim=1).mean().exp()
+
+    def kernel():
+        # The blocks that TF-GAN takes: of at most 1,024 images, each image in one of them.
+        blocks = -(-len(one) // 1024)
+        halves = zip(one.double().chunk(blocks), other.double().chunk(blocks), strict=True)
+        return torch.stack([poly_mmd(a, b) for a, b in halves]).mean()
+
+    def similarity():
+        # sigma 6/7 makes its window as wide as ours, 7 pixels.
+        return torch.cat(
+            [
+                ms_ssim(a, b, kernel_size=7, sigma=6 / 7, data_range=1.0, betas=weights, reduction="none")
+                for a, b in zip(first.split(504), second.split(504), strict=True)
+            ]
+        ).mean()
+
+    return {
+        "classifier_score": inception_score,
+        "frechet_classifier_distance": frechet,
+        "kernel_classifier_distance": kernel,
+        "ms_ssim": similarity,
+    }
+
+
+def compare(ours, theirs, turns):
+    """Score -> (our seconds, the peer's seconds), a list each; every score once before its first turn."""
+    found = {}
+    for name, function in ours.items():
+        peer = theirs.get(name)
+        function()
+        if peer is not None:
+            peer()
+        pairs = [(seconds(function), seconds(peer) if peer else None) for _ in range(turns)]
+        found[name] = tuple(list(column) for column in zip(*pairs, strict=True))
+    return found
+
+
+def main(argv):
+    del argv
+    startup.import_tensorflow()
+    from tfpaths import assembly, evaluation
+    from tfpaths.metrics import modes, scores, similarity
+
+    count, turns = _COUNT.value, _TURNS.value
+    experiment = experiments.get("color_mnist_dragan_ns")
+    wanted = config.Evaluation(metrics="scores,ms_ssim,modes", samples=count)
+    evaluator = evaluation.Evaluator(experiment.data, wanted)
+    extractor, test = evaluator._extractor, evaluator.images("test")
+    gan = assembly.build(experiment, test.shape)
+    source = evaluation.samples(gan.draw, 0)
+    evaluator.measure(source)  # Classifier, real features and compiled programs are there from now on.
+
+    def sample():
+        for start in range(0, count, 250):
+            source.batches(start, 250)
+
+    images = np.concatenate([source.batches(start, 250) for start in range(0, count, 250)])
+
+    def features():
+        return extractor.collect(lambda start, num: images[start : start + num], 0, count)
+
+    logits, fake = features()
+    real = evaluator._real_features(extractor, test, count)
+    judged = images[: similarity.BATCHES * similarity.BATCH]
+    rows, columns = np.triu_indices(similarity.BATCH, k=1)
+    batches = judged.reshape(similarity.BATCHES, similarity.BATCH, *test.shape)
+    pairs = [np.concatenate([batch[index] for batch in batches]) for index in (rows, columns)]
+    ours = {
+        "classifier_score": lambda: scores.classifier_score(logits),
+        "frechet_classifier_distance": lambda: scores.frechet_distance(real, fake),
+        "kernel_classifier_distance": lambda: scores.kernel_distance(real, fake),
+        "ms_ssim": lambda: similarity.mean_over_pairs(judged),
+    }
+    theirs = peers(real, fake, logits, pairs, similarity.weights(test.shape[0]))
+    found = compare(ours, theirs, turns)
+    parts = {
+        "sampling": sample,
+        f"features ({extractor.name})": features,
+        "modes": lambda: modes.coverage(logits.argmax(axis=1), evaluator.images("train").modes),
+        "all but the critic": lambda: evaluator.measure(source),
+    }
+    found |= compare(parts, {}, turns)
+    if _WIDE.value:
+        draw = np.random.default_rng(0)
+        wide = [draw.normal(size=(count, 2048)).astype(np.float32) ** 2 for _ in range(2)]
+        big = {
+            "frechet_classifier_distance": lambda: scores.frechet_distance(*wide),
+            "kernel_classifier_distance": lambda: scores.kernel_distance(*wide),
+        }
+        measured = compare(big, peers(*wide, logits, pairs, similarity.weights(test.shape[0])), min(turns, 3))
+        found |= {f"{name}, 2,048 features": values for name, values in measured.items()}
+
+    print(f"{'seconds, ' + format(count, ',') + ' images':<46}{'ours':>16}{'TorchMetrics':>16}{'ratio':>16}")
+    for name, (own, peer) in found.items():
+        texts = [spread(own)]
+        if peer[0] is not None:
+            texts += [spread(peer), spread([p / o for o, p in zip(own, peer, strict=True)])]
+        print(f"{name:<46}" + "".join(f"{text:>16}" for text in texts))
+    path = pathlib.Path(__file__).parent / "results" / "evaluation.json"
+    path.parent.mkdir(exist_ok=True)
+    about = {"count": count, "features": real.shape[1], "cores": os.cpu_count(), "python": platform.python_version()}
+    packages = ("tensorflow", "tensorflow-gan", "numpy", *(("torch", "torchmetrics") if theirs else ()))
+    about |= {name: importlib.metadata.version(name) for name in packages}
+    seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in found.items()}
+    path.write_text(json.dumps({**about, "seconds": seconds_by_name}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)
