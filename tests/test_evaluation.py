@@ -9,7 +9,7 @@ import tensorflow as tf
 from test_extractors import Inception, saved
 from test_training import toy
 
-from tfpaths import config, data, evaluation, experiments, results, training
+from tfpaths import assembly, config, data, evaluation, experiments, results, training
 from tfpaths.data import prepared
 from tfpaths.metrics import extractors
 
@@ -274,3 +274,13 @@ def test_sources_give_the_same_images_for_the_same_call():
         assert one.shape == (30, 28, 28, 3)
         assert np.abs(one - other).max() > 0.5
     assert (evaluation.noise(images.shape, 3).size, evaluation.real(images).size) == (None, 1200)
+
+
+def test_the_samples_of_a_gan_on_two_replicas_are_measured_like_any_others(two_replicas, own_cache):
+    experiment = toy("color_mnist_ns")
+    with two_replicas.scope():
+        mirrored = assembly.build(experiment, (28, 28, 3))
+    plain = assembly.build(experiment, (28, 28, 3))
+    evaluator = evaluation.Evaluator(EMBEDDED, config.Evaluation(**SMALL))
+    one, other = (evaluator.measure(evaluation.samples(gan.draw, 0)) for gan in (plain, mirrored))
+    assert one == pytest.approx(other, rel=1e-4, abs=1e-5)

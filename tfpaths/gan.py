@@ -38,6 +38,9 @@ class GAN(keras.Model):
       weight_clip: each of the discriminator's weights is kept in [-weight_clip, weight_clip], from its first update
         on and after each one, so that the generator never sees a critic outside the box (Arjovsky et al. 2017).
       seed: of every latent and every point of the penalty.
+      runs: for an ensemble, how many independent GANs this is at once: networks and real batches then have a leading
+        axis of runs. Losses are averaged over a run's examples and summed over runs, so that each run sees the gradient
+        that it would see alone; what is reported is the mean over runs.
     """
 
     # What a step reports, each a scalar.
@@ -54,6 +57,7 @@ class GAN(keras.Model):
         discriminator_steps: int = 1,
         weight_clip: float | None = None,
         seed: int = 0,
+        runs: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -68,6 +72,9 @@ class GAN(keras.Model):
         self.discriminator_steps = discriminator_steps
         self.weight_clip = weight_clip
         self.seed = seed
+        self.runs = runs
+        # Runs are numbered from here on; a study moves it from block to block.
+        self.first_run = None if runs is None else tf.Variable(0, dtype=tf.int32, trainable=False, name="first_run")
         # A TensorFlow variable: Keras' own cannot say that each replica counts the same steps.
         self.steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="steps", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
@@ -111,12 +118,18 @@ class GAN(keras.Model):
         return self.generator(latents, training=training)
 
     def latents(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """z ~ N(0, I), `[num, ...]`, from the stream `seed`."""
-        return streams.normal(seed, (num, *self.generator.input_shape[1:]))
+        """z ~ N(0, I), `[num, ...]` or `[runs, num, ...]`, from the stream `seed`."""
+        lead = (num,) if self.runs is None else (self.runs, num)
+        return streams.normal(seed, (*lead, *self.generator.input_shape[len(lead) :]))
+
+    @property
+    def stream(self) -> tf.Tensor:
+        """The stream of this GAN's seed."""
+        return streams.root(self.seed, self.first_run)
 
     def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
         """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""
-        return self.draw(num, streams.fold(streams.root(seed), _SAMPLES))
+        return self.draw(num, streams.fold(streams.root(seed, self.first_run), _SAMPLES))
 
     def draw(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Generates `num` examples from the stream `seed`, in a graph as well as outside one."""
@@ -136,18 +149,18 @@ class GAN(keras.Model):
         if len(batches) not in (1, self.discriminator_steps):
             raise ValueError(f"Expected 1 or {self.discriminator_steps} real batches, received {len(batches)}.")
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = streams.fold(streams.root(self.seed), self.steps, replica)
+        seed = streams.fold(self.stream, self.steps, replica)
         for update in range(self.discriminator_steps):
             real = batches[update % len(batches)]
             discriminator_loss, penalty = self.update_discriminator(real, streams.fold(seed, update))
-        num = tf.shape(batches[0])[0]
+        num = self._batch_size(batches[0])
         generator_loss = self.update_generator(num, streams.fold(seed, self.discriminator_steps))
         self.steps.assign_add(1)
         return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss, "penalty": penalty}
 
     def update_discriminator(self, real: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One descent on loss.discriminator + penalty; returns the two."""
-        fake = self.generator(self.latents(tf.shape(real)[0], streams.fold(seed, _LATENTS)), training=True)
+        fake = self.generator(self.latents(self._batch_size(real), streams.fold(seed, _LATENTS)), training=True)
         variables = self.discriminator.trainable_variables
         with _watching(variables) as tape:
             real_logits = self.discriminator(real, training=True)
@@ -232,9 +245,17 @@ class GAN(keras.Model):
         self.train_function = train_function
         return self.train_function
 
+    def _batch_size(self, real: tf.Tensor) -> int | tf.Tensor:
+        """How many examples a batch has, in an ensemble of each run."""
+        axis = 0 if self.runs is None else 1
+        return real.shape[axis] if real.shape[axis] is not None else tf.shape(real)[axis]
+
     def _shared(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
-        """This replica's share of the loss: Keras' optimisers add up the gradients of all replicas."""
-        return optimizer.scale_loss(loss) / self.distribute_strategy.num_replicas_in_sync
+        """This replica's share of the loss: Keras' optimisers add up the gradients of all replicas.
+
+        In an ensemble the loss is the mean over runs, and their number makes it the sum.
+        """
+        return optimizer.scale_loss(loss) * (self.runs or 1) / self.distribute_strategy.num_replicas_in_sync
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
     penalty = weight * E (||grad_p D(p)||_2 - target)^2
 
-with one norm per example, over all axes but the batch's. A penalty is a Keras layer without weights, called as
+with one norm per example, over all axes but the batch's (in an ensemble, the runs' and the batch's). A penalty is a Keras layer without weights, called as
 `penalty(discriminator, real, fake)`. A new one is a subclass with one method, `points`.
 """
 
@@ -39,7 +39,7 @@ def interpolate(real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
     Public code is seen to draw a from a normal distribution, or once for the whole batch; neither is the paper's.
     """
-    a = streams.uniform(seed, _per_example(real))
+    a = streams.uniform(seed, _per_example(real, seed))
     return a * real + (1.0 - a) * fake
 
 
@@ -66,16 +66,24 @@ def perturb(
       The points, of the shape of `real`.
     """
     if noise == "gaussian":
-        u = streams.normal(streams.fold(seed, 0), tf.shape(real))
+        u = streams.normal(streams.fold(seed, 0), _shape(real))
     else:
-        u = streams.uniform(streams.fold(seed, 0), tf.shape(real)) - (0.5 if noise == "centered_uniform" else 0.0)
-    a = streams.uniform(streams.fold(seed, 1), _per_example(real)) if interpolated else 1.0
-    return real + a * noise_scale * tf.math.reduce_std(real) * u
+        u = streams.uniform(streams.fold(seed, 0), _shape(real)) - (0.5 if noise == "centered_uniform" else 0.0)
+    a = streams.uniform(streams.fold(seed, 1), _per_example(real, seed)) if interpolated else 1.0
+    # Of the whole batch; in an ensemble, of each run's.
+    axes = list(range(streams.batch_axes(seed) - 1, real.shape.rank))
+    return real + a * noise_scale * tf.math.reduce_std(real, axis=axes, keepdims=True) * u
 
 
-def _per_example(x: tf.Tensor) -> tf.Tensor:
+def _per_example(x: tf.Tensor, seed: tf.Tensor) -> list[int | tf.Tensor]:
     """The shape of one number for each example, with as many axes as `x`: any rank, any number of channels."""
-    return tf.concat([tf.shape(x)[:1], tf.ones([tf.rank(x) - 1], tf.int32)], axis=0)
+    axes = streams.batch_axes(seed)
+    return [*_shape(x)[:axes], *[1] * (x.shape.rank - axes)]
+
+
+def _shape(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """The shape of `x`, each axis as a number where it is known."""
+    return [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -162,7 +170,7 @@ class GradientPenalty(keras.layers.Layer):
         # An example's output depends on that example alone, so the gradient of the sum holds the gradient of each.
         gradients = tape.gradient(outputs, points)
         return gradient_penalty(
-            numerics.per_example_norm(gradients),
+            numerics.per_example_norm(gradients, batch_axes=streams.batch_axes(seed)),
             weight=self.weight,
             target=self.target,
             one_sided=self.one_sided,

@@ -62,16 +62,13 @@ def _digits_network(shift: float) -> tuple[keras.Model, keras.Model]:
 
 
 def _cifar10_network() -> tuple[keras.Model, keras.Model]:
-    """Three pairs of convolutions with BatchNorm, their last map averaged to 128 features; images are mirrored."""
-    layers, weights = keras.layers, _initializers(7)
+    """Four convolutions with BatchNorm, their last map averaged to 128 features; images are mirrored and shifted."""
+    layers, weights = keras.layers, _initializers(5)
     images = keras.Input((32, 32, 3))
     x = images
-    for filters in (32, 64, 128):
-        for _ in range(2):
-            x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer=next(weights))(x)
-            x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        if filters < 128:
-            x = layers.MaxPooling2D()(x)
+    for filters, size, stride in ((32, 5, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1)):
+        x = layers.Conv2D(filters, size, stride, "same", use_bias=False, kernel_initializer=next(weights))(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     features = layers.GlobalAveragePooling2D()(x)
     logits = layers.Dense(10, kernel_initializer=next(weights))(features)
     model = keras.Model(images, [logits, features])
