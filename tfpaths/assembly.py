@@ -30,7 +30,6 @@ def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
     """
     variant = config.variant
     loss = losses.get(variant.loss)
-    penalty = None if variant.penalty is None else _penalty(variant.penalty)
     generator, discriminator = networks.build(
         config.networks, image_shape, seed=config.seed, precision=config.precision
     )
@@ -38,36 +37,39 @@ def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
         generator,
         discriminator,
         loss=loss,
-        penalty=penalty,
+        penalty=penalty(variant.penalty),
         discriminator_steps=variant.discriminator_steps,
         weight_clip=variant.weight_clip,
         seed=config.seed,
     )
     gan.compile(
-        generator_optimizer=_optimizer(variant.generator_optimizer, config.precision),
-        discriminator_optimizer=_optimizer(variant.discriminator_optimizer, config.precision),
+        generator_optimizer=optimizer(variant.generator_optimizer, config.precision),
+        discriminator_optimizer=optimizer(variant.discriminator_optimizer, config.precision),
         steps_per_execution=config.schedule.steps_per_execution,
     )
     return gan
 
 
-def _penalty(penalty: config_lib.Penalty) -> penalties.GradientPenalty:
-    """The layer of a penalty's config: the options that are set are the layer's arguments."""
-    layer, options = penalties.get(penalty.name), penalty.options()
+def penalty(config: config_lib.Penalty | None) -> penalties.GradientPenalty | None:
+    """The layer of a penalty's config, none for none: the options that are set are the layer's arguments."""
+    if config is None:
+        return None
+    layer, options = penalties.get(config.name), config.options()
     try:
         return layer(**options)
     except (TypeError, ValueError) as error:
         listed = ", ".join(f"{name}={value}" for name, value in options.items())
         raise config_lib.InputError(
-            f"variant.penalty: expected options that {penalty.name!r} has, received {listed} ({error})."
+            f"variant.penalty: expected options that {config.name!r} has, received {listed} ({error})."
         ) from error
 
 
-def _optimizer(optimizer: config_lib.Optimizer, precision: str) -> keras.optimizers.Optimizer:
-    rate = optimizer.learning_rate
-    if optimizer.name == "adam":
-        made = keras.optimizers.Adam(rate, beta_1=optimizer.beta_1, beta_2=optimizer.beta_2)
+def optimizer(config: config_lib.Optimizer, precision: str) -> keras.optimizers.Optimizer:
+    """The optimiser of a config, with loss scaling where the precision needs it."""
+    rate = config.learning_rate
+    if config.name == "adam":
+        made = keras.optimizers.Adam(rate, beta_1=config.beta_1, beta_2=config.beta_2)
     else:
-        made = {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[optimizer.name](rate)
+        made = {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[config.name](rate)
     # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
     return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made

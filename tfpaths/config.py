@@ -13,6 +13,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SOURCES = ("auto", "tfds", "embedded")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
+STARTS = ("random", "parallel")
 NOISES = ("uniform", "centered_uniform", "gaussian")
 METRICS = ("scores", "ms_ssim", "modes", "critic")
 
@@ -228,10 +229,38 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """Many independent GANs on lines in R^d: the synthetic problem of `tfpaths.synthetic`.
+
+    Attributes:
+      dimension: d.
+      latents: k, the generator's latent numbers; 1 is the data's own, more is more than it needs.
+      runs: how many GANs, each with data, weights and random numbers of its own.
+      start: of the generator: `random`, or `parallel` to the data's line at distance 1.
+      width, depth: of the discriminator's hidden layers.
+      block: how many runs are trained at once; it changes speed and memory only.
+    """
+
+    dimension: int = 2
+    latents: int = 1
+    runs: int = 1000
+    start: str = "random"
+    width: int = 64
+    depth: int = 2
+    block: int = 64
+
+    def __post_init__(self):
+        _positive(self, "latents", "runs", "width", "depth", "block")
+        _require(self.dimension >= 2, "dimension", "at least 2", self.dimension)
+        choose("study.start", self.start, STARTS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers.
 
-    `evaluation` says how they are judged afterwards.
+    `evaluation` says how they are judged afterwards. With a `study` it is no run on images but many on lines, and what
+    belongs to images alone is not to be set.
     """
 
     name: str
@@ -240,6 +269,7 @@ class Experiment:
     networks: Networks = Networks()
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
+    study: Study | None = None
     seed: int = 0
     precision: str = "float32"
 
@@ -248,6 +278,11 @@ class Experiment:
         _require(re.fullmatch("[a-z0-9][a-z0-9_]*", self.name) is not None, "name", "a-z, 0-9 and _", self.name)
         _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
         choose("precision", self.precision, PRECISIONS)
+        if self.study is not None:
+            unused = {"data": Data(name="line"), "networks": Networks(), "evaluation": Evaluation()}
+            for field, default in unused.items():
+                _require(getattr(self, field) == default, field, "nothing with a study", getattr(self, field))
+            _require(self.precision == "float32", "precision", "'float32' with a study", self.precision)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -94,7 +94,22 @@ def main(argv: Sequence[str]) -> int:
         workdir = _WORKDIR.value or f"runs/{value.name}"
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
+        if value.study is not None and (_MODE.value, _STRATEGY.value) not in (
+            ("train", "auto"),
+            ("train", "one_device"),
+        ):
+            raise config.InputError(
+                f"{value.name} is a study: expected --mode=train and --strategy=one_device, received {_MODE.value!r} "
+                f"and {_STRATEGY.value!r}."
+            )
         startup.import_tensorflow()
+        command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
+        if value.study is not None:
+            from tfpaths import study
+
+            outcome = study.run(value, workdir)
+            print(study.farewell(outcome, command))
+            return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
         from tfpaths import evaluation, training
 
         if _MODE.value == "evaluate":
@@ -102,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
 
         run = training.train(value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value)
-        print(training.farewell(run, shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])))
+        print(training.farewell(run, command))
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by
     except KeyboardInterrupt:

@@ -2,8 +2,9 @@
 
     penalty = weight * E (||grad_p D(p)||_2 - target)^2
 
-with one norm per example, over all axes but the batch's (in an ensemble, the runs' and the batch's). A penalty is a Keras layer without weights, called as
-`penalty(discriminator, real, fake)`. A new one is a subclass with one method, `points`.
+with one norm per example, over all axes but the batch's (in an ensemble, the runs' and the batch's). A penalty is a
+Keras layer without weights, called as `penalty(discriminator, real, fake)`. A new one is a subclass with one method,
+`points`.
 """
 
 from typing import Any

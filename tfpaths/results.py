@@ -9,7 +9,7 @@ import os
 import pathlib
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tfpaths import __version__
@@ -20,6 +20,9 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "nu
 # What may differ when a run is continued: none of these changes what is computed at a given step.
 _MAY_CHANGE = {
     *(f"schedule.{field.name}" for field in dataclasses.fields(config_lib.Schedule) if field.name != "batch_size"),
+    # A run of a study is the same in whatever company.
+    "study.runs",
+    "study.block",
     *(f"evaluation.{field.name}" for field in dataclasses.fields(config_lib.Evaluation)),
 }
 
@@ -225,6 +228,12 @@ def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
+def append_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds lines to a file of rows, in one write."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """The rows of a file; none where there is no file. A last line that a kill cut short is left out.
 
@@ -251,9 +260,14 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     return rows
 
 
+def rewrite_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Replaces a file of rows by these, at once."""
+    write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+
+
 def keep_rows(path: pathlib.Path, last_step: int) -> None:
     """Drops what was written after `last_step`: a resumed run writes those rows again."""
     rows = read_rows(path)
     kept = [row for row in rows if row["step"] <= last_step]
     if path.exists():
-        write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept).encode())
+        rewrite_rows(path, kept)

@@ -20,7 +20,7 @@ _PHILOX = 1
 
 
 def root(seed: int | tf.Tensor, first_run: int | tf.Tensor | None = None) -> tf.Tensor:
-    """The stream that a user's integer seed names; with `first_run`, that of an ensemble whose runs count from there."""
+    """The stream that a user's integer seed names; with `first_run`, that of an ensemble whose runs begin there."""
     numbers = [tf.cast(seed, tf.int32), tf.constant(0, tf.int32)]
     return tf.stack(numbers if first_run is None else [*numbers, tf.cast(first_run, tf.int32)])
 

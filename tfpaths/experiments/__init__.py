@@ -2,6 +2,7 @@
 
 from tfpaths import config
 from tfpaths.experiments.images import image_experiments
+from tfpaths.experiments.lines import line_experiments
 
 _REGISTRY: dict[str, config.Experiment] = {}
 
@@ -32,5 +33,5 @@ def names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
-for _experiment in image_experiments():
+for _experiment in (*image_experiments(), *line_experiments()):
     register(_experiment)

@@ -1,7 +1,6 @@
 """Networks of many independent runs at once: weights and examples carry a leading axis of runs.
 
-Initial weights are drawn from a stream, so that run i of any ensemble starts as it would alone; `Drawn.draw` gives them,
-and a study assigns them anew for each block of runs.
+Initial weights are drawn from a stream by `reset`, so that run i of any ensemble starts as it would alone.
 """
 
 from typing import Any
@@ -49,7 +48,7 @@ class EnsembleDense(keras.layers.Layer):
 
 
 def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
-    """D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`, with `depth` hidden layers of `width` and LeakyReLU 0.2."""
+    """D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`, of `depth` hidden layers with LeakyReLU 0.2."""
     examples = x = keras.Input(batch_shape=(runs, None, inputs))
     for _ in range(depth):
         x = LeakyReLU(0.2)(EnsembleDense(width)(x))

@@ -48,9 +48,9 @@ class Ensemble:
 
     def reset(self, first_run: int) -> None:
         """Makes the block that of the runs from `first_run` on, each at its start."""
-        gan = self.gan
-        gan.steps.assign(0)
-        gan.first_run.assign(first_run)
+        assert self.gan.first_run is not None
+        self.gan.steps.assign(0)
+        self.gan.first_run.assign(first_run)
         for variable, value in self._fresh:
             variable.assign(value)
         self._draw()
@@ -105,9 +105,7 @@ class Ensemble:
 _DISCRIMINATOR = -5
 
 
-def players(
-    runs: int, dimension: int, latents: int, *, width: int, depth: int
-) -> tuple[keras.Model, keras.Model]:
+def players(runs: int, dimension: int, latents: int, *, width: int, depth: int) -> tuple[keras.Model, keras.Model]:
     """The generator and the discriminator of a block of runs."""
     z = keras.Input(batch_shape=(runs, None, latents))
     generator = keras.Model(z, line.LinearGenerator(dimension)(z), name="generator")

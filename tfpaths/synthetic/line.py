@@ -40,9 +40,7 @@ class LinearGenerator(keras.layers.Layer):
     def build(self, input_shape):
         runs, _, latents = input_shape
         self.offset = self.add_weight(shape=(runs, self.dimension), initializer="zeros", name="offset")
-        self.directions = self.add_weight(
-            shape=(runs, self.dimension, latents), initializer="zeros", name="directions"
-        )
+        self.directions = self.add_weight(shape=(runs, self.dimension, latents), initializer="zeros", name="directions")
 
     def call(self, latents):
         return tf.matmul(latents, self.directions, transpose_b=True) + self.offset[:, tf.newaxis, :]
