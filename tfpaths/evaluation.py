@@ -232,9 +232,9 @@ class Evaluator:
             case "modes":
                 return (*common, evaluation.mode_samples, self._reader.key)
             case "critic":
-                return (*common, evaluation.samples, evaluation.critic_steps)
+                return (*common, evaluation.samples, evaluation.critic_steps, *critic.PROTOCOL)
             case _:
-                return common
+                return (*common, *similarity.PROTOCOL)
 
     def _measure(
         self, source: Source, names: Sequence[str], count: int | None = None

@@ -213,7 +213,7 @@ def farewell(outcome: Outcome, command: str) -> str:
     place = outcome.directory
     if outcome.stopped_by is not None:
         return (
-            f"Stopped by {outcome.stopped_by.name} after {outcome.done} runs, which are kept. The same command goes on:\n"
+            f"Stopped by {outcome.stopped_by.name} after {outcome.done} runs, all kept. The same command goes on:\n"
             f"  {command}"
         )
     known = results.read_results(place.results)

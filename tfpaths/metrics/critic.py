@@ -25,6 +25,8 @@ BATCH = 64
 _RATE, _BETAS, _WEIGHT = 5e-4, (0.5, 0.9), 10.0
 # Half the experiments' width: a fourth of the time.
 _FILTERS = 32
+# Everything that an estimate depends on beside its arguments.
+PROTOCOL = (BATCH, _RATE, _BETAS, _WEIGHT, _FILTERS)
 # Steps in one call of the compiled program: between calls the progress is shown.
 _LOOP = 50
 # Branches of the seed: latents and points while training, samples to measure on, points to measure the slope on.

@@ -17,6 +17,8 @@ _SIGMA = 1.5
 FILTER_SIZE = 7
 # Fedus, Rosca et al. 2017, section 5.3.
 BATCHES, BATCH = 5, 64
+# Everything that a value depends on beside the images.
+PROTOCOL = (BATCHES, BATCH, FILTER_SIZE, _SIGMA, _WEIGHTS)
 
 
 def weights(side: int) -> tuple[float, ...]:

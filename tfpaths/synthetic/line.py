@@ -81,8 +81,8 @@ def start(kind: str, seed: tf.Tensor, data: Line, latents: int) -> tuple[tf.Tens
     """The generator's c and S before the first step.
 
     `random`: c ~ N(0, I), and each column of S ~ N(0, I / latents), so that samples spread as data do.
-    `parallel`: S = (s, 0, …) and c = m + v with v orthogonal to s and of length 1: a line beside the data's, at distance
-    1 everywhere, whose support meets the data's nowhere. v is drawn.
+    `parallel`: S = (s, 0, …) and c = m + v with v orthogonal to s and of length 1: a line beside the data's, at
+    distance 1 everywhere, whose support meets the data's nowhere. v is drawn.
 
     Raises:
       ValueError: another kind.
