@@ -1,4 +1,4 @@
-"""Evaluation: where its time goes, and each score against TorchMetrics on the same features.
+"""Evaluation: where its time goes, and each score's time beside TorchMetrics' on the same features.
 
     pip install torch torchmetrics && python -m benchmarks.evaluation [--turns=5]
 
@@ -21,7 +21,7 @@ from absl import app, flags
 
 from tfpaths import config, experiments, startup
 
-_TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
+_TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements, at least 2.", lower_bound=2)
 _COUNT = flags.DEFINE_integer("count", 10_000, "Images.")
 _WIDE = flags.DEFINE_bool("wide", False, "Measure the scores on 2,048 features too, as many as Inception's: minutes.")
 
@@ -128,7 +128,7 @@ def main(argv):
         return extractor.collect(lambda start, num: images[start : start + num], 0, count)
 
     logits, fake = features()
-    real = evaluator._real_features(extractor, test, count)
+    real = evaluator._features_of(extractor, test, count)
     judged = images[: similarity.BATCHES * similarity.BATCH]
     rows, columns = np.triu_indices(similarity.BATCH, k=1)
     batches = judged.reshape(similarity.BATCHES, similarity.BATCH, *test.shape)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -38,10 +39,11 @@ def evaluating(**fields):
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """A cache of this test's own, which holds the classifier of the tests'."""
-    classifier = extractors.get("digits", "color_mnist", source="embedded").key.removesuffix("-color_mnist")
+    extractors.get("digits", "color_mnist", source="embedded")
     place = tmp_path / "cache"
     place.mkdir()
-    (place / classifier).write_bytes((extractors.classifiers.cache.folder() / classifier).read_bytes())
+    for file in extractors.classifiers.cache.folder().glob("classifier-*"):
+        (place / file.name).write_bytes(file.read_bytes())
     monkeypatch.setenv("TFPATHS_CACHE_DIR", str(place))
     return place
 
@@ -118,18 +120,16 @@ class TestAtTheEndOfTraining:
         assert line.split()[2:] == ["0.25", "0.03"]
 
     def test_an_evaluation_that_fails_leaves_the_finished_training_and_says_so(self, tmp_path):
-        short = toy("color_mnist_ns", **evaluating(samples=100, metrics="scores"))
-        with pytest.raises(
-            config.InputError, match="more images than .* 192 features.*training itself is finished and"
-        ):
-            training.train(short, tmp_path)
+        few = toy("color_mnist_ns", **evaluating(split="validation", metrics="ms_ssim"))
+        with pytest.raises(config.InputError, match=r"received 237\. The training itself is finished and saved"):
+            training.train(few, tmp_path)
         assert json.loads((tmp_path / "results.json").read_text())["metrics"].keys() >= {"generator_loss"}
 
     def test_a_run_of_more_steps_keeps_its_earlier_results_until_the_new_ones_are_there(self, tmp_path):
         training.train(toy("color_mnist_ns", schedule__steps="2", **evaluating(metrics="ms_ssim")), tmp_path)
         before = (tmp_path / "results.json").read_bytes()
         with pytest.raises(config.InputError):
-            training.train(toy("color_mnist_ns", **evaluating(samples=100, metrics="scores")), tmp_path)
+            training.train(toy("color_mnist_ns", **evaluating(split="validation", metrics="ms_ssim")), tmp_path)
         assert (tmp_path / "results.json").read_bytes() == before
         training.train(toy("color_mnist_ns", **evaluating(metrics="ms_ssim")), tmp_path)
         assert json.loads((tmp_path / "results.json").read_text())["step"] == 4
@@ -140,7 +140,7 @@ class TestReferences:
         wanted = config.Evaluation(**(SMALL | {"critic_steps": 200}), references=True)
         first = evaluation.Evaluator(EMBEDDED, wanted).references()
         out = capsys.readouterr().out
-        assert out.count("once; it is kept in") == 2
+        assert out.count("for comparison") == 2
         real, noise = first["real"], first["noise"]
         assert real.keys() == noise.keys() >= MEASURED
         # What they are there for: the floor is near to the data, the ceiling is far.
@@ -160,9 +160,12 @@ class TestReferences:
             kind: {name: values[name] for name in ("ms_ssim", "ms_ssim_real")} for kind, values in first.items()
         }
 
-    def test_they_stand_in_the_results(self, run, own_cache):
+    def test_they_stand_in_the_results_beside_what_was_measured_before(self, run, own_cache, tmp_path):
+        run = shutil.copytree(run, tmp_path / "run")
+        before = json.loads((run / "results.json").read_text())
         found = evaluation.evaluate(toy("color_mnist_ns", **evaluating(metrics="ms_ssim", references=True)), run)
         assert found["references"].keys() == {"real", "noise"}
+        assert (found["metrics"], found["protocol"]) == (before["metrics"], before["protocol"])
         assert json.loads((run / "results.json").read_text()) == found
 
 
@@ -184,13 +187,16 @@ class TestInception:
         # Real features are kept and not read again.
         extractor = evaluator._extractor
         monkeypatch.setattr(type(extractor), "collect", lambda *args: pytest.fail("collected again"))
-        assert evaluator._real_features(extractor, evaluator.images("test"), 300).shape == (300, 2048)
+        again = evaluation.Evaluator(EMBEDDED, wanted)
+        assert again._features_of(extractor, again.images("test"), 300).shape == (300, 2048)
 
     def test_too_few_images_for_its_features_are_refused(self, folder):
         wanted = config.Evaluation(metrics="scores", extractor=f"inception:{folder}", samples=300)
-        evaluator = evaluation.Evaluator(EMBEDDED, wanted)
-        with pytest.raises(config.InputError, match="the split test of color_mnist: .* 2048 features.* received 300"):
-            evaluator.measure(evaluation.noise((28, 28, 3), 0))
+        with pytest.raises(config.InputError, match=r"evaluation\.samples: .* 2048 features.* received 300"):
+            evaluation.Evaluator(EMBEDDED, wanted)
+        more = config.Evaluation(metrics="scores", extractor=f"inception:{folder}")
+        with pytest.raises(config.InputError, match="the split test of color_mnist: .* 2048 features.* received 360"):
+            evaluation.Evaluator(EMBEDDED, more)
 
     def test_with_another_model_they_are_not(self, own_cache, tmp_path):
         model = saved(tmp_path / "own", Inception(logits=5, features=20))
@@ -234,6 +240,36 @@ class TestWhatIsRefused:
         with pytest.raises(config.InputError, match="unknown split of the folder .*'test'.* Ways out: another split"):
             evaluation.Evaluator(place, wanted).measure(evaluation.noise((64, 64, 3), 0))
 
+    def test_what_cannot_be_is_refused_before_anything_is_trained(self, tmp_path):
+        for fields, line in (
+            ({"split": "tset"}, "unknown split 'tset'; did you mean 'test'"),
+            ({"samples": "100"}, r"evaluation\.samples: expected more images than .* 192 features.*received 100"),
+            ({"every": "2", "every_samples": "100"}, r"evaluation\.every_samples: .* 192 features.*received 100"),
+            ({"metrics": "scores", "extractor": str(tmp_path)}, "expected a folder with a saved_model.pb"),
+        ):
+            with pytest.raises(config.InputError, match=line):
+                training.train(toy("color_mnist_ns", **evaluating(**fields)), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_a_measurement_on_the_way_that_fails_does_not_end_the_training(self, tmp_path, caplog):
+        few = toy("color_mnist_ns", **evaluating(split="validation", metrics="none", every=2, every_metrics="ms_ssim"))
+        assert training.train(few, tmp_path).step == 4
+        assert "not measured at step 2: ms_ssim: expected 320 images" in caplog.text
+        assert all("ms_ssim" not in row for row in results.read_rows(tmp_path / "metrics.jsonl"))
+
+    def test_too_few_validation_images_for_the_critic(self, tmp_path):
+        for split, count in (("train", 100), ("validation", 20), ("test", 30)):
+            for index in range(count):
+                tf.io.write_file(
+                    str(tmp_path / split / f"{index}.png"), tf.io.encode_png(np.full((8, 8, 3), index, np.uint8))
+                )
+        place = config.Data(name="folder", path=str(tmp_path), image_size=28)
+        evaluator = evaluation.Evaluator(place, config.Evaluation(metrics="critic"))
+        with pytest.raises(
+            config.InputError, match="expected at least the 64 validation images of a batch, received 20"
+        ):
+            evaluator.measure(evaluation.noise((28, 28, 3), 0))
+
     def test_too_few_real_images_for_ms_ssim(self, own_cache):
         evaluator = evaluation.Evaluator(EMBEDDED, config.Evaluation(metrics="ms_ssim", split="validation"))
         with pytest.raises(config.InputError, match="320 images in the split validation of color_mnist, received 237"):
@@ -248,7 +284,7 @@ class TestWhatIsRefused:
         texts = {"data__path": str(tmp_path / "images"), "data__image_size": "28", "data__source": "auto"}
         training.train(toy("folder_ns", **texts, **evaluating(every=0)), tmp_path / "run")
         said = [record.getMessage() for record in caplog.records if record.name == "absl"]
-        assert [line.split(":")[0] for line in said] == ["no scores will be computed", "ms_ssim", "critic"]
+        assert [line.split(":")[0] for line in said] == ["no scores will be computed", "ms_ssim"]
         assert (tmp_path / "run" / "results.json").exists()
 
     def test_a_directory_without_a_run_or_a_checkpoint(self, tmp_path):
@@ -256,6 +292,8 @@ class TestWhatIsRefused:
             evaluation.evaluate(experiments.get("color_mnist_ns"), tmp_path)
         results.write_json(tmp_path / "config.json", config.to_dict(toy("color_mnist_ns")))
         with pytest.raises(config.InputError, match="expected a run with a checkpoint"):
+            evaluation.evaluate(toy("color_mnist_ns", **evaluating()), tmp_path)
+        with pytest.raises(config.InputError, match="expected something to measure, received 'none'"):
             evaluation.evaluate(toy("color_mnist_ns"), tmp_path)
 
     def test_a_failed_evaluation_leaves_the_results_as_they_were(self, run):
@@ -263,6 +301,56 @@ class TestWhatIsRefused:
         with pytest.raises(config.InputError):
             evaluation.evaluate(toy("color_mnist_ns", **evaluating(samples=100)), run)
         assert (run / "results.json").read_bytes() == before
+
+
+def test_a_number_that_is_not_finite_is_no_result(monkeypatch):
+    monkeypatch.setattr(evaluation.similarity, "mean_over_pairs", lambda images: math.nan)
+    evaluator = evaluation.Evaluator(EMBEDDED, config.Evaluation(metrics="ms_ssim"))
+    with pytest.raises(config.RunError, match="ms_ssim of the samples is nan"):
+        evaluator.measure(evaluation.noise((28, 28, 3), 0))
+
+
+def test_what_is_kept_of_one_folder_is_not_taken_for_another(own_cache, tmp_path, monkeypatch):
+    draw = np.random.default_rng(0)
+    wanted = config.Evaluation(metrics="ms_ssim", references=True)
+    found = {}
+    for name, image in {
+        "flat": lambda: np.full((28, 28, 3), 99),
+        "noisy": lambda: draw.integers(0, 255, (28, 28, 3)),
+    }.items():
+        for index in range(330):
+            path = str(tmp_path / name / "images" / "train" / f"{index}.png")
+            tf.io.write_file(path, tf.io.encode_png(image().astype(np.uint8)))
+        shutil.copytree(tmp_path / name / "images" / "train", tmp_path / name / "images" / "test")
+        monkeypatch.chdir(tmp_path / name)
+        place = config.Data(name="folder", path="images", image_size=28)
+        found[name] = evaluation.Evaluator(place, wanted).references()["real"]["ms_ssim"]
+    assert found["flat"] == pytest.approx(1.0)
+    assert found["noisy"] < 0.1
+
+
+def test_what_is_derived_from_a_classifier_belongs_to_its_weights(own_cache, monkeypatch):
+    first = extractors.get("digits", "color_mnist", source="embedded")
+    kept = {file: extractors.classifiers.cache.read(file.name) for file in own_cache.iterdir()}
+    (file,) = (file for file, (_, facts) in kept.items() if facts["accuracy"] == first.accuracy)
+    arrays, facts = extractors.classifiers.cache.read(file.name)
+    extractors.classifiers.cache.write(file.name, {k: v + 1e-3 for k, v in arrays.items()}, facts)
+    other = extractors.get("digits", "color_mnist", source="embedded")
+    assert other.key != first.key
+    extractors.classifiers.cache.write(file.name, arrays, facts | {"accuracy": 0.9})
+    with pytest.raises(config.RunError, match=r"reads 90\.00% of the test images; its scores need 96%\. Ways out"):
+        extractors.get("digits", "color_mnist", source="embedded")
+
+
+def test_the_first_images_stand_for_all_in_whatever_order_they_are_stored():
+    # Sorted by brightness, as a folder may be by class: the first tenth is nonetheless a fair draw of all.
+    pixels = np.repeat(np.arange(250, dtype=np.uint8), 4)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    images = data.photographs.in_memory("x", "test", "tfds", pixels, np.zeros(1000))
+    first = images.some(0, 100).numpy()[:, 0, 0, 0]
+    assert abs((first + 1).mean() * 127.5 - 124.5) < 3 * 72 / 10
+    whole = np.concatenate([images.some(0, 300), images.some(300, 700)])[:, 0, 0, 0]
+    np.testing.assert_allclose(np.sort(whole), np.sort(pixels[:, 0, 0, 0] / 127.5 - 1), atol=1e-6)
+    np.testing.assert_array_equal(images.some(50, 20)[:, 0, 0, 0], first[50:70])
 
 
 def test_sources_give_the_same_images_for_the_same_call():

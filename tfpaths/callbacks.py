@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
+from absl import logging
 
-from tfpaths import pictures, results
+from tfpaths import config, pictures, results
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
 
 _GRID_SIDE = 8
@@ -137,7 +138,14 @@ class Evaluations(Scheduled):
         self.writer = writer
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
-        values = self.measure()
+        try:
+            values = self.measure()
+        except (config.InputError, config.RunError) as error:
+            # Training does not end for want of a measurement on the way; the last one says what is wrong for good.
+            logging.warning("not measured at step %d: %s", step, error)
+            return
+        if not values:
+            return
         results.append_row(self.path, {"step": step, **values})
         with self.writer.as_default(step=step):
             for name, value in values.items():

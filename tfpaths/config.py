@@ -200,7 +200,8 @@ class Evaluation:
       critic_steps: how long the independent critic is trained.
       seed: of all samples, and of the critic.
       every: steps between evaluations while training; 0 for none but the last.
-      every_metrics, every_samples: `metrics` and `samples` of those; `every_samples` are counted for modes too.
+      every_metrics: the `metrics` of those; `auto` for all of `metrics` but the critic.
+      every_samples: the `samples` of those, counted for modes too.
       references: whether floor (real against real) and ceiling (noise) are computed where they are not yet known.
     """
 
@@ -212,7 +213,7 @@ class Evaluation:
     critic_steps: int = 2_000
     seed: int = 0
     every: int = 0
-    every_metrics: str = "scores"
+    every_metrics: str = "auto"
     every_samples: int = 2_000
     references: bool = False
 
@@ -225,6 +226,8 @@ class Evaluation:
                 for name in getattr(self, field).split(","):
                     choose(f"metric in evaluation.{field}", name, ("auto", "none", *METRICS))
                     _require(name in METRICS, field, f"{name!r} alone, or names of metrics", getattr(self, field))
+                    once = getattr(self, field).split(",").count(name) == 1
+                    _require(once, field, f"{name!r} once", getattr(self, field))
         _require(bool(self.extractor), "extractor", "a name or a folder", self.extractor)
 
 

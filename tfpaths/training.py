@@ -126,8 +126,8 @@ def _finish(
     if evaluator.metrics:
         try:
             evaluation.write(directory, evaluator, gan, summary)
-        except config_lib.InputError as error:
-            raise config_lib.InputError(
+        except (config_lib.InputError, config_lib.RunError) as error:
+            raise type(error)(
                 f"{error} The training itself is finished and saved; --mode=evaluate measures it."
             ) from error
 
@@ -207,7 +207,7 @@ def fit(
         schedule.sample_every, last, directory=directory.samples, writer=writer, seed=config.seed
     )
     measured = []
-    if evaluator is not None and config.evaluation.every:
+    if evaluator is not None and evaluator.every_metrics:
         source = evaluation.samples(gan.draw, config.evaluation.seed)
         measure = functools.partial(evaluator.measure, source, evaluator.every_metrics, config.evaluation.every_samples)
         measured = [

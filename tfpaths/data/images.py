@@ -1,6 +1,7 @@
 """A data set in memory, and its endless stream of batches as a pure function of (seed, step)."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -66,6 +67,17 @@ class Images:
             .map(batch, num_parallel_calls=2, deterministic=True)
             .prefetch(8)
         )
+
+    def some(self, start: int, num: int) -> tf.Tensor:
+        """`num` images from number `start` on, in one order of chance that is always the same.
+
+        The first of them stand for the whole data set, in whatever order that is stored.
+        """
+        return self.take(tf.constant(self._order[start : start + num]))
+
+    @functools.cached_property
+    def _order(self) -> np.ndarray:
+        return np.random.default_rng(0).permutation(self.size)
 
 
 def scaled(pixels: tf.Tensor) -> tf.Tensor:

@@ -70,5 +70,10 @@ def fetch(name: str, make: Callable[[], tuple[Arrays, Facts]]) -> tuple[Arrays, 
     return found
 
 
+def checksum(*arrays: np.ndarray) -> str:
+    """A short name for the content of arrays."""
+    return _checksum(b"".join(array.tobytes() for array in arrays))[:16]
+
+
 def _checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

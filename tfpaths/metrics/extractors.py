@@ -15,13 +15,14 @@ from tfpaths.data import coloured, prepared
 from tfpaths.metrics import classifiers
 from tfpaths.tfgan import tfgan
 
-NAMES = ("digits", "cifar10", "inception")
+TRAINED_HERE = ("digits", "cifar10")
+NAMES = (*TRAINED_HERE, "inception")
 # What TF-GAN's Inception gives, and what a copy of it must give to be called Inception.
 _INCEPTION_CLASSES, _INCEPTION_FEATURES = 1008, 2048
 # How sure a channel is on or off, by its share r of the brightest channel: sigmoid(20 (r - 1/2)). Ours: real images,
 # where r is 0 or 1, are 99.995 % sure, and r = 0.25 or 0.75 is 99.3 % sure.
 _SHARPNESS = 20.0
-_BATCH = 250
+BATCH = 250
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +59,10 @@ class Extractor:
         Raises:
           RunError: an output is NaN or infinite.
         """
-        starts = range(first, last, _BATCH)
+        starts = range(first, last, BATCH)
         arrays: list[np.ndarray] = []
         for start in progress.shown(starts, f"features ({self.name})", len(starts)):
-            num = min(_BATCH, last - start)
+            num = min(BATCH, last - start)
             values = [value.numpy() for value in self._compiled(batches(start, num))]
             if not arrays:
                 arrays = [np.empty((last - first, value.shape[1]), np.float32) for value in values]
@@ -77,6 +78,13 @@ def default(data_name: str) -> str:
     return {"color_mnist": "digits", "stacked_mnist": "digits", "cifar10": "cifar10"}.get(data_name, "inception")
 
 
+def dimensions(name: str) -> int | None:
+    """How many features an extractor has, where that is known before it is made."""
+    if name in TRAINED_HERE:
+        return {"digits": 3 * 64, "cifar10": 128}[name]
+    return _INCEPTION_FEATURES if name.startswith("inception") else None
+
+
 def check(name: str, data_name: str) -> None:
     """Refuses at once what `get` would refuse later.
 
@@ -84,7 +92,7 @@ def check(name: str, data_name: str) -> None:
       InputError: there is no such extractor, it does not read these images, or TF-Hub does not answer.
     """
     kind, _, _ = name.partition(":")
-    if kind in ("digits", "cifar10"):
+    if kind in TRAINED_HERE:
         if default(data_name) != kind:
             raise config.InputError(
                 f"evaluation.extractor: expected 'inception' or the folder of a SavedModel for {data_name}, received "
@@ -110,7 +118,7 @@ def get(name: str, data_name: str, *, source: str = "tfds", data_dir: str | None
       InputError: as `check` does; or the model's outputs are not those that its name promises.
     """
     check(name, data_name)
-    if name in ("digits", "cifar10"):
+    if name in TRAINED_HERE:
         classifier = classifiers.get(name, source=source, data_dir=data_dir)
         outputs = {"color_mnist": _coloured, "stacked_mnist": _stacked}.get(data_name, _plain)(classifier.model)
         return Extractor(name, f"{classifier.key}-{data_name}", False, classifier.accuracy, outputs)
@@ -244,14 +252,15 @@ def _check_outputs(extractor: Extractor, size) -> None:
 
 def _check_hub() -> None:
     import tensorflow_hub
+    from tensorflow_hub import resolver
 
     handle = tfgan.eval.INCEPTION_TFHUB
-    kept = pathlib.Path(os.environ.get("TFHUB_CACHE_DIR") or "none", hashlib.sha1(handle.encode()).hexdigest())
+    kept = pathlib.Path(resolver.tfhub_cache_dir(use_temp=True), hashlib.sha1(handle.encode()).hexdigest())
     if not kept.is_dir() and not prepared.reachable(handle):
         raise config.InputError(
             f"evaluation.extractor: Inception is not at hand: {handle} does not answer (TF-Hub "
             f"{tensorflow_hub.__version__}). Ways out: a local copy (--set evaluation.extractor=inception:FOLDER), a "
-            "cache that holds it (TFHUB_CACHE_DIR), or no scores (--set evaluation.metrics=ms_ssim,critic)."
+            "cache that holds it (TFHUB_CACHE_DIR), or other metrics (--set evaluation.metrics=ms_ssim,critic)."
         )
 
 

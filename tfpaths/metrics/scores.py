@@ -60,7 +60,16 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 
     Returns:
       Both of the kernel's unit; the error is NaN where there is one block.
+
+    Raises:
+      InputError: the smaller set has not two images for each block of the larger one.
     """
+    blocks = -(-max(len(real), len(fake)) // 1024)
+    if min(len(real), len(fake)) < 2 * blocks:
+        raise config.InputError(
+            f"kernel distance: expected at least {2 * blocks} images beside {max(len(real), len(fake))}, received "
+            f"{min(len(real), len(fake))}."
+        )
     with _without_deprecations():
         distance, error = _kernel_distance(tf.constant(real, tf.float64), tf.constant(fake, tf.float64))
     return float(distance), float(error)
@@ -91,7 +100,7 @@ def check_counts(count: int, dimensions: int, what: str) -> None:
     if count <= dimensions:
         raise config.InputError(
             f"{what}: expected more images than the extractor's {dimensions} features, whose covariance cannot be "
-            f"estimated otherwise; received {count}. Ways out: more of them, or --set evaluation.metrics=ms_ssim."
+            f"estimated otherwise; received {count}. Ways out: more of them, or other metrics than scores."
         )
 
 
