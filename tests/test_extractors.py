@@ -230,3 +230,15 @@ class TestTFHub:
 
 def test_the_cache_is_not_the_users():
     assert cache.folder() != cache.pathlib.Path("~/.cache/tfpaths").expanduser()
+
+
+@pytest.mark.slow
+def test_the_classifier_of_cifar10_is_trained_and_scores_its_own_images(tfds_dir):
+    if prepared.find(tfds_dir, "cifar10") is None:
+        pytest.skip(f"CIFAR-10 is not prepared in {tfds_dir}")
+    extractor = extractors.get("cifar10", "cifar10", data_dir=str(tfds_dir))
+    assert 0.6 <= extractor.accuracy < 1
+    assert not extractor.is_inception
+    test = data.load("cifar10", "test", data_dir=str(tfds_dir))
+    logits, features = extractor.collect(test.some, 0, 1000)
+    assert (logits.shape, features.shape) == ((1000, 10), (1000, extractors.dimensions("cifar10")))

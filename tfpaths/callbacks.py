@@ -15,7 +15,7 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from tfpaths import config, pictures, results
+from tfpaths import config, pictures, progress, results
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
 
 _GRID_SIDE = 8
@@ -213,11 +213,7 @@ class Progress(keras.callbacks.Callback):
         first, began = self._since
         left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
         numbers = "  ".join(f"{name} {value}" for name, value in shown.items())
-        try:
-            print(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}", flush=True)
-        except BrokenPipeError:
-            # The reader has gone, `| head` for one. A run of hours does not end with it: what it says is in its files.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        progress.say(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}")
 
 
 class StopOnSignal(keras.callbacks.Callback):

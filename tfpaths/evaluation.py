@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfpaths import assembly, data, results, streams
+from tfpaths import assembly, data, progress, results, streams
 from tfpaths import config as config_lib
 from tfpaths.checkpoints import Checkpoints
 from tfpaths.gan import GAN
@@ -196,7 +196,7 @@ class Evaluator:
             known = {name: kept[1] for name, file in names.items() if file and (kept := cache.read(file)) is not None}
             missing = [name for name in names if name not in known]
             if missing and evaluation.references:
-                print(f"Measuring {kind} images ({', '.join(missing)}) for comparison …", flush=True)
+                progress.say(f"Measuring {kind} images ({', '.join(missing)}) for comparison …")
                 for name, values in self._measure(source(), missing).items():
                     known[name] = values
                     if file := names[name]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfpaths import config, experiments, results, startup
+from tfpaths import config, experiments, progress, results, startup
 
 _MODES = ("train", "evaluate", "sample", "export", "report")
 _EXP = flags.DEFINE_string("exp", None, "The experiment's name; --list shows them.")
@@ -108,16 +108,16 @@ def main(argv: Sequence[str]) -> int:
             from tfpaths import study
 
             outcome = study.run(value, workdir)
-            print(study.farewell(outcome, command))
+            progress.say(study.farewell(outcome, command))
             return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
         from tfpaths import evaluation, training
 
         if _MODE.value == "evaluate":
-            print(evaluation.table(evaluation.evaluate(value, workdir, data_dir=_DATA_DIR.value)))
+            progress.say(evaluation.table(evaluation.evaluate(value, workdir, data_dir=_DATA_DIR.value)))
             return 0
 
         run = training.train(value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value)
-        print(training.farewell(run, command))
+        progress.say(training.farewell(run, command))
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by
     except KeyboardInterrupt:

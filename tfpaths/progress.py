@@ -1,5 +1,6 @@
 """Progress of long work: a bar with an estimate on a terminal, a plain line now and then in a pipe or a log."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,15 @@ import tqdm
 _DELAY_SECONDS, _LINE_SECONDS = 2.0, 30.0
 
 Item = TypeVar("Item")
+
+
+def say(text: str) -> None:
+    """Prints a line at once. Where the reader has gone, `| head` for one, it is lost, and nothing else is."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Work of hours does not end with its reader: what it has to say is in its files.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def shown(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
@@ -25,4 +35,4 @@ def shown(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
         if now - said >= _LINE_SECONDS and done < total:
             said = now
             left = tqdm.tqdm.format_interval((now - began) / done * (total - done))
-            print(f"{what} {done}/{total}  left {left}", flush=True)
+            say(f"{what} {done}/{total}  left {left}")

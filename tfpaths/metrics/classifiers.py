@@ -152,7 +152,7 @@ def _train(trained: keras.Model, recipe: _Recipe, name: str, images: data.Images
         .map(lambda positions: (images.take(positions), tf.gather(labels, positions)))
         .prefetch(2)
     )
-    print(f"Training the classifier of {name} ({images.source}), once; it is kept in {cache.folder()}.", flush=True)
+    progress.say(f"Training the classifier of {name} ({images.source}), once; it is kept in {cache.folder()}.")
     for _ in progress.shown(range(recipe.epochs), "classifier, epoch", recipe.epochs):
         trained.fit(batches, verbose=0, shuffle=False)
 
