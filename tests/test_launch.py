@@ -189,8 +189,8 @@ def test_ctrl_c_before_training_is_one_line(tmp_path, wait):
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    # Where the interrupt fell into an exec of some import, Python ends by the signal itself after our 130. A shell shows
-    # either as 130.
+    # Where the interrupt fell into an exec of some import, Python ends by the signal itself after our 130; a shell
+    # shows either as 130.
     assert process.returncode in (130, -signal.SIGINT), (out, err[-2000:])
     # On a fast machine training has begun by then, and is saved.
     assert "Traceback" not in err
