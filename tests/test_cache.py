@@ -42,6 +42,16 @@ def test_a_damaged_file_is_named_and_made_anew(place, damage, caplog):
     assert (place / "one").read_bytes() == whole
 
 
+def test_a_whole_archive_that_is_not_the_one_that_was_kept_is_damage_too(place, caplog):
+    cache.write("one", ARRAYS, FACTS)
+    head, _, _ = (place / "one").read_bytes().partition(b"\n")
+    cache.write("other", {"x": np.zeros(2)}, FACTS)
+    _, _, content = (place / "other").read_bytes().partition(b"\n")
+    (place / "one").write_bytes(head + b"\n" + content)
+    assert cache.read("one") is None
+    assert "its checksum differs" in caplog.text
+
+
 def test_pickled_objects_are_not_read(place, caplog):
     import io
 

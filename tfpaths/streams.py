@@ -48,9 +48,14 @@ def uniform(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
 def normal(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
     """Draws from N(0, 1), float32. An ensemble's are made from uniform ones, and none is beyond 5.3."""
     if batch_axes(seed) == 2:
-        # 2 u - 1 moved by half of u's resolution, 2^-23: symmetric, and never -1, whose quantile is infinite.
-        return math.sqrt(2) * tf.math.erfinv(2.0 * uniform(seed, shape) - (1.0 - 2.0**-23))
+        return normal_quantile(uniform(seed, shape))
     return tf.random.stateless_normal(shape, seed, alg=_ALGORITHM)
+
+
+def normal_quantile(u: tf.Tensor) -> tf.Tensor:
+    """What N(0, 1) has a share u of its mass below, for u in [0, 1) as it is drawn, a multiple of 2^-23."""
+    # 2 u - 1 moved by half of u's resolution: symmetric, and never -1, whose quantile is infinite.
+    return math.sqrt(2) * tf.math.erfinv(2.0 * u - (1.0 - 2.0**-23))
 
 
 def _uniform_of_runs(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
