@@ -9,16 +9,14 @@ stay empty.
 """
 
 import importlib.metadata
-import json
 import os
-import pathlib
 import platform
-import statistics
 import time
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks import spread, store
 from tfpaths import config, experiments, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements, at least 2.", lower_bound=2)
@@ -30,12 +28,6 @@ def seconds(function):
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
-
-
-def spread(values):
-    """The median and the half range between the quartiles, as text."""
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.3g} ± {(high - low) / 2:.2g}"
 
 
 def peers(real, fake, logits, pairs, weights):
@@ -106,16 +98,17 @@ def compare(ours, theirs, turns):
 def main(argv):
     del argv
     startup.import_tensorflow()
-    from tfpaths import assembly, evaluation
-    from tfpaths.metrics import modes, scores, similarity
+    from tfpaths import assembly
+    from tfpaths.evaluator import Evaluator
+    from tfpaths.metrics import modes, scores, similarity, sources
 
     count, turns = _COUNT.value, _TURNS.value
     experiment = experiments.get("color_mnist_dragan_ns")
     wanted = config.Evaluation(metrics="scores,ms_ssim,modes", samples=count)
-    evaluator = evaluation.Evaluator(experiment.data, wanted)
+    evaluator = Evaluator(experiment.data, wanted)
     extractor, test = evaluator._extractor, evaluator.images("test")
     gan = assembly.build(experiment, test.shape)
-    source = evaluation.samples(gan.draw, 0)
+    source = sources.samples(gan.draw, 0)
     evaluator.measure(source)  # Classifier, real features and compiled programs are there from now on.
 
     def sample():
@@ -164,13 +157,11 @@ def main(argv):
         if peer[0] is not None:
             texts += [spread(peer), spread([p / o for o, p in zip(own, peer, strict=True)])]
         print(f"{name:<46}" + "".join(f"{text:>16}" for text in texts))
-    path = pathlib.Path(__file__).parent / "results" / "evaluation.json"
-    path.parent.mkdir(exist_ok=True)
     about = {"count": count, "features": real.shape[1], "cores": os.cpu_count(), "python": platform.python_version()}
     packages = ("tensorflow", "tensorflow-gan", "numpy", *(("torch", "torchmetrics") if theirs else ()))
     about |= {name: importlib.metadata.version(name) for name in packages}
     seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in found.items()}
-    path.write_text(json.dumps({**about, "seconds": seconds_by_name}, indent=2) + "\n")
+    store("evaluation", {**about, "seconds": seconds_by_name})
 
 
 if __name__ == "__main__":

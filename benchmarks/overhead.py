@@ -9,11 +9,9 @@ set, so that a noisy machine slows both; the ratio of a turn is of its own pair,
 import contextlib
 import importlib.metadata
 import io
-import json
 import os
 import pathlib
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,17 +19,12 @@ import time
 
 from absl import app, flags
 
+from benchmarks import spread, store
 from tfpaths import config, experiments, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
 _STEPS = flags.DEFINE_integer("steps", 500, "Steps in each measurement: the rhythm of the grids and the checkpoints.")
 _EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
-
-
-def spread(values):
-    """The median and the half range between the quartiles, as text."""
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.3g} ± {(high - low) / 2:.2g}"
 
 
 def loop_and_fit(experiment, images, turns, steps):
@@ -143,11 +136,9 @@ def main(argv):
     }
     for name, values in rows.items():
         print(f"{name:70} {spread(values)}")
-    path = pathlib.Path(__file__).parent / "results" / "overhead.json"
-    path.parent.mkdir(exist_ok=True)
     about = {"experiment": _EXP.value, "cores": os.cpu_count(), "python": platform.python_version()}
     about |= {name: importlib.metadata.version(name) for name in ("tensorflow", "keras")}
-    path.write_text(json.dumps({**about, **rows}, indent=2) + "\n")
+    store("overhead", {**about, **rows})
 
 
 if __name__ == "__main__":

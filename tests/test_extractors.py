@@ -7,7 +7,7 @@ import tensorflow_hub
 
 from tfpaths import config, data
 from tfpaths.data import prepared
-from tfpaths.metrics import cache, classifiers, extractors
+from tfpaths.metrics import classifiers, extractors
 from tfpaths.tfgan import tfgan
 
 
@@ -226,10 +226,6 @@ class TestTFHub:
         extractor = extractors.get("inception", "celeba")
         assert extractor.is_inception
         assert extractor.outputs(images(2))[1].shape == (2, 2048)
-
-
-def test_the_cache_is_not_the_users():
-    assert cache.folder() != cache.pathlib.Path("~/.cache/tfpaths").expanduser()
 
 
 @pytest.mark.slow

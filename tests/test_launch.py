@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -239,22 +240,67 @@ def test_evaluating_a_run_shows_a_table_and_a_mistake_is_one_line(tmp_path):
     assert made.returncode == 0, made.stderr[-2000:]
     before = (tmp_path / "run" / "results.json").read_bytes()
     # The run's own config is what is evaluated: neither its widths nor its length have to be said again.
-    asked = [*run, "--mode=evaluate", "--set=evaluation.metrics=ms_ssim"]
-    for flags, line in {
-        "--set=evaluation.metrics=scores,fid": "unknown metric in evaluation.metrics 'fid'",
-        "--set=evaluation.extractor=incepton": "unknown evaluation.extractor 'incepton'; did you mean 'inception'?",
-        "--set=evaluation.split=tset": "unknown split 'tset'; did you mean 'test'?",
-        "--set=evaluation.split=validation": "expected 320 images in the split validation of color_mnist, received 237",
-        "--exp=color_mnist_wgan": "expected a run of 'color_mnist_wgan', received one of 'color_mnist_ns'",
-        "--seed=7": "holds another experiment: seed is 0 there and 7 here",
-    }.items():
-        extra = ["--set=evaluation.metrics=scores"] if "extractor" in flags else []
-        first = asked[:-1] if extra or "metrics" in flags else asked
-        assert line in refused(launch(*first, *extra, flags)), flags
+    asked = [*run, "--mode=evaluate"]
+    for flags, line in (
+        (["--set=evaluation.metrics=scores,fid"], "unknown metric in evaluation.metrics 'fid'"),
+        (
+            ["--set=evaluation.metrics=scores", "--set=evaluation.extractor=incepton"],
+            "unknown evaluation.extractor 'incepton'; did you mean 'inception'?",
+        ),
+        (
+            ["--set=evaluation.metrics=ms_ssim", "--set=evaluation.split=tset"],
+            "unknown split 'tset'; did you mean 'test'?",
+        ),
+        (
+            ["--set=evaluation.metrics=ms_ssim", "--set=evaluation.split=validation"],
+            "expected 320 images in the split validation of color_mnist, received 237",
+        ),
+        (["--exp=color_mnist_wgan"], "expected a run of 'color_mnist_wgan', received one of 'color_mnist_ns'"),
+        (["--seed=7"], "holds another experiment: seed is 0 there and 7 here"),
+    ):
+        assert line in refused(launch(*asked, *flags)), flags
     assert (tmp_path / "run" / "results.json").read_bytes() == before
-    done = launch(*asked[1:])
+    done = launch(*asked[1:], "--set=evaluation.metrics=ms_ssim")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^  metric +samples\n(.*\n)*  ms_ssim +0\.\d+\n", done.stdout)
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert {"generator_loss", "ms_ssim", "ms_ssim_real"} <= results["metrics"].keys()
     assert results["protocol"]["train_examples"] == 1200
+
+
+def test_a_figure_is_one_command(tmp_path):
+    run = launch("--exp=figure_2", f"--workdir={tmp_path / 'figure'}")
+    assert (run.returncode, run.stderr) == (0, "")
+    finding, *files = run.stdout.splitlines()
+    assert finding == json.loads((tmp_path / "figure" / "results.json").read_text())["finding"]
+    assert [line.split()[0] for line in files] == ["picture", "rows", "results"]
+    assert all(pathlib.Path(line.split()[1]).stat().st_size for line in files)
+
+
+def test_a_stopped_study_says_how_to_go_on_and_does(tmp_path):
+    flags = ["--exp=line1_ns", f"--workdir={tmp_path}", "--set=study.runs=2", "--set=study.width=8", "--steps=4000000"]
+    flags += ["--set=schedule.log_every=500"]
+    run = start(*flags)
+    while run.poll() is None and not (tmp_path / "config.json").exists():
+        time.sleep(0.1)
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 128 + signal.SIGINT, err
+    assert "Stopped by SIGINT after 0 runs" in out
+    assert shlex.join(["python", "-m", "tfpaths.launch", *flags]) in out
+    assert json.loads((tmp_path / "config.json").read_text())["study"]["runs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--exp=line1_ns", "--strategy=mirrored"], "line1_ns is a study: expected --mode=train and"),
+        (["--exp=figure_5", "--strategy=tpu"], "figure_5 is a figure: expected --mode=train"),
+        (["--exp=figur_5"], "did you mean 'figure_5'?"),
+        (["--exp=figure_5", "--precision=mixed_bfloat16"], "precision: expected 'float32' with a figure"),
+    ],
+)
+def test_what_a_study_or_a_figure_cannot_do_is_refused(flags, message, tmp_path):
+    assert message in refused(launch(*flags, f"--workdir={tmp_path / 'run'}"))
+    assert list(tmp_path.iterdir()) == []

@@ -241,11 +241,13 @@ class TestStudy:
         for one, other in zip(after, self.rows(tmp_path / "whole"), strict=True):
             assert one == pytest.approx(other, rel=1e-4)
 
-    def test_what_a_kill_cut_short_is_made_again(self, tmp_path):
+    # 14 is in the middle of run 3, 16 the first row of run 4; a cut at -1 leaves the last row without its end.
+    @pytest.mark.parametrize(("line", "cut"), [(14, 20), (16, 20), (16, 0), (19, -1)])
+    def test_what_a_kill_cut_short_is_made_again(self, line, cut, tmp_path):
         self.run(tmp_path)
         whole = (tmp_path / "metrics.jsonl").read_text()
         lines = whole.splitlines(keepends=True)
-        (tmp_path / "metrics.jsonl").write_text("".join(lines[:14]) + lines[14][:20])
+        (tmp_path / "metrics.jsonl").write_text("".join(lines[:line]) + lines[line][:cut])
         self.run(tmp_path)
         for one, other in zip(self.rows(tmp_path), map(study.results.json.loads, lines), strict=True):
             assert one == pytest.approx(other, rel=1e-4)

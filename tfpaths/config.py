@@ -16,6 +16,7 @@ OPTIMIZERS = ("adam", "rmsprop", "sgd")
 STARTS = ("random", "parallel")
 NOISES = ("uniform", "centered_uniform", "gaussian")
 METRICS = ("scores", "ms_ssim", "modes", "critic")
+DRAWINGS = ("path", "gradients", "snapshots", "dimensions", "rises")
 
 
 class InputError(ValueError):
@@ -241,7 +242,8 @@ class Study:
       runs: how many GANs, each with data, weights and random numbers of its own.
       start: of the generator: `random`, or `parallel` to the data's line at distance 1.
       width, depth: of the discriminator's hidden layers.
-      block: how many runs are trained at once; it changes speed and memory only.
+      block: how many runs a core trains at once; it changes speed and memory only.
+      players: whether each row holds data and generator too: mean m, direction s, offset c, directions S.
     """
 
     dimension: int = 2
@@ -250,7 +252,8 @@ class Study:
     start: str = "random"
     width: int = 64
     depth: int = 2
-    block: int = 64
+    block: int = 32
+    players: bool = False
 
     def __post_init__(self):
         _positive(self, "latents", "runs", "width", "depth", "block")
@@ -259,11 +262,52 @@ class Study:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure, drawn from studies.
+
+    Attributes:
+      drawing: what is drawn, one of `DRAWINGS`: `path` of one run's generator; `gradients` that the losses give;
+        `snapshots` of one run of each study; final distance against `dimensions`; shares of `rises` on the way.
+      studies: names of experiments with commas between them. Of each its variant and its latents count; all else about
+        them is in the figure's own `study`, `schedule` and `seed`.
+      dimensions: numbers with commas between them; each study is made in each of them, in place of `study.dimension`.
+      shown_run: the run that is drawn, where it is one; none for that which the first study leaves furthest from its
+        data.
+    """
+
+    drawing: str
+    studies: str = ""
+    dimensions: str = "2"
+    shown_run: int | None = None
+
+    def __post_init__(self):
+        choose("figure.drawing", self.drawing, DRAWINGS)
+        for text in self.dimensions.split(","):
+            _require(text.isdecimal() and int(text) >= 2, "dimensions", "numbers of at least 2", self.dimensions)
+        sizes = self.dimensions.split(",")
+        _require(len(set(map(int, sizes))) == len(sizes), "dimensions", "each number once", self.dimensions)
+        names = self.studies.split(",")
+        _require(len(set(names)) == len(names), "studies", "each name once", self.studies)
+        _require(self.drawing != "path" or len(names) == 1, "studies", "one name for a path", self.studies)
+        formulas = self.drawing == "gradients"
+        _require(formulas == (not self.studies), "studies", "names, or none for 'gradients' alone", self.studies)
+        _require(self.drawing == "dimensions" or len(sizes) == 1, "dimensions", "one number", self.dimensions)
+        plane = self.drawing in ("path", "snapshots")
+        _require(not plane or sizes == ["2"], "dimensions", "'2' where a plane is drawn", self.dimensions)
+        if self.shown_run is not None:
+            _require(self.shown_run >= 0, "shown_run", "a number of at least zero", self.shown_run)
+
+
+# What stands in the place of a variant in a figure, whose studies have their own.
+OF_FIGURES = Variant(name="of_studies", loss="non_saturating")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers.
 
-    `evaluation` says how they are judged afterwards. With a `study` it is no run on images but many on lines, and what
-    belongs to images alone is not to be set.
+    `evaluation` says how they are judged afterwards. With a `study` it is no run on images but many on lines; with a
+    `figure` it is what is drawn from some of those. What has no meaning there is not to be set.
     """
 
     name: str
@@ -273,6 +317,7 @@ class Experiment:
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
     study: Study | None = None
+    figure: Figure | None = None
     seed: int = 0
     precision: str = "float32"
 
@@ -281,11 +326,29 @@ class Experiment:
         _require(re.fullmatch("[a-z0-9][a-z0-9_]*", self.name) is not None, "name", "a-z, 0-9 and _", self.name)
         _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
         choose("precision", self.precision, PRECISIONS)
-        if self.study is not None:
+        if self.study is not None or self.figure is not None:
+            kind = "study" if self.figure is None else "figure"
             unused = {"data": Data(name="line"), "networks": Networks(), "evaluation": Evaluation()}
+            if self.figure is not None:
+                unused["variant"] = OF_FIGURES
             for field, default in unused.items():
-                _require(getattr(self, field) == default, field, "nothing with a study", getattr(self, field))
-            _require(self.precision == "float32", "precision", "'float32' with a study", self.precision)
+                _require(getattr(self, field) == default, field, f"nothing with a {kind}", getattr(self, field))
+            _require(self.precision == "float32", "precision", f"'float32' with a {kind}", self.precision)
+        if self.figure is not None:
+            self._check_figure(self.figure)
+
+    def _check_figure(self, figure: Figure) -> None:
+        study = self.study
+        _require(bool(figure.studies) == (study is not None), "study", "one beside figure.studies, and no other", study)
+        if study is None:
+            return
+        placed = figure.drawing in ("path", "snapshots")
+        _require(study.players == placed, "study.players", f"{placed} for {figure.drawing!r}", study.players)
+        for field in ("dimension", "latents"):
+            value, default = getattr(study, field), getattr(Study(), field)
+            _require(value == default, f"study.{field}", "nothing with a figure, whose studies have theirs", value)
+        run = figure.shown_run
+        _require(run is None or run < study.runs, "figure.shown_run", f"one of the {study.runs} runs", run)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -94,22 +94,27 @@ def main(argv: Sequence[str]) -> int:
         workdir = _WORKDIR.value or f"runs/{value.name}"
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
-        if value.study is not None and (_MODE.value, _STRATEGY.value) not in (
-            ("train", "auto"),
-            ("train", "one_device"),
-        ):
-            raise config.InputError(
-                f"{value.name} is a study: expected --mode=train and --strategy=one_device, received {_MODE.value!r} "
-                f"and {_STRATEGY.value!r}."
-            )
+        if value.study is not None or value.figure is not None:
+            kind = "study" if value.figure is None else "figure"
+            if _MODE.value != "train" or _STRATEGY.value not in ("auto", "one_device"):
+                raise config.InputError(
+                    f"{value.name} is a {kind}: expected --mode=train and --strategy=one_device, received "
+                    f"{_MODE.value!r} and {_STRATEGY.value!r}."
+                )
         startup.import_tensorflow()
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
+        if value.figure is not None:
+            from tfpaths import figures
+
+            made = figures.run(value, workdir)
+            progress.say(figures.farewell(made, command))
+            return 0 if made.stopped_by is None else 128 + made.stopped_by
         if value.study is not None:
             from tfpaths import study
 
             outcome = study.run(value, workdir)
             progress.say(study.farewell(outcome, command))
-            return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
+            return 0 if outcome.finished or outcome.stopped_by is None else 128 + outcome.stopped_by
         from tfpaths import evaluation, training
 
         if _MODE.value == "evaluate":

@@ -23,14 +23,25 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def shown(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """Passes `items` on, and shows how many of `total` are done and how long the others will take."""
+def shown(items: Iterable[Item], what: str, total: int, *, each: int = 1) -> Iterator[Item]:
+    """Passes `items` on, and shows how much of the work is done and how long the rest will take.
+
+    Args:
+      items: the work, piece by piece.
+      what: is counted.
+      total: how many there are of it.
+      each: how many a piece has; the last may have fewer.
+    """
     if sys.stderr.isatty():
-        yield from tqdm.tqdm(items, desc=what, total=total, delay=_DELAY_SECONDS, leave=False, dynamic_ncols=True)
+        with tqdm.tqdm(desc=what, total=total, delay=_DELAY_SECONDS, leave=False, dynamic_ncols=True) as bar:
+            for item in items:
+                yield item
+                bar.update(min(each, total - bar.n))
         return
     began = said = time.perf_counter()
-    for done, item in enumerate(items, start=1):
+    for pieces, item in enumerate(items, start=1):
         yield item
+        done = min(pieces * each, total)
         now = time.perf_counter()
         if now - said >= _LINE_SECONDS and done < total:
             said = now

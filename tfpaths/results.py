@@ -9,7 +9,7 @@ import os
 import pathlib
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfpaths import __version__
@@ -23,6 +23,10 @@ _MAY_CHANGE = {
     # A run of a study is the same in whatever company.
     "study.runs",
     "study.block",
+    # A figure is drawn anew from the studies that it needs, and makes those that are not there.
+    "figure.studies",
+    "figure.dimensions",
+    "figure.shown_run",
     *(f"evaluation.{field.name}" for field in dataclasses.fields(config_lib.Evaluation)),
 }
 
@@ -145,25 +149,21 @@ class RunDirectory:
 
 
 def summary(
-    config: config_lib.Experiment, directory: RunDirectory, step: int, protocol: Mapping[str, Any] | None = None
+    config: config_lib.Experiment, step: int, metrics: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What `results.json` says of a run at a step before it is evaluated.
+    """What `results.json` says of a run.
 
     Args:
       config: the run's.
-      directory: the run's; its last row up to the step gives the losses.
-      step: the step.
-      protocol: what the numbers depend on beside the config; by default what the `results.json` there says.
+      step: the step at which it was measured.
+      metrics: name -> value.
+      protocol: what the numbers depend on beside the config.
     """
-    losses = ("discriminator_loss", "generator_loss", "penalty")
-    rows = [row for row in read_rows(directory.metrics) if row["step"] <= step and losses[0] in row]
-    if protocol is None:
-        protocol = _earlier_protocol(directory.results)
     return {
         "experiment": config.name,
         "step": step,
         "seed": config.seed,
-        "metrics": {name: rows[-1][name] for name in losses} if rows else {},
+        "metrics": dict(metrics),
         "protocol": {
             "data": config.data.name,
             "data_source": config.data.source,
@@ -179,13 +179,10 @@ def summary(
     }
 
 
-# What training alone knows.
-_OF_TRAINING = ("data_source", "train_examples", "unreadable_files", "replicas")
-
-
-def _earlier_protocol(path: pathlib.Path) -> dict[str, Any]:
-    known = read_results(path)
-    return {} if known is None else {k: v for k, v in known["protocol"].items() if k in _OF_TRAINING}
+def last_values(path: pathlib.Path, step: int, names: Sequence[str]) -> dict[str, float]:
+    """What the last row up to `step` that has these names says of them; nothing where there is none."""
+    rows = [row for row in read_rows(path) if row["step"] <= step and names[0] in row]
+    return {name: rows[-1][name] for name in names} if rows else {}
 
 
 def read_results(path: pathlib.Path) -> dict[str, Any] | None:

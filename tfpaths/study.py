@@ -1,20 +1,26 @@
 """`run`: a synthetic study, many independent GANs on lines, block after block, from an experiment's value."""
 
+import concurrent.futures
 import dataclasses
+import itertools
+import math
+import os
 import pathlib
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfpaths import assembly, callbacks, losses, progress, results
 from tfpaths import config as config_lib
 from tfpaths.gan import GAN
 from tfpaths.synthetic import ensemble
 
-# A run has failed where it has not closed nine tenths of the squared distance that it began with. Ours: the distance
-# itself depends on the dimension and on what was drawn, its share of the start does not.
+# A run is near equilibrium where it has closed nine tenths of the squared distance that it began with, and has failed
+# where it is not near at its last step. Ours: the distance itself depends on the dimension and on what was drawn, its
+# share of the start does not. A run that fails may have been near before; those that never were are counted too.
 FAILED_ABOVE = 0.1
 
 
@@ -25,11 +31,13 @@ class Outcome:
     Attributes:
       directory: the run directory.
       done: how many runs are finished.
-      stopped_by: the signal that ended it before the last block, or none.
+      finished: whether those are all.
+      stopped_by: the signal that came on the way, or none; what had begun with the last block is finished all the same.
     """
 
     directory: results.RunDirectory
     done: int
+    finished: bool
     stopped_by: signal.Signals | None
 
 
@@ -72,39 +80,48 @@ def run(config: config_lib.Experiment, workdir: str | pathlib.Path) -> Outcome:
       InputError: the directory holds another experiment, or this one with another length.
     """
     directory = results.RunDirectory(pathlib.Path(workdir))
-    config = directory.continued(config)
+    config = continued(config, directory)
     study, schedule = config.study, config.schedule
     assert study is not None
-    known = directory.stored()
-    if known is not None and (known.schedule.steps, known.schedule.log_every) != (schedule.steps, schedule.log_every):
-        raise config_lib.InputError(
-            f"--workdir: {directory.path} holds this study with schedule.steps={known.schedule.steps} and "
-            f"schedule.log_every={known.schedule.log_every}; expected the same, received {schedule.steps} and "
-            f"{schedule.log_every}."
-        )
-    block = build(config, min(study.block, study.runs))
     with directory.locked(), callbacks.StopOnSignal() as stop:
         directory.continued(config)
         results.write_json(directory.config, config_lib.to_dict(config))
         done = _keep_finished(directory, schedule.steps)
-        size = block.gan.runs or 1
+        blocks = _blocks(config, study.runs - done)
         stretches = _stretches(schedule.steps, schedule.log_every)
-        blocks = range(done, study.runs, size)
+        at_once = sum(block.runs for block in blocks)
         rows: list[dict[str, Any]] = []
-        for first, row in progress.shown(
-            _work(block, blocks, stretches), f"stretches of {size} runs", len(blocks) * len(stretches)
-        ):
-            if stop.received is not None:
-                break
-            rows += row
-            if row[0]["step"] == schedule.steps:
+        firsts = range(done, study.runs, max(at_once, 1))
+        work = _work(blocks, firsts, stretches, players=study.players)
+        for first, made in progress.shown(work, f"{config.name}, part", len(firsts) * len(stretches)):
+            rows += made
+            if made[0]["step"] == schedule.steps:
                 # The last block may reach beyond the last run.
                 wanted = [row for row in rows if row["run"] < study.runs]
                 results.append_rows(directory.metrics, sorted(wanted, key=lambda row: (row["run"], row["step"])))
-                rows, done = [], min(first + size, study.runs)
+                rows, done = [], min(first + at_once, study.runs)
+            if stop.received is not None:
+                break
         if done >= study.runs:
             results.write_json(directory.results, _results(config, directory))
-        return Outcome(directory, done, stop.received if done < study.runs else None)
+        return Outcome(directory, done, done >= study.runs, stop.received)
+
+
+def continued(config: config_lib.Experiment, directory: results.RunDirectory) -> config_lib.Experiment:
+    """The config to go on with in a directory, as `RunDirectory.continued`; the length of its runs cannot change.
+
+    Raises:
+      InputError: the directory holds something else, or runs of another length.
+    """
+    config, known = directory.continued(config), directory.stored()
+    schedule = config.schedule
+    if known is not None and (known.schedule.steps, known.schedule.log_every) != (schedule.steps, schedule.log_every):
+        raise config_lib.InputError(
+            f"--workdir: {directory.path} holds this with schedule.steps={known.schedule.steps} and "
+            f"schedule.log_every={known.schedule.log_every}; expected the same, received {schedule.steps} and "
+            f"{schedule.log_every}."
+        )
+    return config
 
 
 def _stretches(steps: int, every: int) -> Sequence[int]:
@@ -112,23 +129,49 @@ def _stretches(steps: int, every: int) -> Sequence[int]:
     return [0, *range(every, steps, every), steps]
 
 
+def _blocks(config: config_lib.Experiment, runs: int) -> list[ensemble.Ensemble]:
+    """Blocks for so many runs that train side by side, one for each core.
+
+    Small matrices keep one core busy and not two: two programs of 32 runs on two cores take two thirds of the time of
+    one of 64. On a GPU one program is what fills it.
+    """
+    study = config.study
+    assert study is not None
+    cores = 1 if tf.config.list_physical_devices("GPU") else len(os.sched_getaffinity(0))
+    size = min(study.block, math.ceil(runs / cores))
+    return [build(config, size) for _ in range(min(cores, math.ceil(runs / size)))] if runs > 0 else []
+
+
 def _work(
-    block: ensemble.Ensemble, blocks: Sequence[int], stretches: Sequence[int]
+    blocks: Sequence[ensemble.Ensemble], firsts: Sequence[int], stretches: Sequence[int], *, players: bool
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """(the block's first run, the rows of one logged step), for each block and step."""
-    for first in blocks:
-        block.reset(first)
-        before = 0
-        for step in stretches:
-            made = block.advance(step - before)
-            yield (
-                first,
-                [
-                    {"step": step, "run": first + index, **_finite(values, step - before)}
-                    for index, values in enumerate(zip(made.distance, made.rises, made.climbed, strict=True))
-                ],
-            )
-            before = step
+    """(the first run, the rows of one logged step), for each step of the blocks that begin there."""
+    with concurrent.futures.ThreadPoolExecutor(max(len(blocks), 1)) as pool:
+        for first in firsts:
+            for index, block in enumerate(blocks):
+                block.reset(first + index * block.runs)
+            before = 0
+            for step in stretches:
+                # TensorFlow gives up Python's lock while a program runs.
+                made = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
+                places: list[list[dict[str, Any]]] = [
+                    block.players() if players else [{}] * block.runs for block in blocks
+                ]
+                yield (
+                    first,
+                    [
+                        {"step": step, "run": run, **_finite(values, step - before), **place}
+                        for run, (values, place) in enumerate(
+                            zip(itertools.chain(*map(_by_run, made)), itertools.chain(*places), strict=True),
+                            start=first,
+                        )
+                    ],
+                )
+                before = step
+
+
+def _by_run(made: ensemble.Progress) -> Iterator[tuple[float, int, float]]:
+    return zip(made.distance, made.rises, made.climbed, strict=True)
 
 
 def _finite(values: tuple[float, int, float], steps: int) -> dict[str, float | None]:
@@ -143,12 +186,13 @@ def _finite(values: tuple[float, int, float], steps: int) -> dict[str, float | N
 
 def _keep_finished(directory: results.RunDirectory, steps: int) -> int:
     """Drops the rows of runs that a kill cut short; returns how many runs are whole."""
+    if not directory.metrics.exists():
+        return 0
     rows = results.read_rows(directory.metrics)
     whole = {row["run"] for row in rows if row["step"] == steps}
     done = next(count for count in range(len(whole) + 1) if count not in whole)
-    kept = [row for row in rows if row["run"] < done]
-    if len(kept) < len(rows):
-        results.rewrite_rows(directory.metrics, kept)
+    # Always: half a line, or one without its end, is no row, and would spoil the next.
+    results.rewrite_rows(directory.metrics, [row for row in rows if row["run"] < done])
     return done
 
 
@@ -157,43 +201,71 @@ def found(rows: Sequence[Mapping[str, Any]], runs: int) -> dict[str, float]:
 
     Distances are over the runs that are finite: mean, its standard error's 95 % interval, and median, at the last step;
     initial_distance_mean is that of the generator before its first step. `failed_share` counts the runs whose distance
-    ended above a tenth of their first, or is not finite. `rises_share` is the mean over finite runs of the share of all
-    steps on which the distance rose, `near_rises_share` that over runs that did not fail: the title of the paper.
+    ended above a tenth of their first, or is not finite, and `never_near_share` those in which no logged distance was
+    below it. `rises_share` is the mean over finite runs of the share of all steps on which the distance rose,
+    `near_rises_share` that over runs that did not fail: the title of the paper.
     """
-    last = max(row["step"] for row in rows)
-    ends = {row["run"]: row for row in rows if row["step"] == last and row["run"] < runs}
-    starts = {row["run"]: row["squared_distance"] for row in rows if row["step"] == 0 and row["run"] < runs}
-    finite = sorted(run for run, row in ends.items() if row["squared_distance"] is not None)
-    values: dict[str, float] = {"runs": len(ends), "runs_not_finite": len(ends) - len(finite)}
-    values["initial_distance_mean"] = float(np.mean(list(starts.values())))
+    ended = ways(rows, runs)
+    finite = [way for way in ended if way["final"] is not None]
+    near = [way for way in finite if way["near"]]
+    values: dict[str, float] = {"runs": len(ended), "runs_not_finite": len(ended) - len(finite)}
+    initial = [way["initial"] for way in ended if way["initial"] is not None]
+    if initial:
+        values["initial_distance_mean"] = float(np.mean(initial))
+    values["failed_share"] = 1.0 - len(near) / len(ended)
+    values["never_near_share"] = sum(way["arrived"] is None for way in ended) / len(ended)
     if not finite:
-        return values | {"failed_share": 1.0}
-    distances = np.array([ends[run]["squared_distance"] for run in finite])
+        return values
+    distances = np.array([way["final"] for way in finite])
     error = 1.96 * distances.std(ddof=1) / len(distances) ** 0.5 if len(distances) > 1 else 0.0
-    near = [run for run, distance in zip(finite, distances, strict=True) if distance <= FAILED_ABOVE * starts[run]]
-    shares = _share_of_rises(rows)
     values |= {
         "distance_mean": float(distances.mean()),
         "distance_mean_low": float(distances.mean() - error),
         "distance_mean_high": float(distances.mean() + error),
         "distance_median": float(np.median(distances)),
-        "failed_share": 1.0 - len(near) / len(ends),
-        "rises_share": float(np.mean([shares[run] for run in finite])),
+        "rises_share": float(np.mean([way["rises"] for way in finite])),
     }
     if near:
-        values["near_rises_share"] = float(np.mean([shares[run] for run in near]))
+        values["near_rises_share"] = float(np.mean([way["rises"] for way in near]))
     return values
 
 
-def _share_of_rises(rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
-    """The share of all of a run's steps on which its distance rose, for the runs that stayed finite."""
-    counts: dict[int, float] = {}
-    for run in {row["run"] for row in rows}:
-        own = sorted((row for row in rows if row["run"] == run), key=lambda row: row["step"])
-        if all(row["rises"] is not None for row in own):
-            steps = np.diff([row["step"] for row in own])
-            counts[run] = float(np.dot(steps, [row["rises"] for row in own[1:]]) / own[-1]["step"])
-    return counts
+def ways(rows: Sequence[Mapping[str, Any]], runs: int) -> list[dict[str, Any]]:
+    """How each of the first `runs` runs of a study went, from its rows.
+
+    Of each: `initial` and `final` squared distance; the logged step at which it first was near equilibrium (`arrived`,
+    none for never), and whether it ended `near`. Then on which share of the steps the distance `rises`, and by how much
+    in all it `climbed` for each unit of net descent to its end: over all steps; and with `_arriving` up to `arrived`
+    alone, since what follows is motion about a place and not a way there. A run that is not finite has no `final`, and
+    what cannot be said is none.
+    """
+    found = []
+    ordered = sorted((row for row in rows if row["run"] < runs), key=lambda row: (row["run"], row["step"]))
+    for run, group in itertools.groupby(ordered, key=lambda row: row["run"]):
+        own = list(group)
+        initial = own[0]["squared_distance"]
+        finite = [row for row in own if row["rises"] is not None]
+        arrival = next((n for n, row in enumerate(finite) if row["squared_distance"] <= FAILED_ABOVE * initial), None)
+        whole = len(finite) == len(own)
+        way = {"run": run, "initial": initial, "final": own[-1]["squared_distance"] if whole else None}
+        way["arrived"] = None if arrival is None else finite[arrival]["step"]
+        way["near"] = whole and way["final"] <= FAILED_ABOVE * initial
+        way |= _ascent(own if whole else [], "") | _ascent(finite[: (arrival or 0) + 1], "_arriving")
+        found.append(way)
+    return found
+
+
+def _ascent(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
+    """How often and how far the distance rose between the first and the last of one run's rows."""
+    if len(rows) < 2:
+        return {f"rises{name}": None, f"climbed{name}": None}
+    steps = np.diff([row["step"] for row in rows])
+    descent = rows[0]["squared_distance"] - rows[-1]["squared_distance"]
+    return {
+        f"rises{name}": float(np.dot(steps, [row["rises"] for row in rows[1:]]) / steps.sum()),
+        # For each unit of what it came down; a run that did not has no such number.
+        f"climbed{name}": sum(row["climbed"] for row in rows[1:]) / descent if descent > 0 else None,
+    }
 
 
 def _results(config: config_lib.Experiment, directory: results.RunDirectory) -> dict[str, Any]:
@@ -204,14 +276,15 @@ def _results(config: config_lib.Experiment, directory: results.RunDirectory) -> 
         "failed_above": FAILED_ABOVE,
         **{name: value for name, value in dataclasses.asdict(study).items() if name != "block"},
     }
-    summary = results.summary(config, directory, config.schedule.steps, protocol)
-    return {**summary, "metrics": found(results.read_rows(directory.metrics), study.runs)}
+    values = found(results.read_rows(directory.metrics), study.runs)
+    return results.summary(config, config.schedule.steps, values, protocol)
 
 
 def farewell(outcome: Outcome, command: str) -> str:
     """The last lines of a study."""
     place = outcome.directory
-    if outcome.stopped_by is not None:
+    if not outcome.finished:
+        assert outcome.stopped_by is not None
         return (
             f"Stopped by {outcome.stopped_by.name} after {outcome.done} runs, all kept. The same command goes on:\n"
             f"  {command}"

@@ -17,7 +17,9 @@ from absl import logging
 from tfpaths import assembly, callbacks, distribution, evaluation, results
 from tfpaths import config as config_lib
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
+from tfpaths.evaluator import Evaluator
 from tfpaths.gan import GAN
+from tfpaths.metrics import sources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ def train(
         logging.warning("this run began with the embedded digits and goes on with them.")
     if images.source in config_lib.SOURCES:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=images.source))
-    evaluator = evaluation.Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, known=[images])
+    evaluator = Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, known=[images])
     images.batches(schedule.batch_size)  # Refuses a batch larger than the data before anything is written.
     devices = distribution.get(strategy, tpu)
     distribution.check_batch_size(schedule.batch_size, devices)
@@ -110,13 +112,12 @@ def train(
         if step >= schedule.steps:
             protocol = {"data_source": images.source, "train_examples": images.size, **images.notes}
             protocol["replicas"] = devices.num_replicas_in_sync
-            _finish(gan, results.summary(config, directory, step, protocol), directory, evaluator)
+            losses = results.last_values(directory.metrics, step, GAN.reported)
+            _finish(gan, results.summary(config, step, losses, protocol), directory, evaluator)
         return run
 
 
-def _finish(
-    gan: GAN, summary: dict[str, Any], directory: results.RunDirectory, evaluator: evaluation.Evaluator
-) -> None:
+def _finish(gan: GAN, summary: dict[str, Any], directory: results.RunDirectory, evaluator: Evaluator) -> None:
     """Evaluates a run that has reached its last step. What was known of it before stays until that has succeeded."""
     known = results.read_results(directory.results)
     if known is not None and known["step"] == summary["step"] and ("references" in known or not evaluator.metrics):
@@ -186,7 +187,7 @@ def fit(
     checkpoints: Checkpoints,
     others: Sequence[keras.callbacks.Callback] = (),
     *,
-    evaluator: evaluation.Evaluator | None = None,
+    evaluator: Evaluator | None = None,
 ) -> None:
     """Trains up to the config's last step, with all that a run writes on the way, and `others` after it.
 
@@ -208,7 +209,7 @@ def fit(
     )
     measured = []
     if evaluator is not None and evaluator.every_metrics:
-        source = evaluation.samples(gan.draw, config.evaluation.seed)
+        source = sources.samples(gan.draw, config.evaluation.seed)
         measure = functools.partial(evaluator.measure, source, evaluator.every_metrics, config.evaluation.every_samples)
         measured = [
             callbacks.Evaluations(config.evaluation.every, last, measure=measure, path=directory.metrics, writer=writer)

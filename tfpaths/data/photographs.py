@@ -58,9 +58,8 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
     place = pathlib.Path(path).expanduser()
     if not place.is_dir():
         raise config.InputError(f"data.path: expected a folder of images, received {path!r}, which is not a folder.")
-    splits = [name for name in ("train", "validation", "test") if (place / name).is_dir()]
-    config.choose(f"split of the folder {path}", split, splits if "train" in splits else ("train",))
-    if "train" in splits:
+    config.choose(f"split of the folder {path}", split, splits_of(path))
+    if (place / "train").is_dir():
         place = place / split
     files = sorted(p for p in place.rglob("*") if p.is_file() and not any(_hidden(p, place)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -78,6 +77,13 @@ def folder(path: str | None, split: str, image_size: int) -> Images:
         logging.warning("%d of %d files in %s cannot be read as images: %s", len(bad), len(files), place, names)
     labels = np.zeros(len(good), np.int64)
     return in_memory("folder", split, "folder", np.stack(good), labels, unreadable_files=len(bad))
+
+
+def splits_of(path: str) -> list[str]:
+    """The splits of a folder: its sub-folders of their names where `train` is one of them, else `train` alone."""
+    place = pathlib.Path(path).expanduser()
+    found = [name for name in ("train", "validation", "test") if (place / name).is_dir()]
+    return found if "train" in found else ["train"]
 
 
 def in_memory(name: str, split: str, source: str, pixels: np.ndarray, labels: np.ndarray, **notes: int) -> Images:

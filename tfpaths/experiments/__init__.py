@@ -1,6 +1,7 @@
 """The registry of experiments: values, made without TensorFlow, so that listing them takes milliseconds."""
 
 from tfpaths import config
+from tfpaths.experiments.figures import figure_experiments
 from tfpaths.experiments.images import image_experiments
 from tfpaths.experiments.lines import line_experiments
 
@@ -33,5 +34,5 @@ def names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
-for _experiment in (*image_experiments(), *line_experiments()):
+for _experiment in (*image_experiments(), *line_experiments(), *figure_experiments()):
     register(_experiment)

@@ -1,7 +1,7 @@
 """The synthetic experiments, `line1_<variant>` and `line2_<variant>`: GANs on a line in R^d, 1,000 runs of each.
 
 Experiment 1 gives the generator one latent number, exactly the data's capacity; experiment 2 gives it three. 10,000
-steps are the paper's; the widths, the batch and the rates are ours: one rate of 1e-3 for every variant, so that they
+steps are the paper's; the widths, the batch and the rates are ours: one rate of 3e-3 for every variant, so that they
 differ in the game and in nothing else.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tfpaths import config
 from tfpaths.experiments.images import VARIANTS
 
-_RATE = 1e-3
+_RATE = 3e-3
 _SCHEDULE = config.Schedule(steps=10_000, log_every=500)
 
 

@@ -18,6 +18,12 @@ from tfpaths.metrics import cache
 # Part of the kept files' names: a number that changes with the recipes below.
 _VERSION = 1
 _BATCH = 500
+# Name -> how many features a classifier has.
+FEATURES = {"digits": 64, "cifar10": 128}
+
+
+class UnfitError(config.RunError):
+    """A classifier reads too few test images for its scores to mean anything."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +52,14 @@ class _Recipe:
 
 
 def _digits_network(shift: float) -> tuple[keras.Model, keras.Model]:
-    """Two convolutions and 64 features in [-1, 1]; trained on digits shifted by up to `shift` of their side."""
+    """Two convolutions, and features in [-1, 1]; trained on digits shifted by up to `shift` of their side."""
     layers, weights = keras.layers, _initializers(4)
     images = keras.Input((28, 28, 1))
     x = layers.Conv2D(32, 5, 2, activation="relu", kernel_initializer=next(weights))(images)
     x = layers.Conv2D(64, 3, activation="relu", kernel_initializer=next(weights))(x)
     x = layers.Flatten()(layers.MaxPooling2D()(x))
     # tanh gives the features a unit, without which a distance between them is a number and nothing more.
-    features = layers.Dense(64, activation="tanh", kernel_initializer=next(weights))(x)
+    features = layers.Dense(FEATURES["digits"], activation="tanh", kernel_initializer=next(weights))(x)
     logits = layers.Dense(10, kernel_initializer=next(weights))(features)
     model = keras.Model(images, [logits, features])
     shifted = layers.RandomTranslation(shift, shift, fill_mode="constant", fill_value=-1.0, seed=0)
@@ -62,11 +68,11 @@ def _digits_network(shift: float) -> tuple[keras.Model, keras.Model]:
 
 
 def _cifar10_network() -> tuple[keras.Model, keras.Model]:
-    """Four convolutions with BatchNorm, their last map averaged to 128 features; images are mirrored and shifted."""
+    """Four convolutions with BatchNorm, their last map averaged; images are mirrored and shifted."""
     layers, weights = keras.layers, _initializers(5)
     images = keras.Input((32, 32, 3))
     x = images
-    for filters, size, stride in ((32, 5, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1)):
+    for filters, size, stride in ((32, 5, 2), (64, 3, 1), (128, 3, 2), (FEATURES["cifar10"], 3, 1)):
         x = layers.Conv2D(filters, size, stride, "same", use_bias=False, kernel_initializer=next(weights))(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     features = layers.GlobalAveragePooling2D()(x)
@@ -100,9 +106,9 @@ def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Clas
 
     Raises:
       InputError: the data cannot be had.
-      RunError: the trained classifier is below the accuracy that its scores need.
+      UnfitError: the trained classifier is below the accuracy that its scores need.
     """
-    recipe = _RECIPES[config.choose("classifier", name, ("digits", "cifar10")), source]
+    recipe = _RECIPES[config.choose("classifier", name, FEATURES), source]
     model, trained = recipe.network()
     test_images = _load(name, "test", source, data_dir)
     # The number of images tells a subset of CIFAR-10 from the whole.
@@ -126,7 +132,7 @@ def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Clas
 
 def _check(accuracy: float, recipe: _Recipe, what: str) -> None:
     if accuracy < recipe.required:
-        raise config.RunError(
+        raise UnfitError(
             f"the classifier of {what} reads {accuracy:.2%} of the test images; its scores need {recipe.required:.0%}. "
             "Ways out: another --set evaluation.extractor=…, or --set evaluation.metrics=ms_ssim."
         )

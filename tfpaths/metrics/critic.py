@@ -16,8 +16,7 @@ import tensorflow as tf
 
 from tfpaths import losses, networks, penalties, progress, streams
 from tfpaths.data.images import Images
-
-Sampler = Callable[[int, tf.Tensor], tf.Tensor]
+from tfpaths.metrics.sources import Sampler
 
 # Gulrajani et al. 2017, algorithm 1, for the weight; the rest is ours. At their rate of 1e-4 the estimate is where this
 # rate brings it in a fourth of the steps.
@@ -29,6 +28,8 @@ _FILTERS = 32
 PROTOCOL = (BATCH, _RATE, _BETAS, _WEIGHT, _FILTERS)
 # Steps in one call of the compiled program: between calls the progress is shown.
 _LOOP = 50
+# Examples that are scored at once.
+_CHUNK = 500
 # Branches of the seed: latents and points while training, samples to measure on, points to measure the slope on.
 _TRAINING, _SAMPLES, _SLOPE = 0, 1, 2
 
@@ -56,9 +57,6 @@ class Critic:
             for start in range(0, count, _CHUNK)
         ]
         return np.concatenate(parts) / self.slope
-
-
-_CHUNK = 500
 
 
 def train(
@@ -102,8 +100,7 @@ def train(
     def loop(first, last):
         return tf.while_loop(lambda step: step < last, lambda step: (update(step),), (first,))
 
-    starts = range(0, steps, _LOOP)
-    for start in progress.shown(starts, f"critic ({_LOOP} steps)", len(starts)):
+    for start in progress.shown(range(0, steps, _LOOP), "critic step", steps, each=_LOOP):
         loop(tf.constant(start), tf.constant(min(start + _LOOP, steps)))
     return Critic(model, _slope(model, sampler, batches, shape[0], seed))
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -11,14 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import config, progress
-from tfpaths.data import coloured, prepared
-from tfpaths.metrics import classifiers
-from tfpaths.tfgan import tfgan
+from tfpaths.data import coloured
+from tfpaths.metrics import classifiers, saved_models
 
-TRAINED_HERE = ("digits", "cifar10")
+TRAINED_HERE = tuple(classifiers.FEATURES)
 NAMES = (*TRAINED_HERE, "inception")
-# What TF-GAN's Inception gives, and what a copy of it must give to be called Inception.
-_INCEPTION_CLASSES, _INCEPTION_FEATURES = 1008, 2048
 # How sure a channel is on or off, by its share r of the brightest channel: sigmoid(20 (r - 1/2)). Ours: real images,
 # where r is 0 or 1, are 99.995 % sure, and r = 0.25 or 0.75 is 99.3 % sure.
 _SHARPNESS = 20.0
@@ -59,9 +55,9 @@ class Extractor:
         Raises:
           RunError: an output is NaN or infinite.
         """
-        starts = range(first, last, BATCH)
         arrays: list[np.ndarray] = []
-        for start in progress.shown(starts, f"features ({self.name})", len(starts)):
+        starts = range(first, last, BATCH)
+        for start in progress.shown(starts, f"features ({self.name}) of image", last - first, each=BATCH):
             num = min(BATCH, last - start)
             values = [value.numpy() for value in self._compiled(batches(start, num))]
             if not arrays:
@@ -81,8 +77,9 @@ def default(data_name: str) -> str:
 def dimensions(name: str) -> int | None:
     """How many features an extractor has, where that is known before it is made."""
     if name in TRAINED_HERE:
-        return {"digits": 3 * 64, "cifar10": 128}[name]
-    return _INCEPTION_FEATURES if name.startswith("inception") else None
+        # Digits are read in each of three channels.
+        return classifiers.FEATURES[name] * (3 if name == "digits" else 1)
+    return saved_models.INCEPTION_FEATURES if name.startswith("inception") else None
 
 
 def check(name: str, data_name: str) -> None:
@@ -99,9 +96,11 @@ def check(name: str, data_name: str) -> None:
                 f"{name!r}, which reads other images."
             )
     elif name == "inception":
-        _check_hub()
+        saved_models.check_hub()
+    elif os.sep in name or pathlib.Path(name.removeprefix("inception:")).exists():
+        saved_models.folder(name.removeprefix("inception:"))
     else:
-        _folder(name)
+        raise config.unknown("evaluation.extractor", name, ("auto", *NAMES, "inception:FOLDER", "FOLDER"))
 
 
 def get(name: str, data_name: str, *, source: str = "tfds", data_dir: str | None = None) -> Extractor:
@@ -121,12 +120,10 @@ def get(name: str, data_name: str, *, source: str = "tfds", data_dir: str | None
     if name in TRAINED_HERE:
         classifier = classifiers.get(name, source=source, data_dir=data_dir)
         outputs = {"color_mnist": _coloured, "stacked_mnist": _stacked}.get(data_name, _plain)(classifier.model)
-        return Extractor(name, f"{classifier.key}-{data_name}", False, classifier.accuracy, outputs)
-    if name == "inception":
-        return _saved_model(tfgan.eval.INCEPTION_TFHUB, "inception", "tfhub", is_inception=True)
-    folder = _folder(name)
-    is_inception = name.startswith("inception:")
-    return _saved_model(str(folder), name, _checksum(folder), is_inception=is_inception)
+        return Extractor(name, f"{classifier.key}-{data_name}-{_SHARPNESS}", False, classifier.accuracy, outputs)
+    is_inception = name.split(":")[0] == "inception"
+    outputs, key = saved_models.load(name.removeprefix("inception:"), is_inception=is_inception)
+    return Extractor(name, key, is_inception, None, outputs)
 
 
 def _plain(model):
@@ -178,106 +175,3 @@ def _stacked(model):
         return tf.reshape(joint, [-1, 1000]), features
 
     return outputs
-
-
-def _saved_model(handle: str, name: str, key: str, *, is_inception: bool) -> Extractor:
-    import tensorflow_hub
-
-    try:
-        loaded = tensorflow_hub.load(handle)
-    except Exception as error:  # A torn SavedModel shows as any exception of any of its readers.
-        raise config.InputError(
-            f"evaluation.extractor: expected a SavedModel, received {name!r}: {prepared.reason(error)}."
-        ) from error
-    call, size = _callable(loaded, name)
-    # TF-GAN's Inception takes any size and was trained on this one.
-    size = size or ((tfgan.eval.INCEPTION_DEFAULT_IMAGE_SIZE,) * 2 if is_inception else None)
-
-    def outputs(images):
-        if size is not None and tuple(images.shape[1:3]) != size:
-            images = tf.image.resize(images, size)
-        values = call(images)
-        return tuple(tf.reshape(values[field], [tf.shape(images)[0], -1]) for field in _FIELDS)
-
-    extractor = Extractor(name, f"{key}-bilinear-{size}", is_inception, None, outputs)
-    _check_outputs(extractor, size)
-    # The model is used for as long as the function that calls it, and no longer by anyone else.
-    outputs.loaded = loaded  # type: ignore[attr-defined]
-    return extractor
-
-
-_FIELDS = (tfgan.eval.INCEPTION_OUTPUT, tfgan.eval.INCEPTION_FINAL_POOL)
-
-
-def _callable(loaded, name):
-    """What maps images to the named outputs, and the size of images that it is fixed to."""
-    if callable(loaded):
-        signature = getattr(loaded, "signatures", {}).get("serving_default")
-        shapes = [value.shape for value in signature.structured_input_signature[1].values()] if signature else []
-        call = loaded
-    elif "serving_default" in getattr(loaded, "signatures", {}):
-        signature = loaded.signatures["serving_default"]
-        argument, spec = next(iter(signature.structured_input_signature[1].items()))
-        shapes = [spec.shape]
-
-        def call(images):
-            return signature(**{argument: images})
-
-    else:
-        raise config.InputError(
-            f"evaluation.extractor: expected a SavedModel that can be called, received {name!r}, which has neither a "
-            "call nor the signature 'serving_default'."
-        )
-    size = tuple(shapes[0][1:3]) if shapes and shapes[0].rank == 4 and None not in shapes[0][1:3] else None
-    return call, size
-
-
-def _check_outputs(extractor: Extractor, size) -> None:
-    probe = tf.zeros([2, *(size or (32, 32)), 3])
-    try:
-        shapes = [tuple(value.shape) for value in extractor.outputs(probe)]
-    except Exception as error:
-        raise config.InputError(
-            f"evaluation.extractor: expected a model of images [batch, height, width, 3] with the outputs "
-            f"{' and '.join(_FIELDS)}, received {extractor.name!r}: {prepared.reason(error)}."
-        ) from error
-    expected = [(2, _INCEPTION_CLASSES), (2, _INCEPTION_FEATURES)]
-    if extractor.is_inception and shapes != expected:
-        raise config.InputError(
-            f"evaluation.extractor: expected Inception's {_INCEPTION_CLASSES} logits and {_INCEPTION_FEATURES} "
-            f"features, received {extractor.name!r}, which gives {shapes[0][1]} and {shapes[1][1]}; without "
-            "'inception:' its scores go by the classifier's names."
-        )
-
-
-def _check_hub() -> None:
-    import tensorflow_hub
-    from tensorflow_hub import resolver
-
-    handle = tfgan.eval.INCEPTION_TFHUB
-    kept = pathlib.Path(resolver.tfhub_cache_dir(use_temp=True), hashlib.sha1(handle.encode()).hexdigest())
-    if not kept.is_dir() and not prepared.reachable(handle):
-        raise config.InputError(
-            f"evaluation.extractor: Inception is not at hand: {handle} does not answer (TF-Hub "
-            f"{tensorflow_hub.__version__}). Ways out: a local copy (--set evaluation.extractor=inception:FOLDER), a "
-            "cache that holds it (TFHUB_CACHE_DIR), or other metrics (--set evaluation.metrics=ms_ssim,critic)."
-        )
-
-
-def _folder(name: str) -> pathlib.Path:
-    folder = pathlib.Path(name.removeprefix("inception:")).expanduser()
-    if not (folder / "saved_model.pb").is_file():
-        if folder.exists() or os.sep in name:
-            raise config.InputError(
-                f"evaluation.extractor: expected a folder with a saved_model.pb, received {name!r}, which has none."
-            )
-        raise config.unknown("evaluation.extractor", name, ("auto", *NAMES, "inception:FOLDER", "FOLDER"))
-    return folder
-
-
-def _checksum(folder: pathlib.Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(file.relative_to(folder)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpaths import streams
 from tfpaths.gan import GAN
 from tfpaths.networks import ensembles
 from tfpaths.synthetic import line
@@ -40,11 +41,18 @@ class Ensemble:
         self.gan = gan
         self._batch_size = batch_size
         self._start = start
+        self.runs = gan.runs
         (self._linear,) = (layer for layer in gan.generator.layers if isinstance(layer, line.LinearGenerator))
-        runs, dimension = self._linear.offset.shape
-        self.data = line.Line(*(tf.Variable(tf.zeros([runs, dimension]), trainable=False) for _ in range(2)))
+        dimension = self._linear.dimension
+        self.data = line.Line(*(tf.Variable(tf.zeros([self.runs, dimension]), trainable=False) for _ in range(2)))
         optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
         self._fresh = [(variable, variable.numpy()) for optimizer in optimizers for variable in optimizer.variables]
+        # Traced here, once for each block: called as plain functions they would be taken for one that is traced again
+        # and again, of which TensorFlow warns.
+        self._draw = tf.function(self._draw_all, jit_compile=True).get_concrete_function()
+        self._advance = tf.function(self._advance_all, jit_compile=True, autograph=False).get_concrete_function(
+            tf.TensorSpec([], tf.int32)
+        )
 
     def reset(self, first_run: int) -> None:
         """Makes the block that of the runs from `first_run` on, each at its start."""
@@ -55,8 +63,7 @@ class Ensemble:
             variable.assign(value)
         self._draw()
 
-    @tf.function(jit_compile=True)
-    def _draw(self):
+    def _draw_all(self):
         # Compiled like the steps: a stream's numbers are those of the compiler that draws them.
         seed = self.gan.stream
         drawn = line.line(seed, *self._linear.offset.shape)
@@ -65,11 +72,28 @@ class Ensemble:
         offset, directions = line.start(self._start, seed, drawn, self._linear.directions.shape[2])
         self._linear.offset.assign(offset)
         self._linear.directions.assign(directions)
-        ensembles.reset(self.gan.discriminator, line.streams.fold(seed, _DISCRIMINATOR))
+        ensembles.reset(self.gan.discriminator, streams.fold(seed, line.DISCRIMINATOR))
 
     def distance(self) -> tf.Tensor:
         """d^2 of each run as it is, `[runs]`."""
         return line.squared_distance(self._data(), self._linear.offset.value, self._linear.directions.value)
+
+    def players(self) -> list[dict[str, list | None]]:
+        """For each run, data and generator as they are: mean m, direction s, offset c, and directions S, `[d, k]`.
+
+        What is not finite is none.
+        """
+        values = {
+            "mean": self.data.mean,
+            "direction": self.data.direction,
+            "offset": self._linear.offset,
+            "directions": self._linear.directions,
+        }
+        arrays = {name: value.numpy() for name, value in values.items()}
+        return [
+            {name: array[run].tolist() if np.isfinite(array[run]).all() else None for name, array in arrays.items()}
+            for run in range(self.runs)
+        ]
 
     def advance(self, steps: int) -> Progress:
         """Makes steps, all in one call of the program."""
@@ -78,8 +102,7 @@ class Ensemble:
     def _data(self) -> line.Line:
         return line.Line(*(tf.convert_to_tensor(value) for value in (self.data.mean, self.data.direction)))
 
-    @tf.function(jit_compile=True, autograph=False)
-    def _advance(self, steps):
+    def _advance_all(self, steps):
         gan, data, seed = self.gan, self._data(), self.gan.stream
 
         def one(done, before, rises, climbed):
@@ -99,10 +122,6 @@ class Ensemble:
             (tf.constant(0), distance, tf.zeros_like(distance, tf.int32), tf.zeros_like(distance)),
         )
         return found
-
-
-# The branch of the seed for the discriminator's weights.
-_DISCRIMINATOR = -5
 
 
 def players(runs: int, dimension: int, latents: int, *, width: int, depth: int) -> tuple[keras.Model, keras.Model]:

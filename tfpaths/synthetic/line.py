@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfpaths import streams
 
 # Branches of the seed below which training never draws: its numbers are steps, which are never negative.
-_PROBLEM, _DATA, _START = -2, -3, -4
+_PROBLEM, _DATA, _START, DISCRIMINATOR = -2, -3, -4, -5
 
 
 @keras.saving.register_keras_serializable("tfpaths")

@@ -1,0 +1,360 @@
+"""Many small GANs at once: microseconds per run and step, ours beside JAX and PyTorch.
+
+    pip install torch "jax[cpu]" && python -m benchmarks.ensemble [--turns=5]
+
+The work: `line1_gan_gp` in ten dimensions, that is a linear generator of one latent number, a discriminator of two
+hidden layers of 64, batches of 64, non-saturating losses, the penalty between data and samples, Adam for both players.
+Every contender draws its data, latents and points anew in each step, runs on all cores in float32, and lives in a
+process of its own that sleeps while another is measured; they take turns, the ratio of a turn is that of its own
+measurements, and the median is over turns. Prints a table and writes `benchmarks/results/ensemble.json`. What is not
+installed is left out.
+
+The peers are written as their users would: JAX as vmap over runs and scan over steps in one compiled program, which is
+also run in two threads, half of the runs each, as ours is; PyTorch with a matrix for each run in stacked products; and
+PyTorch with a loop over one run. Each is measured with its best number of runs at once of those that `_SIZES` lists.
+"""
+
+import concurrent.futures
+import importlib.metadata
+import itertools
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+
+from absl import app, flags
+
+from benchmarks import spread, store
+
+_TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
+_SECONDS = flags.DEFINE_float("seconds", 3.0, "About how long a measurement takes.")
+
+DIMENSION, WIDTH, BATCH, RATE, BETAS = 10, 64, 64, 3e-3, (0.5, 0.9)
+CORES = len(os.sched_getaffinity(0))
+# Runs at once: multiples of the cores, for those that share them out.
+_SIZES = tuple(CORES * each for each in (16, 32, 128))
+
+
+def side_by_side(functions):
+    """Calls all at once, a thread each."""
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        list(pool.map(lambda function: function(), functions))
+
+
+def tfpaths(runs):
+    """Ours, as a study runs them: a block for each core."""
+    from tfpaths import config, experiments, startup
+
+    startup.import_tensorflow()
+    from tfpaths import study
+
+    experiment = config.override(experiments.get("line1_gan_gp"), {"study.dimension": str(DIMENSION)})
+    blocks = [study.build(experiment, runs // CORES) for _ in range(CORES)]
+    for index, block in enumerate(blocks):
+        block.reset(index * block.runs)
+    return lambda steps: side_by_side([lambda block=block: block.advance(steps) for block in blocks])
+
+
+def jax_program(runs):
+    """JAX's ensemble: (its program of some steps, its state)."""
+    import jax
+    import jax.numpy as jnp
+
+    def discriminate(weights, x):
+        for matrix, bias in weights[:-1]:
+            x = jax.nn.leaky_relu(x @ matrix + bias, 0.2)
+        matrix, bias = weights[-1]
+        return (x @ matrix + bias)[:, 0]
+
+    def generate(weights, z):
+        return z @ weights[1] + weights[0]
+
+    def adam(weights, gradients, state):
+        first, second, count = state
+        count = count + 1
+        first = jax.tree.map(lambda m, g: BETAS[0] * m + (1 - BETAS[0]) * g, first, gradients)
+        second = jax.tree.map(lambda v, g: BETAS[1] * v + (1 - BETAS[1]) * g * g, second, gradients)
+        rate = RATE * jnp.sqrt(1 - BETAS[1] ** count) / (1 - BETAS[0] ** count)
+        weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-7), weights, first, second)
+        return weights, (first, second, count)
+
+    def step(state, key):
+        generator, discriminator, g_state, d_state, mean, direction = state
+        keys = jax.random.split(key, 4)
+        real = mean + direction * jax.random.normal(keys[0], (BATCH, 1))
+        fake = generate(generator, jax.random.normal(keys[1], (BATCH, 1)))
+        share = jax.random.uniform(keys[2], (BATCH, 1))
+        points = share * real + (1 - share) * fake
+
+        def discriminator_loss(weights):
+            losses = jax.nn.softplus(-discriminate(weights, real)) + jax.nn.softplus(discriminate(weights, fake))
+            slopes = jax.grad(lambda x: discriminate(weights, x).sum())(points)
+            norms = jnp.sqrt((slopes**2).sum(axis=1) + 1e-12)
+            return losses.mean() + 10 * ((norms - 1) ** 2).mean()
+
+        discriminator, d_state = adam(discriminator, jax.grad(discriminator_loss)(discriminator), d_state)
+        z = jax.random.normal(keys[3], (BATCH, 1))
+
+        def generator_loss(weights):
+            return jax.nn.softplus(-discriminate(discriminator, generate(weights, z))).mean()
+
+        generator, g_state = adam(generator, jax.grad(generator_loss)(generator), g_state)
+        return (generator, discriminator, g_state, d_state, mean, direction), None
+
+    def begin(key):
+        keys = jax.random.split(key, 7)
+        sizes = (DIMENSION, WIDTH, WIDTH, 1)
+        discriminator = [
+            (jax.random.normal(k, (a, b)) / a**0.5, jnp.zeros(b))
+            for k, a, b in zip(keys, sizes, sizes[1:], strict=False)
+        ]
+        generator = (jax.random.normal(keys[3], (DIMENSION,)), jax.random.normal(keys[4], (1, DIMENSION)))
+        zeros = lambda tree: (jax.tree.map(jnp.zeros_like, tree), jax.tree.map(jnp.zeros_like, tree), jnp.zeros(()))  # noqa: E731
+        line = (jax.random.normal(keys[5], (DIMENSION,)), jax.random.normal(keys[6], (DIMENSION,)))
+        return (generator, discriminator, zeros(generator), zeros(discriminator), *line)
+
+    def one_run(state, key, steps):
+        return jax.lax.scan(step, state, jax.random.split(key, steps))[0]
+
+    program = jax.jit(jax.vmap(one_run, (0, 0, None)), static_argnums=2, donate_argnums=0)
+    state = jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(0), runs))
+    return program, state, jax.random.split(jax.random.key(1), runs)
+
+
+def jax_blocks(runs, blocks):
+    import jax
+
+    made = [list(jax_program(runs // blocks)) for _ in range(blocks)]
+
+    def advance(one, steps):
+        program, state, keys = one
+        one[1] = jax.block_until_ready(program(state, keys, steps))
+
+    return lambda steps: side_by_side([lambda one=one: advance(one, steps) for one in made])
+
+
+def jax_ensemble(runs):
+    """vmap and scan, one program."""
+    return jax_blocks(runs, 1)
+
+
+def jax_in_threads(runs):
+    """The same, a program for each core."""
+    return jax_blocks(runs, CORES)
+
+
+def torch_stacked(runs):
+    """PyTorch with stacked matrices."""
+    import torch
+
+    torch.set_num_threads(CORES)
+    torch.manual_seed(0)
+    sizes = (DIMENSION, WIDTH, WIDTH, 1)
+    matrices = [torch.randn(runs, a, b).div_(a**0.5).requires_grad_() for a, b in itertools.pairwise(sizes)]
+    biases = [torch.zeros(runs, 1, b, requires_grad=True) for b in sizes[1:]]
+    generator = [torch.randn(runs, 1, DIMENSION, requires_grad=True) for _ in range(2)]
+    mean, direction = (torch.randn(runs, 1, DIMENSION) for _ in range(2))
+    d_adam, g_adam = (
+        torch.optim.Adam(weights, RATE, BETAS, fused=True) for weights in ([*matrices, *biases], generator)
+    )
+    softplus = torch.nn.functional.softplus
+
+    def discriminate(x):
+        for index, (matrix, bias) in enumerate(zip(matrices, biases, strict=True)):
+            x = torch.baddbmm(bias, x, matrix)
+            if index < 2:
+                x = torch.nn.functional.leaky_relu(x, 0.2)
+        return x
+
+    def generate():
+        return torch.baddbmm(generator[0], torch.randn(runs, BATCH, 1), generator[1])
+
+    def step():
+        real = mean + direction * torch.randn(runs, BATCH, 1)
+        with torch.no_grad():
+            fake = generate()
+        share = torch.rand(runs, BATCH, 1)
+        points = (share * real + (1 - share) * fake).requires_grad_()
+        (slopes,) = torch.autograd.grad(discriminate(points).sum(), points, create_graph=True)
+        norms = (slopes.square().sum(dim=2) + 1e-12).sqrt()
+        loss = (softplus(-discriminate(real)) + softplus(discriminate(fake))).mean()
+        loss = runs * (loss + 10 * (norms - 1).square().mean())
+        d_adam.zero_grad()
+        loss.backward(inputs=[*matrices, *biases])
+        d_adam.step()
+        loss = runs * softplus(-discriminate(generate())).mean()
+        g_adam.zero_grad()
+        loss.backward(inputs=generator)
+        g_adam.step()
+
+    return lambda steps: [step() for _ in range(steps)] and None
+
+
+def torch_alone(runs):
+    """PyTorch, one run: modules as in any of its examples."""
+    import torch
+
+    assert runs == 1
+    torch.set_num_threads(CORES)
+    torch.manual_seed(0)
+    nn = torch.nn
+    discriminator = nn.Sequential(
+        nn.Linear(DIMENSION, WIDTH), nn.LeakyReLU(0.2), nn.Linear(WIDTH, WIDTH), nn.LeakyReLU(0.2), nn.Linear(WIDTH, 1)
+    )
+    generator = nn.Linear(1, DIMENSION)
+    mean, direction = (torch.randn(DIMENSION) for _ in range(2))
+    players = (discriminator, generator)
+    d_adam, g_adam = (torch.optim.Adam(player.parameters(), RATE, BETAS, fused=True) for player in players)
+    softplus = nn.functional.softplus
+
+    def step():
+        real = mean + direction * torch.randn(BATCH, 1)
+        fake = generator(torch.randn(BATCH, 1)).detach()
+        share = torch.rand(BATCH, 1)
+        points = (share * real + (1 - share) * fake).requires_grad_()
+        (slopes,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
+        norms = (slopes.square().sum(dim=1) + 1e-12).sqrt()
+        loss = (softplus(-discriminator(real)) + softplus(discriminator(fake))).mean()
+        d_adam.zero_grad()
+        (loss + 10 * (norms - 1).square().mean()).backward()
+        d_adam.step()
+        g_adam.zero_grad()
+        softplus(-discriminator(generator(torch.randn(BATCH, 1)))).mean().backward(inputs=list(generator.parameters()))
+        g_adam.step()
+
+    return lambda steps: [step() for _ in range(steps)] and None
+
+
+def peak(size):
+    """The machine's best float32 matrix product, in which a "step" is one of `size` rows: PyTorch's or TensorFlow's."""
+    try:
+        import torch
+
+        torch.set_num_threads(CORES)
+        square = torch.ones(size, size)
+        return lambda steps: [square @ square for _ in range(steps)] and None
+    except ImportError:
+        import tensorflow as tf
+
+        square = tf.ones([size, size])
+        return lambda steps: [tf.matmul(square, square).numpy() for _ in range(steps)] and None
+
+
+# Name -> (what makes it, the numbers of runs at once to try).
+CONTENDERS = {
+    "tfpaths": (tfpaths, _SIZES),
+    "JAX, vmap and scan": (jax_ensemble, _SIZES),
+    "JAX, the same in a thread for each core": (jax_in_threads, _SIZES),
+    "PyTorch, stacked matrices": (torch_stacked, _SIZES),
+    "PyTorch, one run at a time": (torch_alone, (1,)),
+    "matrix product": (peak, (1024, 2048)),
+}
+
+
+def serve(name, size, connection):
+    """In a process of its own: makes a contender, then measures as often as it is asked, for as many steps."""
+    try:
+        advance = CONTENDERS[name][0](size)
+    except ImportError:
+        connection.send(None)
+        return
+    steps, duration = 1, 0.0
+    # Long enough to know how many steps the wanted time takes.
+    while duration < 0.2:
+        steps *= 4
+        advance(steps)  # Compiles; JAX does so for each number of steps.
+        start = time.perf_counter()
+        advance(steps)
+        duration = time.perf_counter() - start
+    connection.send(duration / steps)
+    count = max(int(connection.recv() / duration * steps), 1)
+    advance(count)
+    connection.send(True)
+    while connection.recv():
+        start = time.perf_counter()
+        advance(count)
+        connection.send((time.perf_counter() - start) / count)
+
+
+class Contender:
+    """A contender with a number of runs at once, asleep until it is asked."""
+
+    def __init__(self, name, size, seconds):
+        self.connection, other = multiprocessing.get_context("spawn").Pipe()
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=serve, args=(name, size, other), daemon=True
+        )
+        self._process.start()
+        other.close()  # Or the end of the process would go unnoticed.
+        self.size = size
+        self.first = self.connection.recv()
+        if self.first is not None:
+            self.connection.send(seconds)
+            self.connection.recv()
+
+    def measure(self):
+        """Seconds of a step of all its runs."""
+        self.connection.send(True)
+        return self.connection.recv()
+
+    def close(self):
+        self._process.terminate()
+        self._process.join()
+
+
+def best(name, sizes):
+    """The contender with the size that is quickest for a run, or none where its library is missing."""
+    kept = None
+    for size in sizes:
+        tried = Contender(name, size, 1.0 if len(sizes) > 1 else _SECONDS.value)
+        if tried.first is None:
+            return None
+        work = size**3 if name == "matrix product" else size
+        rate = statistics.median(tried.measure() for _ in range(3)) / work
+        tried.close()
+        if kept is None or rate < kept[0]:
+            kept = (rate, size)
+    return Contender(name, kept[1], _SECONDS.value)
+
+
+def main(argv):
+    del argv
+    chosen = {name: best(name, sizes) for name, (_, sizes) in CONTENDERS.items()}
+    chosen = {name: contender for name, contender in chosen.items() if contender is not None}
+    product = chosen.pop("matrix product")
+    seconds = {name: [] for name in chosen}
+    products = []
+    for _ in range(_TURNS.value):
+        for name, contender in chosen.items():
+            seconds[name].append(contender.measure() / contender.size)
+        products.append(product.measure())
+    for contender in (*chosen.values(), product):
+        contender.close()
+    from tfpaths import config, experiments, startup
+
+    startup.import_tensorflow()
+    from tfpaths import figures
+
+    changes = {"study.dimension": str(DIMENSION), "study.runs": "1", "schedule.steps": "1"}
+    operations = figures._products(config.override(experiments.get("line1_gan_gp"), changes))
+    rates = [2 * product.size**3 / duration for duration in products]
+    print(f"{'':<42}{'runs at once':>14}{'µs / run, step':>20}{'over tfpaths':>18}{'of peak':>10}")
+    for name, own in seconds.items():
+        ratio = spread([theirs / ours for theirs, ours in zip(own, seconds["tfpaths"], strict=True)])
+        share = statistics.median(operations / one / rate for one, rate in zip(own, rates, strict=True))
+        micro = spread([1e6 * one for one in own])
+        print(f"{name:<42}{chosen[name].size:>14}{micro:>20}{ratio:>18}{share:>10.0%}")
+    print(f"matrix product of {product.size}: {statistics.median(rates) / 1e9:.0f} GFLOP/s")
+    about = {"cores": os.cpu_count(), "python": platform.python_version(), "operations_per_run_and_step": operations}
+    for package in ("tensorflow", "jax", "torch"):
+        try:
+            about[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            about[package] = None
+    sizes = {name: contender.size for name, contender in chosen.items()}
+    store("ensemble", {**about, "runs_at_once": sizes, "seconds_per_run_and_step": seconds, "product_flops": rates})
+
+
+if __name__ == "__main__":
+    app.run(main)
