@@ -79,7 +79,7 @@ class TestConfig:
             ("figure_5", "figure.dimensions", "8,8", "figure.dimensions: expected each number once"),
             ("figure_3", "figure.dimensions", "4", "expected '2' where a plane is drawn"),
             ("figure_paths", "figure.dimensions", "2,4", "figure.dimensions: expected one number"),
-            ("figure_3", "figure.shown_run", "100", "figure.shown_run: expected one of the 100 runs, received 100"),
+            ("figure_3", "figure.shown_run", "1000", "figure.shown_run: expected one of the 1000 runs, received 1000"),
             ("figure_5", "variant.discriminator_steps", "2", "variant: expected nothing with a figure"),
             ("figure_2", "figure.studies", "line1_ns", "figure.studies: expected names, or none for 'gradients' alone"),
             ("figure_1", "figure.studies", "", "figure.studies: expected names, or none for 'gradients' alone"),
