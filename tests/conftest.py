@@ -77,6 +77,40 @@ def celeba_dir(tmp_path_factory):
     return folder
 
 
+TOY = {
+    "data.source": "embedded",
+    "schedule.steps": "4",
+    "schedule.batch_size": "8",
+    "schedule.log_every": "1",
+    "schedule.sample_every": "2",
+    "networks.latent_dim": "5",
+    "networks.generator_filters": "4",
+    "networks.discriminator_filters": "4",
+    "evaluation.metrics": "none",
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The directory of a run of four steps, to be read; whoever writes there makes a copy."""
+    from tfpaths import config, experiments, training
+
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    training.train(config.override(experiments.get("color_mnist_dragan_ns"), TOY), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory):
+    """The directory of a study of three runs of four steps, to be read."""
+    from tfpaths import config, experiments, study
+
+    texts = {"study.runs": "3", "study.width": "4", "schedule.steps": "4", "schedule.log_every": "2"}
+    path = tmp_path_factory.mktemp("runs") / "tiny_study"
+    study.run(config.override(experiments.get("line1_ns"), texts), path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """Two logical CPUs. One for all tests: TensorFlow gives the collectives of every such strategy the same keys."""

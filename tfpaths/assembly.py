@@ -22,6 +22,15 @@ def load_data(config: config_lib.Data, split: str = "train", *, data_dir: str | 
     )
 
 
+def image_shape(config: config_lib.Data) -> tuple[int, int, int]:
+    """`(height, width, channels)` of a config's images; a data set of one's own is loaded for it.
+
+    Raises:
+      InputError: such a data set is not in the table `data.DATA`, or cannot be had.
+    """
+    return data.shape(config.name, config.image_size) or load_data(config).shape
+
+
 def build(config: config_lib.Experiment, image_shape: Sequence[int]) -> GAN:
     """The compiled GAN that a config describes. Call it in the scope of the strategy.
 

@@ -45,6 +45,17 @@ def choose(kind: str, received: str, choices: Iterable[str]) -> str:
     return received
 
 
+def integer(name: str, text: str, least: int) -> int:
+    """The integer that a text says, from `least` to 2^31 - 1; otherwise raises an InputError."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value < 2**31:
+        raise InputError(f"{name}: expected an integer from {least} to 2^31 - 1, received {text!r}.")
+    return value
+
+
 class _RangeError(InputError):
     """A field's value is out of its range; the field is named from the dataclass that holds it."""
 
@@ -394,19 +405,20 @@ def override(config: Any, texts: Mapping[str, str]) -> Any:
 def differences(one: Any, other: Any) -> dict[str, tuple[Any, Any]]:
     """The fields in which two configs differ: path -> (value in `one`, value in `other`)."""
     found = {}
-    for path in sorted(_flat(one).keys() | _flat(other).keys()):
-        pair = (_flat(one).get(path), _flat(other).get(path))
+    for path in sorted(flat(one).keys() | flat(other).keys()):
+        pair = (flat(one).get(path), flat(other).get(path))
         if pair[0] != pair[1]:
             found[path] = pair
     return found
 
 
-def _flat(config: Any, path: str = "") -> dict[str, Any]:
+def flat(config: Any, path: str = "") -> dict[str, Any]:
+    """All fields of a config: path -> value, as in `"variant.penalty.weight"`."""
     leaves: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
-            leaves |= _flat(value, f"{path}{field.name}.")
+            leaves |= flat(value, f"{path}{field.name}.")
         else:
             leaves[path + field.name] = value
     return leaves

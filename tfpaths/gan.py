@@ -129,7 +129,11 @@ class GAN(keras.Model):
 
     def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
         """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""
-        return self.draw(num, streams.fold(streams.root(seed, self.first_run), _SAMPLES))
+        return self.generator(self.sample_latents(num, seed=seed), training=False)
+
+    def sample_latents(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """The latents that `sample` gives the generator, in a graph as well as outside one."""
+        return self.latents(num, streams.fold(streams.root(seed, self.first_run), _SAMPLES))
 
     def draw(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Generates `num` examples from the stream `seed`, in a graph as well as outside one."""

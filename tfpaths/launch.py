@@ -14,7 +14,7 @@ _MODES = ("train", "evaluate", "sample", "export", "report")
 _EXP = flags.DEFINE_string("exp", None, "The experiment's name; --list shows them.")
 _LIST = flags.DEFINE_bool("list", False, "List the experiments and stop.")
 _MODE = flags.DEFINE_string("mode", "train", f"One of {', '.join(_MODES)}.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run directory. Default: runs/<exp>.")
+_WORKDIR = flags.DEFINE_multi_string("workdir", [], "The run directory; repeatable with report. Default: runs/<exp>.")
 _STEPS = flags.DEFINE_string("steps", None, "Generator updates. Default: the experiment's.")
 _BATCH_SIZE = flags.DEFINE_string("batch_size", None, "The global batch size. Default: the experiment's.")
 _SEED = flags.DEFINE_string("seed", None, "The run's seed. Default: the experiment's.")
@@ -24,11 +24,21 @@ _SOURCE = flags.DEFINE_string("source", None, f"Where digits come from: {', '.jo
 _STRATEGY = flags.DEFINE_string("strategy", "auto", f"One of {', '.join(config.STRATEGIES)}.")
 _TPU = flags.DEFINE_string("tpu", None, "The TPU's name or address, with --strategy=tpu.")
 _PRECISION = flags.DEFINE_string("precision", None, f"One of {', '.join(config.PRECISIONS)}. Default: float32.")
+_NUM_SAMPLES = flags.DEFINE_string("num_samples", None, "With --mode=sample: how many images. Default: 64.")
+_OUT = flags.DEFINE_string("out", None, "With sample: a .png, a .npz or a folder. With report: the .html file.")
+_INTERPOLATE = flags.DEFINE_bool("interpolate", False, "With --mode=sample: rows from one latent to another.")
+
+# Of the modes that use a run which is there and whose config is its own: the flags that they take.
+_OF_USE = {
+    "sample": ("exp", "workdir", "seed", "num_samples", "out", "interpolate"),
+    "export": ("exp", "workdir"),
+    "report": ("exp", "workdir", "out"),
+}
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """Reads the flags; a mistake in them is one line and exit status 2."""
-    own = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]) if flag.name != "flagfile"]
+    own = _own_flags()
     if not {"--help", "-h", "-help", "-?"}.isdisjoint(argv):
         print(__doc__, *(f"  --{flag.name:<11} {flag.help}" for flag in own), sep="\n")
         sys.exit(0)
@@ -40,11 +50,61 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         sys.exit(_refuse(error))
 
 
+def _own_flags() -> list[flags.Flag]:
+    return [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]) if flag.name != "flagfile"]
+
+
+def _check_taken(mode: str) -> None:
+    """Whether each flag that is given says something to the mode."""
+    of_use = {name for names in _OF_USE.values() for name in names} - {"exp", "workdir", "seed"}
+    for flag in _own_flags():
+        unused = flag.name in of_use if mode not in _OF_USE else flag.name not in ("mode", "list", *_OF_USE[mode])
+        if flag.present and unused:
+            raise config.InputError(f"--{flag.name}: expected none with --mode={mode}, received {flag.value!r}.")
+    if mode != "report" and len(_WORKDIR.value) > 1:
+        raise config.InputError(f"--workdir: expected one with --mode={mode}, received {len(_WORKDIR.value)}.")
+    if "" in _WORKDIR.value:
+        raise config.InputError("--workdir: expected a folder, received ''.")
+
+
+def _workdir() -> str | None:
+    """The run directory that is named, or none."""
+    return _WORKDIR.value[0] if _WORKDIR.value else None
+
+
+def use(mode: str) -> None:
+    """Samples, exports, or makes a report."""
+    name = None if _EXP.value is None else experiments.get(_EXP.value).name
+    places = _WORKDIR.value or ([f"runs/{name}"] if name else [])
+    if not places:
+        raise config.InputError("--workdir: expected the directory of a run, received none.")
+    for place in places if name else []:
+        known = results.RunDirectory(pathlib.Path(place)).stored()
+        if known is not None and known.name != name:
+            raise config.InputError(f"--workdir: expected a run of {name!r}, received one of {known.name!r}.")
+    if mode == "report":
+        raise config.InputError("--mode: expected another than 'report', which is still to come.")
+    num, seed = (
+        config.integer(f"--{flag.name}", flag.value or default, least)
+        for flag, default, least in ((_NUM_SAMPLES, "64", 1), (_SEED, "0", 0))
+    )
+    startup.import_tensorflow()
+    if mode == "export":
+        from tfpaths import exporting
+
+        progress.say(exporting.farewell(exporting.export(places[0])))
+        return
+    from tfpaths import sampling
+
+    made = sampling.sample(places[0], _OUT.value or "", num=num, seed=seed, interpolate=_INTERPOLATE.value)
+    progress.say(f"Written: {made}")
+
+
 def experiment() -> config.Experiment:
     """The experiment that the flags describe: a registered one, or the one of a run that is to be evaluated."""
     base = None if _EXP.value is None else experiments.get(_EXP.value)
-    if _MODE.value == "evaluate" and (base is not None or _WORKDIR.value):
-        directory = results.RunDirectory(pathlib.Path(_WORKDIR.value or f"runs/{_EXP.value}"))
+    if _MODE.value == "evaluate" and (base is not None or _workdir()):
+        directory = results.RunDirectory(pathlib.Path(_workdir() or f"runs/{_EXP.value}"))
         known = directory.stored()
         if known is None:
             raise config.InputError(
@@ -82,16 +142,15 @@ def main(argv: Sequence[str]) -> int:
         if _LIST.value:
             print("\n".join(experiments.names()))
             return 0
-        if config.choose("mode", _MODE.value, _MODES) not in ("train", "evaluate"):
-            raise config.InputError(
-                f"--mode: expected 'train' or 'evaluate', received {_MODE.value!r}, which is still to come."
-            )
+        _check_taken(config.choose("mode", _MODE.value, _MODES))
+        if _MODE.value in _OF_USE:
+            use(_MODE.value)
+            return 0
         config.choose("strategy", _STRATEGY.value, config.STRATEGIES)
         value = experiment()
-        for flag in (_WORKDIR, _DATA_DIR):
-            if flag.value == "":
-                raise config.InputError(f"--{flag.name}: expected a folder, received ''.")
-        workdir = _WORKDIR.value or f"runs/{value.name}"
+        if _DATA_DIR.value == "":
+            raise config.InputError("--data_dir: expected a folder, received ''.")
+        workdir = _workdir() or f"runs/{value.name}"
         # Before TensorFlow is imported, which takes seconds: the likeliest refusal comes at once.
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
         if value.study is not None or value.figure is not None:

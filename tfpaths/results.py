@@ -61,6 +61,14 @@ class RunDirectory:
     def results(self) -> pathlib.Path:
         return self.path / "results.json"
 
+    @property
+    def export(self) -> pathlib.Path:
+        return self.path / "export"
+
+    @property
+    def report(self) -> pathlib.Path:
+        return self.path / "report.html"
+
     def stored(self) -> config_lib.Experiment | None:
         """The config of the run that is here; none where there is no run.
 
@@ -171,11 +179,16 @@ def summary(
             "precision": config.precision,
             **protocol,
         },
-        "versions": {
-            "python": platform.python_version(),
-            "tfpaths": __version__,
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What a run's numbers were made with: Python, this package, and those that it computes with."""
+    return {
+        "python": platform.python_version(),
+        "tfpaths": __version__,
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
 

@@ -33,6 +33,16 @@ DATA: dict[str, Callable[[Request], Images]] = {
     "folder": lambda request: photographs.folder(request.path, request.split, request.image_size),
 }
 _DIGITS = ("color_mnist", "stacked_mnist")
+# Of the data sets whose images are all of one shape, whatever is asked for.
+_SHAPES = dict.fromkeys(_DIGITS, (28, 28, 3)) | {
+    "cifar10": (32, 32, 3),
+    "celeba": (photographs.CELEBA_SIZE, photographs.CELEBA_SIZE, 3),
+}
+
+
+def shape(name: str, image_size: int = 64) -> tuple[int, int, int] | None:
+    """`(height, width, channels)` of the images that `load` would give, without loading them; none where unknown."""
+    return (image_size, image_size, 3) if name == "folder" else _SHAPES.get(name)
 
 
 def load(

@@ -1,0 +1,210 @@
+"""The export, as TensorFlow alone, Keras alone and TensorFlow Serving meet it."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfpaths import config, exporting, loading, networks, pictures, results
+from tfpaths.networks import layers
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run, tmp_path_factory):
+    """(a trained run, its export)."""
+    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("exported") / "run")
+    assert exporting.export(run) == run / "export"
+    return loading.load(run), run / "export"
+
+
+def signature(export, name):
+    return tf.saved_model.load(str(export)).signatures[name]
+
+
+def test_the_same_seed_gives_the_images_of_the_gan(exported):
+    trained, export = exported
+    model = tf.saved_model.load(str(export))
+    expected = trained.gan.sample(5, seed=3).numpy()
+    given = {"num_samples": tf.constant(5), "seed": tf.constant(3)}
+    images = model.signatures["sample"](**given)["images"]
+    assert images.dtype == tf.float32
+    np.testing.assert_allclose(images, expected, atol=1e-6)
+    z = model.signatures["latents"](**given)["z"]
+    np.testing.assert_array_equal(z, trained.latents(5, seed=3))
+    np.testing.assert_allclose(model.signatures["serving_default"](z=z)["images"], expected, atol=1e-6)
+    levels = model.signatures["sample_uint8"](**given)["images"]
+    assert levels.dtype == tf.uint8
+    np.testing.assert_array_equal(levels, pictures.levels(images.numpy()))
+    # What a person types in Python.
+    np.testing.assert_array_equal(model.sample(num_samples=5, seed=3)["images"], images)
+    assert np.abs(model.sample(num_samples=5, seed=4)["images"] - expected).max() > 1e-3
+
+
+def test_levels_are_those_of_a_picture(exported):
+    # Halves between two levels and values beyond the range, where two ways of rounding would differ.
+    trained, _ = exported
+    values = np.linspace(-1.1, 1.1, 28 * 28 * 3).reshape(1, 28, 28, 3).astype(np.float32)
+    values[0, 0, :, 0] = (np.arange(28) + 0.5) / 127.5 - 1.0
+
+    class Fixed:
+        generator = trained.gan.generator
+
+        def sample(self, num, *, seed):
+            return tf.constant(values)
+
+        def sample_latents(self, num, *, seed):
+            return tf.zeros((num, 5))
+
+    stub = loading.Trained(gan=Fixed(), config=trained.config, step=0, path=trained.path)
+    levels = exporting.Sampler(stub, pathlib.Path("unused")).sample_uint8(1, 0)["images"]
+    np.testing.assert_array_equal(levels, pictures.levels(values))
+
+
+def test_the_signatures_are_what_serving_expects(exported):
+    _, export = exported
+    found = tf.saved_model.load(str(export)).signatures
+    assert set(found) == {"serving_default", "sample", "sample_uint8", "latents"}
+
+    def described(name):
+        one = found[name]
+        takes = {
+            key: (spec.shape.as_list(), spec.dtype.name) for key, spec in one.structured_input_signature[1].items()
+        }
+        gives = {key: (spec.shape.as_list(), spec.dtype.name) for key, spec in one.structured_outputs.items()}
+        return takes, gives
+
+    images = [None, 28, 28, 3]
+    counted = {"num_samples": ([], "int32"), "seed": ([], "int32")}
+    assert described("serving_default") == ({"z": ([None, 5], "float32")}, {"images": (images, "float32")})
+    assert described("sample") == (counted, {"images": (images, "float32")})
+    assert described("sample_uint8") == (counted, {"images": (images, "uint8")})
+    assert described("latents") == (counted, {"z": ([None, 5], "float32")})
+    # Serving finds a model by this tag, and a signature by the method of prediction.
+    (graph,) = saved_model_pb2.SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs
+    assert list(graph.meta_info_def.tags) == ["serve"]
+    assert {graph.signature_def[name].method_name for name in found} == {"tensorflow/serving/predict"}
+
+
+# Stands before TensorFlow: both packages can be found, as after pip install tensorflow, and neither can be imported.
+_ALONE = """
+import importlib.abc, importlib.machinery, sys
+
+class Refuse(importlib.abc.Loader):
+    def create_module(self, spec):
+        raise ImportError(f"{spec.name} was imported")
+    def exec_module(self, module):
+        pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "tf_keras", "tfpaths"):
+            return importlib.machinery.ModuleSpec(name, Refuse(), origin="/keras/__init__.py")
+
+sys.meta_path.insert(0, Finder())
+import json, tensorflow as tf
+try:
+    import keras
+except ImportError:
+    model = tf.saved_model.load(sys.argv[1])
+    told = json.loads(tf.io.read_file(model.metadata.asset_path).numpy())
+    images = model.signatures["sample_uint8"](num_samples=tf.constant(3), seed=tf.constant(2))["images"]
+    print(json.dumps([told["experiment"], told["step"], images.numpy().tolist()]))
+"""
+
+
+def test_it_samples_with_tensorflow_alone_and_wherever_it_is_put(exported, tmp_path):
+    trained, export = exported
+    moved = shutil.copytree(export, tmp_path / "elsewhere")
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", _ALONE, str(moved)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr[-3000:]
+    experiment, step, images = json.loads(run.stdout)
+    assert (experiment, step) == ("color_mnist_dragan_ns", 4)
+    expected = pictures.levels(trained.gan.sample(3, seed=2).numpy())
+    # One level for a sum in another order.
+    np.testing.assert_allclose(images, expected.astype(int), atol=1)
+
+
+def test_the_metadata_says_what_it_is(exported):
+    trained, export = exported
+    told = json.loads((export / "assets" / "metadata.json").read_text())
+    assert config.from_dict(told["config"]) == trained.config
+    assert (told["experiment"], told["step"]) == ("color_mnist_dragan_ns", 4)
+    assert told["image_shape"] == [28, 28, 3]
+    assert told["versions"] == results.versions()
+    assert told["results"] == results.read_results(trained.path / "results.json")
+    assert told["results"]["metrics"]
+
+
+def test_results_of_another_step_are_left_out(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    known = results.read_results(run / "results.json")
+    results.write_json(run / "results.json", known | {"step": 3})
+    assert exporting.describe(loading.load(run))["results"] is None
+
+
+def test_both_networks_load_in_safe_mode_without_our_layers(exported):
+    trained, export = exported
+    for player in ("generator", "discriminator"):
+        ours = getattr(trained.gan, player)
+        model = keras.models.load_model(export / f"{player}.keras", safe_mode=True)
+        # Ours are registered in this process, and would be found: what counts is what the file asks for.
+        with zipfile.ZipFile(export / f"{player}.keras") as archive:
+            asked = re.findall(r'"module": "(.*?)"', archive.read("config.json").decode())
+        assert asked
+        assert {name.split(".")[0] for name in asked} <= {"keras", "builtins"}, asked
+        inputs = tf.random.stateless_normal((3, *ours.input_shape[1:]), [0, 1])
+        np.testing.assert_allclose(model(inputs), ours(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", config.PRECISIONS)
+def test_a_portable_network_is_the_same_function_in_every_precision(precision):
+    small = config.Networks(latent_dim=5, generator_filters=4, discriminator_filters=4)
+    _, discriminator = networks.build(small, (28, 28, 1), precision=precision)
+    plain = exporting.portable(discriminator)
+    assert not [layer for layer in plain.layers if isinstance(layer, layers.LeakyReLU)]
+    assert [layer.compute_dtype for layer in plain.layers] == [layer.compute_dtype for layer in discriminator.layers]
+    images = tf.random.stateless_normal((3, 28, 28, 1), [0, 1])
+    np.testing.assert_allclose(plain(images), discriminator(images), rtol=2e-2, atol=1e-3)
+
+
+def test_an_export_is_replaced_by_a_whole_one_only(exported, tmp_path, monkeypatch):
+    run = shutil.copytree(exported[0].path, tmp_path / "run")
+    (run / ".export.new.left").mkdir()
+    (run / "export" / "of_before").touch()
+    before = sorted((run / "export").rglob("*"))
+
+    def failing(*args, **kwargs):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", failing)
+        with pytest.raises(OSError, match="the disk is full"):
+            exporting.export(run)
+    assert sorted((run / "export").rglob("*")) == before
+    assert not list(run.glob(".export.*"))
+    exporting.export(run)
+    assert not (run / "export" / "of_before").exists()
+    assert (run / "export" / "saved_model.pb").exists()
+    assert (run / "export").stat().st_mode & 0o777 == 0o755
+    assert not list(run.glob(".export.*"))
+
+
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(tiny_study, tiny_run, tmp_path):
+    for place, line in {tiny_study: "is a study of many GANs", tmp_path / "none": "there is none"}.items():
+        with pytest.raises(config.InputError, match=line):
+            exporting.export(place)
+        assert not (place / "export").exists()
+    with results.RunDirectory(tiny_run).locked(), pytest.raises(config.InputError, match="another run is writing"):
+        exporting.export(tiny_run)

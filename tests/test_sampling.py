@@ -1,0 +1,188 @@
+"""Images of a run or of its export, in a picture, a folder, an array file."""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import ROOT
+
+from tfpaths import config, exporting, loading, pictures, sampling
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run, tmp_path_factory):
+    """A run with its export."""
+    copy = shutil.copytree(tiny_run, tmp_path_factory.mktemp("sampled") / "run")
+    exporting.export(copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def expected(run):
+    return pictures.levels(loading.load(run).gan.sample(7, seed=3).numpy())
+
+
+def opened(path):
+    return np.asarray(PIL.Image.open(path))
+
+
+def close(images, others):
+    """One level apart at most: a batch of another size adds up in another order."""
+    return images.shape == others.shape and np.abs(images.astype(int) - others).max() <= 1
+
+
+@pytest.mark.parametrize("place", ["run", "export"])
+def test_the_same_images_whichever_way(place, run, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 3)  # 3 + 3 + 1
+    source = run if place == "run" else run / "export"
+    sampling.sample(source, str(tmp_path / "a.npz"), num=7, seed=3)
+    arrays = np.load(tmp_path / "a.npz")
+    assert set(arrays) == {"images", "latents", "seed", "step"}
+    assert (arrays["images"].dtype, arrays["seed"], arrays["step"]) == (np.uint8, 3, 4)
+    assert close(arrays["images"], expected)
+    np.testing.assert_array_equal(arrays["latents"], loading.load(run).latents(7, seed=3))
+    sampling.sample(source, str(tmp_path / "folder"), num=7, seed=3)
+    files = sorted(os.listdir(tmp_path / "folder"))
+    assert files == [f"image_0000{index}.png" for index in range(7)]
+    assert close(np.stack([opened(tmp_path / "folder" / name) for name in files]), expected)
+    # Seven images fill three columns and two thirds of a third row.
+    sampling.sample(source, str(tmp_path / "grid.png"), num=7, seed=3)
+    whole = np.concatenate([arrays["images"], np.zeros((2, 28, 28, 3), np.uint8)])
+    np.testing.assert_array_equal(opened(tmp_path / "grid.png"), pictures.tiled(whole, 3))
+
+
+def test_never_more_than_a_batch_is_held(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 4)
+    seen, written = [], []
+    levels, png = pictures.levels, pictures.png
+    monkeypatch.setattr(pictures, "levels", lambda images: seen.append(len(images)) or levels(images))
+    # When a file is written, no later batch has been made yet.
+    monkeypatch.setattr(pictures, "png", lambda image: written.append(len(seen)) or png(image))
+    sampling.sample(run, str(tmp_path / "folder"), num=10)
+    assert seen == [4, 4, 2]
+    assert written == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
+
+
+def test_an_interpolation_goes_from_one_sample_to_the_other(run, tmp_path):
+    sampling.sample(run, str(tmp_path / "a.npz"), num=16, seed=3, interpolate=True)
+    arrays = np.load(tmp_path / "a.npz")
+    ends = loading.load(run).latents(4, seed=3)
+    np.testing.assert_allclose(arrays["latents"][[0, 7, 8, 15]], ends, atol=1e-6)
+    sampling.sample(run, str(tmp_path / "rows.png"), num=16, seed=3, interpolate=True)
+    np.testing.assert_array_equal(opened(tmp_path / "rows.png"), pictures.tiled(arrays["images"], 8))
+    with pytest.raises(config.InputError, match="multiple of the 8 images of a row with --interpolate, received 12"):
+        sampling.sample(run, str(tmp_path / "b.npz"), num=12, interpolate=True)
+
+
+def test_spherical_interpolation():
+    # At right angles and of length 2, halfway: both weights are sin(45°) / sin(90°) = 1 / sqrt(2), the length stays 2.
+    way = sampling.between(np.array([2.0, 0.0]), np.array([0.0, 2.0]), steps=3)
+    np.testing.assert_allclose(way, [[2, 0], [math.sqrt(2), math.sqrt(2)], [0, 2]], atol=1e-6)
+    # A third of the way is a third of the angle.
+    (_, third, _, _) = sampling.between(np.array([1.0, 0.0]), np.array([0.0, 1.0]), steps=4)
+    np.testing.assert_allclose(third, [math.cos(math.pi / 6), math.sin(math.pi / 6)], atol=1e-6)
+    # No angle, and a straight one: the line between them.
+    np.testing.assert_allclose(sampling.between(np.ones(2), 3 * np.ones(2), steps=3)[1], [2, 2], atol=1e-6)
+    np.testing.assert_allclose(sampling.between(np.ones(2), -np.ones(2), steps=3)[1], [0, 0], atol=1e-6)
+    assert np.isfinite(sampling.between(np.zeros(2), np.ones(2))).all()
+
+
+@pytest.mark.parametrize(
+    ("out", "num", "line"),
+    [
+        ("", 4, "--out: expected a .png, a .npz or a folder, received none."),
+        ("a.jpg", 4, "--out: expected a .png, a .npz or a folder, received 'a.jpg'."),
+        ("full", 4, "--out: expected a new or an empty folder, received 'full', which is neither."),
+        ("full/notes", 4, "--out: expected a new or an empty folder, received 'full/notes', which is neither."),
+        ("full/notes/x.png", 4, "--out: expected a place that can be written, received 'full/notes/x.png'."),
+        ("a.png", 0, "--num_samples: expected at least 1, received 0."),
+        ("a.png", 10_001, "--num_samples: expected at most 10000 in one picture, received 10001; a folder or a .npz"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(out, num, line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").touch()
+    with pytest.raises(config.InputError, match=re.escape(line)):
+        sampling.sample("no_run", out, num=num)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
+    images = iter([pictures.png(np.zeros((2, 2, 3), np.uint8))] * 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "png", lambda image: next(images))  # the fourth fails
+        with pytest.raises(StopIteration):
+            sampling.sample(run, str(tmp_path / "folder"), num=10)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty.d").mkdir()
+    sampling.sample(run, str(tmp_path / "empty.d"), num=2)
+    assert len(list((tmp_path / "empty.d").iterdir())) == 2
+    assert (tmp_path / "empty.d").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_damaged_export_is_one_line(run, tmp_path):
+    copy = shutil.copytree(run / "export", tmp_path / "export")
+    (copy / "saved_model.pb").write_bytes(b"torn")
+    with pytest.raises(config.InputError, match="expected an export of tfpaths, received .*, which cannot be read"):
+        sampling.sample(copy, str(tmp_path / "a.npz"))
+    assert not (tmp_path / "a.npz").exists()
+
+
+def launch(*flags):
+    command = [sys.executable, "-m", "tfpaths.launch", *map(str, flags)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def test_the_command_line_samples(run, expected, tmp_path):
+    flags = ["--mode=sample", f"--workdir={run}", "--num_samples=7", "--seed=3", f"--out={tmp_path / 'a.npz'}"]
+    done = launch(*flags)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"Written: {tmp_path / 'a.npz'}\n", "")
+    assert close(np.load(tmp_path / "a.npz")["images"], expected)
+
+
+def test_the_command_line_exports(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    done = launch("--mode=export", f"--workdir={run}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Exported: {run / 'export'}\n")
+    assert (run / "export" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--mode=export"], "--workdir: expected the directory of a run, received none."),
+        (["--mode=export", "--exp=line1_nss"], "unknown experiment 'line1_nss'; did you mean 'line1_ns'?"),
+        (["--mode=export", "--exp=line1_ns", "--steps=3"], "--steps: expected none with --mode=export, received '3'."),
+        (["--mode=sample", "--workdir=a", "--workdir=b"], "--workdir: expected one with --mode=sample, received 2."),
+        (["--mode=sample", "--workdir="], "--workdir: expected a folder, received ''."),
+        (["--mode=sample", "--workdir=a", "--num_samples=0"], "--num_samples: expected an integer from 1 to 2^31 - 1,"),
+        (
+            ["--mode=sample", "--workdir=a", "--seed=-1"],
+            "--seed: expected an integer from 0 to 2^31 - 1, received '-1'",
+        ),
+        (["--exp=color_mnist_ns", "--out=a.png"], "--out: expected none with --mode=train, received 'a.png'."),
+        (["--mode=report", "--workdir=a", "--interpolate"], "--interpolate: expected none with --mode=report"),
+    ],
+)
+def test_flags_that_say_nothing_to_the_mode_are_refused(flags, line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = launch(*flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"tfpaths: {line}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_of_another_experiment_is_refused(run):
+    done = launch("--mode=export", "--exp=color_mnist_ns", f"--workdir={run}")
+    assert done.returncode == 2
+    assert "expected a run of 'color_mnist_ns', received one of 'color_mnist_dragan_ns'" in done.stderr

@@ -1,0 +1,92 @@
+"""`load`: a trained run, from its directory to a GAN that samples."""
+
+import dataclasses
+import difflib
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfpaths import assembly, results
+from tfpaths import config as config_lib
+from tfpaths.checkpoints import Checkpoints
+from tfpaths.gan import GAN
+
+# A batch's feature maps are some hundreds of times its images: this many keep the cores busy in little memory.
+BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run, ready to be used.
+
+    Attributes:
+      gan: the compiled GAN with the run's weights; its `generator` and `discriminator` are Keras models.
+      config: the experiment as it ran.
+      step: the step of the checkpoint that was loaded.
+      path: the run directory.
+    """
+
+    gan: GAN
+    config: config_lib.Experiment
+    step: int
+    path: pathlib.Path
+
+    def sample(self, num: int, seed: int = 0) -> np.ndarray:
+        """`num` images, float32 `[num, height, width, channels]` in [-1, 1]: those of `gan.sample(num, seed=seed)`."""
+        if num < 1:
+            raise config_lib.InputError(f"num: expected at least 1 image, received {num}.")
+        latents = self.latents(num, seed)
+        return np.concatenate([self.images(latents[start : start + BATCH]) for start in range(0, num, BATCH)])
+
+    def latents(self, num: int, seed: int = 0) -> np.ndarray:
+        """The latents of `sample`, `[num, latent_dim]`."""
+        return self.gan.sample_latents(num, seed=seed).numpy()
+
+    def images(self, latents: np.ndarray) -> np.ndarray:
+        """What the generator makes of a batch of latents, float32 in [-1, 1]."""
+        return self.gan.generator(tf.convert_to_tensor(latents), training=False).numpy()
+
+
+def load(path: str | pathlib.Path) -> Trained:
+    """Loads the newest checkpoint of a run that can be read. The data set is not needed.
+
+    Args:
+      path: the run directory.
+
+    Raises:
+      InputError: the directory is not that of a trained run on images.
+      DamagedCheckpointError: there are checkpoints, and none of them can be read.
+    """
+    directory = results.RunDirectory(pathlib.Path(path).expanduser())
+    config = _config(directory)
+    if not list(directory.checkpoints.glob("step-*.index")):
+        raise _refusal(path, "it has no checkpoint, so it is not trained yet")
+    gan = assembly.build(config, assembly.image_shape(config.data))
+    step = Checkpoints(directory.checkpoints, gan).restore()
+    return Trained(gan=gan, config=config, step=step, path=directory.path)
+
+
+def _config(directory: results.RunDirectory) -> config_lib.Experiment:
+    """The config of a run on images."""
+    path = directory.path
+    if not path.exists():
+        others = [entry.name for entry in path.parent.glob("*") if (entry / "config.json").is_file()]
+        nearest = difflib.get_close_matches(path.name, others, n=1, cutoff=0.5)
+        hint = f"; did you mean {str(path.parent / nearest[0])!r}?" if nearest else ""
+        raise _refusal(path, f"there is none{hint}")
+    config = directory.stored()
+    if config is None:
+        export = (path / "saved_model.pb").exists()
+        why = "it is an export, which --mode=sample and tf.saved_model.load read" if export else "it has no config.json"
+        raise _refusal(path, why)
+    if config.study is not None or config.figure is not None:
+        kind = "a study of many GANs on lines" if config.figure is None else "a figure"
+        raise _refusal(path, f"{config.name} is {kind}, which has no one sampler")
+    return config
+
+
+def _refusal(path: str | pathlib.Path, why: str) -> config_lib.InputError:
+    return config_lib.InputError(
+        f"expected the directory of a trained run, received {str(path)!r}: {why}.".replace("?.", "?")
+    )
