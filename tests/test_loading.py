@@ -76,7 +76,7 @@ def test_what_is_no_trained_run_is_one_line(tiny_run, tiny_study, tmp_path):
     }.items():
         with pytest.raises(config.InputError) as caught:
             loading.load(place)
-        assert str(caught.value) == f"expected the directory of a trained run, received '{place}': {line}"
+        assert str(caught.value) == f"expected the directory of a run, received '{place}': {line}"
     with pytest.raises(config.InputError, match="at least 1 image, received 0"):
         loading.load(tiny_run).sample(0)
 

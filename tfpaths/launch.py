@@ -83,7 +83,10 @@ def use(mode: str) -> None:
         if known is not None and known.name != name:
             raise config.InputError(f"--workdir: expected a run of {name!r}, received one of {known.name!r}.")
     if mode == "report":
-        raise config.InputError("--mode: expected another than 'report', which is still to come.")
+        from tfpaths import report
+
+        progress.say(f"Written: {report.write(places, _OUT.value)}")
+        return
     num, seed = (
         config.integer(f"--{flag.name}", flag.value or default, least)
         for flag, default, least in ((_NUM_SAMPLES, "64", 1), (_SEED, "0", 0))

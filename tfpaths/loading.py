@@ -1,7 +1,6 @@
 """`load`: a trained run, from its directory to a GAN that samples."""
 
 import dataclasses
-import difflib
 import pathlib
 
 import numpy as np
@@ -59,34 +58,12 @@ def load(path: str | pathlib.Path) -> Trained:
       DamagedCheckpointError: there are checkpoints, and none of them can be read.
     """
     directory = results.RunDirectory(pathlib.Path(path).expanduser())
-    config = _config(directory)
+    config = directory.known()
+    if config.study is not None or config.figure is not None:
+        kind = "a study of many GANs on lines" if config.figure is None else "a figure"
+        raise directory.refused(f"{config.name} is {kind}, which has no one sampler")
     if not list(directory.checkpoints.glob("step-*.index")):
-        raise _refusal(path, "it has no checkpoint, so it is not trained yet")
+        raise directory.refused("it has no checkpoint, so it is not trained yet")
     gan = assembly.build(config, assembly.image_shape(config.data))
     step = Checkpoints(directory.checkpoints, gan).restore()
     return Trained(gan=gan, config=config, step=step, path=directory.path)
-
-
-def _config(directory: results.RunDirectory) -> config_lib.Experiment:
-    """The config of a run on images."""
-    path = directory.path
-    if not path.exists():
-        others = [entry.name for entry in path.parent.glob("*") if (entry / "config.json").is_file()]
-        nearest = difflib.get_close_matches(path.name, others, n=1, cutoff=0.5)
-        hint = f"; did you mean {str(path.parent / nearest[0])!r}?" if nearest else ""
-        raise _refusal(path, f"there is none{hint}")
-    config = directory.stored()
-    if config is None:
-        export = (path / "saved_model.pb").exists()
-        why = "it is an export, which --mode=sample and tf.saved_model.load read" if export else "it has no config.json"
-        raise _refusal(path, why)
-    if config.study is not None or config.figure is not None:
-        kind = "a study of many GANs on lines" if config.figure is None else "a figure"
-        raise _refusal(path, f"{config.name} is {kind}, which has no one sampler")
-    return config
-
-
-def _refusal(path: str | pathlib.Path, why: str) -> config_lib.InputError:
-    return config_lib.InputError(
-        f"expected the directory of a trained run, received {str(path)!r}: {why}.".replace("?.", "?")
-    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 import fcntl
 import importlib.metadata
 import json
@@ -81,6 +82,29 @@ class RunDirectory:
             return config_lib.from_dict(json.loads(self.config.read_text()))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, config_lib.InputError) as error:
             raise config_lib.InputError(f"{self.config}: expected the config of a run: {error}") from error
+
+    def known(self) -> config_lib.Experiment:
+        """The config of the run that is here.
+
+        Raises:
+          InputError: there is no run here; the line names the nearest one beside it.
+        """
+        config = self.stored()
+        if config is not None:
+            return config
+        if (self.path / "saved_model.pb").exists():
+            raise self.refused("it is an export, which --mode=sample and tf.saved_model.load read")
+        if self.path.exists():
+            raise self.refused("it has no config.json")
+        others = [entry.name for entry in self.path.parent.glob("*") if (entry / "config.json").is_file()]
+        nearest = difflib.get_close_matches(self.path.name, others, n=1, cutoff=0.5)
+        raise self.refused(
+            "there is none", f"; did you mean {str(self.path.parent / nearest[0])!r}?" if nearest else "."
+        )
+
+    def refused(self, why: str, end: str = ".") -> config_lib.InputError:
+        """The error for a directory that is not the one of a run, or of such a run as is needed."""
+        return config_lib.InputError(f"expected the directory of a run, received {str(self.path)!r}: {why}{end}")
 
     def continued(self, config: config_lib.Experiment) -> config_lib.Experiment:
         """The config to run with here: `config`, with `--source=auto` settled as this run settled it. Writes nothing.
@@ -208,6 +232,13 @@ def read_results(path: pathlib.Path) -> dict[str, Any] | None:
         return known if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def check_place(flag: str, path: pathlib.Path) -> None:
+    """Whether a file or folder can be made at `path`; otherwise raises an InputError that names the flag."""
+    place = next(place for place in path.absolute().parents if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise config_lib.InputError(f"{flag}: expected a place that can be written, received {str(path)!r}.")
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

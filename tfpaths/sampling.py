@@ -120,7 +120,7 @@ def writer(out: str, num: int, rows_of: int | None = None) -> Write:
     kinds = "expected a .png, a .npz or a folder"
     if not out:
         raise config_lib.InputError(f"--out: {kinds}, received none.")
-    _check_place(path)
+    results.check_place("--out", path)
     suffix = path.suffix.lower()
     if path.is_dir() or out.endswith("/") or not suffix:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -139,12 +139,6 @@ def writer(out: str, num: int, rows_of: int | None = None) -> Write:
         )
     columns = rows_of or math.ceil(num**0.5)
     return lambda images, latents, seed, step: _write_grid(path, images, columns)
-
-
-def _check_place(path: pathlib.Path) -> None:
-    place = next(place for place in path.absolute().parents if place.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise config_lib.InputError(f"--out: expected a place that can be written, received {str(path)!r}.")
 
 
 def _write_grid(path: pathlib.Path, images: Iterator[np.ndarray], columns: int) -> None:
