@@ -14,7 +14,7 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from tfpaths import assembly, callbacks, distribution, evaluation, results
+from tfpaths import assembly, callbacks, distribution, evaluation, hparams, results
 from tfpaths import config as config_lib
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.evaluator import Evaluator
@@ -195,6 +195,7 @@ def fit(
     """
     schedule, last = config.schedule, config.schedule.steps
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
+    hparams.write(writer, config)
     progress = callbacks.Progress(last)
     rows = callbacks.Rows(
         schedule.log_every,
