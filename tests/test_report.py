@@ -38,7 +38,7 @@ def made(path, name="color_mnist_ns", *, steps=(0, 2, 4), scores=True, floor=1.5
     results.write_json(directory.config, config.to_dict(value))
     for step in steps:
         if step:
-            results.append_row(directory.metrics, {"step": step, **{loss: 10.0 + step for loss in LOSSES}})
+            results.append_row(directory.metrics, {"step": step, **dict.fromkeys(LOSSES, 10.0 + step)})
             results.append_row(directory.metrics, {"step": step, "frechet_classifier_distance": 100.0 / step})
         results.write_bytes(directory.samples / f"step_{step:08d}.png", picture(10 * step))
     if scores:

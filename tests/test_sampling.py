@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 
 from tfpaths import config, exporting, loading, pictures, sampling
@@ -153,7 +154,12 @@ def test_the_command_line_exports(tiny_run, tmp_path):
     done = launch("--mode=export", f"--workdir={run}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Exported: {run / 'export'}\n")
-    assert (run / "export" / "saved_model.pb").exists()
+    # What it says to do, done.
+    (line,) = re.findall(r"^  sample +(.*)$", done.stdout, re.MULTILINE)
+    names = {"tf": tf}
+    exec(line, names)
+    expected = loading.load(run).sample(64)
+    np.testing.assert_allclose(names["model"].sample(num_samples=64, seed=0)["images"], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

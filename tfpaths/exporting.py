@@ -121,7 +121,8 @@ def farewell(folder: pathlib.Path) -> str:
     """The last lines of an export: where it is, and how it is used."""
     mounted = shlex.quote(f"{folder.absolute()}:/models/gan/1")
     lines = {
-        "sample": f"tf.saved_model.load({str(folder)!r}).sample(num_samples=64, seed=0)['images']",
+        # In two steps: a model that nobody holds is gone before it is called.
+        "sample": f"model = tf.saved_model.load({str(folder)!r}); model.sample(num_samples=64, seed=0)['images']",
         "serve": f"docker run -p 8501:8501 -v {mounted} -e MODEL_NAME=gan tensorflow/serving",
     }
     return "\n".join([f"Exported: {folder}", *(f"  {name:<11}{value}" for name, value in lines.items())])

@@ -66,6 +66,8 @@ def import_tensorflow(logical_cpus: int | None = None) -> None:
         import keras
         import tensorflow as tf
 
+        # In a notebook it would tell of each file that it writes, under the name that the file has on the way.
+        tf.get_logger().setLevel(logging.WARNING)
         if logical_cpus is not None:
             (cpu,) = tf.config.list_physical_devices("CPU")
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical_cpus)
