@@ -102,13 +102,22 @@ def tiny_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
-    """The directory of a study of three runs of four steps, to be read."""
-    from tfpaths import config, experiments, study
+    """The directory of a study of three runs of four steps, as `study.run` leaves it, without its minute of compiling."""
+    from tfpaths import config, experiments, results, study
 
-    texts = {"study.runs": "3", "study.width": "4", "schedule.steps": "4", "schedule.log_every": "2"}
-    path = tmp_path_factory.mktemp("runs") / "tiny_study"
-    study.run(config.override(experiments.get("line1_ns"), texts), path)
-    return path
+    texts = {"study.runs": "3", "schedule.steps": "4", "schedule.log_every": "2"}
+    value = config.override(experiments.get("line1_ns"), texts)
+    directory = results.RunDirectory(tmp_path_factory.mktemp("runs") / "tiny_study")
+    results.write_json(directory.config, config.to_dict(value))
+    distances = np.random.default_rng(0).uniform(0.1, 10.0, (3, 3))
+    rows = [
+        {"step": step, "run": run, "squared_distance": distance, "rises": 0.25, "climbed": 0.5}
+        for run, of_run in enumerate(distances.tolist())
+        for step, distance in zip((0, 2, 4), of_run, strict=True)
+    ]
+    results.append_rows(directory.metrics, rows)
+    results.write_json(directory.results, results.summary(value, 4, study.found(rows, 3), {"dimension": 2}))
+    return directory.path
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfpaths import config, exporting, loading, networks, pictures, results
@@ -145,6 +146,19 @@ def test_the_metadata_says_what_it_is(exported):
     assert told["versions"] == results.versions()
     assert told["results"] == results.read_results(trained.path / "results.json")
     assert told["results"]["metrics"]
+
+
+def test_the_readmes_python_runs(exported):
+    trained, _ = exported
+    section = (ROOT / "README.md").read_text().partition("## Sample, export, compare")[2].partition("\n## ")[0]
+    load, export = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names = {"tf": tf}
+    for block in (load, export):
+        assert "runs/color_mnist_dragan_ns" in block
+        exec(block.replace("runs/color_mnist_dragan_ns", str(trained.path)), names)
+    np.testing.assert_array_equal(names["images"], trained.sample(64, seed=1))
+    again = names["model"].sample(num_samples=64, seed=1)["images"]
+    np.testing.assert_allclose(again, names["images"], atol=1e-6)
 
 
 def test_results_of_another_step_are_left_out(tiny_run, tmp_path):

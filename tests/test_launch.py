@@ -76,7 +76,8 @@ def test_list_shows_all_names_without_tensorflow(tmp_path):
 def test_help_names_every_flag():
     run = launch("--help")
     assert run.returncode == 0
-    for flag in "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list".split():
+    names = "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list"
+    for flag in f"{names} num_samples out interpolate".split():
         assert re.search(rf"^  --{flag} ", run.stdout, re.MULTILINE), flag
 
 
