@@ -102,7 +102,7 @@ def tiny_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
-    """The directory of a study of three runs of four steps, as `study.run` leaves it, without its minute of compiling."""
+    """The directory of a study of three runs of four steps, as `study.run` leaves it, without its compiling."""
     from tfpaths import config, experiments, results, study
 
     texts = {"study.runs": "3", "schedule.steps": "4", "schedule.log_every": "2"}
