@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 import tfpaths
-from tfpaths import assembly, config, data, experiments, loading, results
+from tfpaths import assembly, config, data, experiments, loading, results, streams
 from tfpaths.checkpoints import Checkpoints
 
 
@@ -33,6 +33,8 @@ def test_three_lines_give_what_the_run_ended_with(tiny_run):
     assert (sampled.dtype, sampled.shape) == (np.float32, (6, 28, 28, 3))
     np.testing.assert_array_equal(sampled, expected)
     assert not np.array_equal(trained.sample(6, seed=4), expected)
+    # A seed's images are the same in any version, and none that training has drawn: steps are never negative.
+    np.testing.assert_array_equal(sampled, gan.draw(6, streams.fold(streams.root(3), -1)))
 
 
 def test_batches_change_nothing(tiny_run, monkeypatch):

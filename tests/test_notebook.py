@@ -11,6 +11,10 @@ NOTEBOOK = ROOT / "notebooks" / "tfpaths.ipynb"
 PARAMETERS = f"STEPS, STUDY_RUNS, STUDY_STEPS = 4, 3, 20\nMORE = {TOY!r}"
 
 
+# Of the kernel's clients, on newer Pythons.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(jupyter_client|nbclient|nbformat|zmq|tornado).*")
+
+
 def test_it_is_kept_without_outputs():
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
