@@ -105,7 +105,7 @@ def wait_for(path, process, seconds=240):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_workers_equal_one_device_on_the_joined_batches(count):
     with Workers(count, lambda index, _: [sys.executable, "tests/cluster.py"]) as workers:
         ends = workers.ended()
@@ -154,6 +154,7 @@ def test_a_lost_worker_ends_the_job_and_the_job_goes_on(tmp_path, two_replicas, 
         np.testing.assert_allclose(rows[0][3][name], rows[1][3][name], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_worker_stops_all_at_one_step(tmp_path):
     run = tmp_path / "run"
     with job(2, run, schedule__steps="400") as workers:
