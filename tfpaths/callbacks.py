@@ -219,12 +219,16 @@ class Progress(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ends training after the step under way on SIGINT (Ctrl-C) or SIGTERM; a second one is the usual abrupt end.
 
+    Args:
+      agreed: asks whether any of several workers is to stop, each of which asks it after every execution.
+
     Attributes:
-      received: the signal that came, or none.
+      received: the signal that came, or none; SIGTERM where it came to another worker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, agreed: Callable[[bool], bool] = bool) -> None:
         super().__init__()
+        self._agreed = agreed
         self.received: signal.Signals | None = None
         self._former: dict[signal.Signals, Any] = {}
 
@@ -247,5 +251,6 @@ class StopOnSignal(keras.callbacks.Callback):
         os.write(2, "\nStopping after this step …\n".encode())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.received is not None:
+        if self._agreed(self.received is not None):
+            self.received = self.received or signal.SIGTERM
             self.model.stop_training = True

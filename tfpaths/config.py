@@ -109,6 +109,7 @@ class Penalty:
     interpolate: bool | None = None
     clip: bool | None = None
     on_probability: bool | None = None
+    synchronized: bool | None = None
 
     def __post_init__(self):
         for field in ("weight", "noise_scale"):
@@ -164,12 +165,16 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Networks:
-    """The pair of networks: `name` in the table of `tfpaths.networks`, and their widths."""
+    """The pair of networks: `name` in the table of `tfpaths.networks`, and their widths.
+
+    `synchronized`: whether BatchNorm's statistics are those of the global batch, not of each replica's.
+    """
 
     name: str = "dcgan"
     latent_dim: int = 64
     generator_filters: int = 64
     discriminator_filters: int = 64
+    synchronized: bool = False
 
     def __post_init__(self):
         _positive(self, "latent_dim", "generator_filters", "discriminator_filters")
@@ -177,7 +182,11 @@ class Networks:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long, and how often something is written. A step is one generator update with its discriminator updates."""
+    """How long, and how often something is written. A step is one generator update with its discriminator updates.
+
+    `restarts` is how often a run in which something is NaN or infinite goes on from its last checkpoint, each time on
+    other random numbers.
+    """
 
     steps: int = 20_000
     batch_size: int = 64
@@ -185,9 +194,11 @@ class Schedule:
     sample_every: int = 500
     checkpoint_every: int = 500
     steps_per_execution: int = 1
+    restarts: int = 0
 
     def __post_init__(self):
-        _positive(self, *(field.name for field in dataclasses.fields(self)))
+        _positive(self, *(field.name for field in dataclasses.fields(self) if field.name != "restarts"))
+        _require(0 <= self.restarts < 2**31, "restarts", "a number of at least zero", self.restarts)
         _require(
             self.steps % self.steps_per_execution == 0,
             "steps_per_execution",

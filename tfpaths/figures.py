@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import config as config_lib
-from tfpaths import experiments, losses, plots, progress, results, study
+from tfpaths import distribution, experiments, losses, plots, progress, results, study
 from tfpaths.synthetic import divergence
 
 Row = dict[str, Any]
@@ -118,36 +118,46 @@ def studies(config: config_lib.Experiment) -> list[config_lib.Experiment]:
     return made
 
 
-def run(config: config_lib.Experiment, workdir: str | pathlib.Path) -> Outcome:
+def run(
+    config: config_lib.Experiment, workdir: str | pathlib.Path, *, devices: tf.distribute.Strategy | None = None
+) -> Outcome:
     """Makes a figure in a run directory: its studies, each in a run directory of its own below, then `figure.png`.
 
     `metrics.jsonl` holds the rows that are drawn, `results.json` what was found. Studies that are there are not made
-    again, and one that was stopped goes on where it was.
+    again, and one that was stopped goes on where it was. `devices` are those of `study.run`.
 
     Raises:
       InputError: the directory holds another figure.
     """
-    directory = results.RunDirectory(pathlib.Path(workdir))
-    config = study.continued(config, directory)
-    figure, wanted = config.figure, studies(config)
-    assert figure is not None
-    with directory.locked():
-        directory.continued(config)
+    devices = devices or tf.distribute.get_strategy()
+    if distribution.worker(devices) == 0:
+        study.continued(config, results.RunDirectory(pathlib.Path(workdir)))
+    with distribution.directory(workdir, devices) as directory:
+        config = study.continued(config, directory)
+        figure, wanted = config.figure, studies(config)
+        assert figure is not None
         results.write_json(directory.config, config_lib.to_dict(config))
         cells = []
         places = [directory.path / "studies" / f"{one.name}_d{_dimension(one)}" for one in wanted]
         finished = [_finished(place) for place in places]
-        announced = config.study is not None and len(wanted) > 1 and min(finished) < config.study.runs
+        announced = (
+            config.study is not None
+            and len(wanted) > 1
+            and min(finished) < config.study.runs
+            and distribution.worker(devices) == 0
+        )
         if announced:
             left = seconds(wanted, finished)
             progress.say(f"{config.name}: {len(wanted)} studies, {_time(left)} or so from here on this machine")
         for number, (one, place) in enumerate(zip(wanted, places, strict=True), start=1):
             if announced:
                 progress.say(f"study {number} of {len(wanted)}: {one.name} in {_dimension(one)} dimensions")
-            made = study.run(one, place)
+            made = study.run(one, place, devices=devices)
             if made.stopped_by is not None:
                 return Outcome(directory, None, made.stopped_by)
             cells.append(Cell(one, results.read_rows(made.directory.metrics)))
+        if distribution.worker(devices) > 0:
+            return Outcome(directory, "Finished; the chief has drawn the figure.")
         drawing = DRAWINGS[figure.drawing](config, cells)
         results.rewrite_rows(directory.metrics, drawing.rows)
         results.write_bytes(directory.path / "figure.png", drawing.picture)

@@ -25,9 +25,9 @@ class GAN(keras.Model):
         discriminator: minimise loss.discriminator(D(x), D(G(z))) + penalty(D, x, G(z))
         generator:     minimise loss.generator(D(G(z)))
 
-    Everything random in a step is a pure function of (seed, step, replica). Losses are means over the replica's batch;
-    under a `tf.distribute` strategy the update is that of the mean over the global batch. What is per replica:
-    BatchNorm's statistics and DRAGAN's std.
+    Everything random in a step is a pure function of (seed, restarts, step, replica). Losses are means over the
+    replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. What is per
+    replica, if it is not asked to be otherwise: BatchNorm's statistics and DRAGAN's std.
 
     Args:
       generator: latents `[batch, ...]` -> examples; its `input_shape` says what latents to draw.
@@ -79,6 +79,10 @@ class GAN(keras.Model):
         self.steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="steps", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
+        # How often the run has gone on from a checkpoint with other random numbers, after it was no longer finite.
+        self.restarts = tf.Variable(
+            0, dtype=tf.int64, trainable=False, name="restarts", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
         # Keras would build a subclassed model by calling it on the data, and a GAN is called on latents.
         self.built = True
         if penalty is not None:
@@ -125,7 +129,7 @@ class GAN(keras.Model):
     @property
     def stream(self) -> tf.Tensor:
         """The stream of this GAN's seed."""
-        return streams.root(self.seed, self.first_run)
+        return streams.root(self.seed, self.first_run, self.restarts)
 
     def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
         """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""

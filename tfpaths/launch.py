@@ -158,23 +158,20 @@ def main(argv: Sequence[str]) -> int:
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
         if value.study is not None or value.figure is not None:
             kind = "study" if value.figure is None else "figure"
-            if _MODE.value != "train" or _STRATEGY.value not in ("auto", "one_device"):
-                raise config.InputError(
-                    f"{value.name} is a {kind}: expected --mode=train and --strategy=one_device, received "
-                    f"{_MODE.value!r} and {_STRATEGY.value!r}."
-                )
-        startup.import_tensorflow()
+            if _MODE.value != "train":
+                raise config.InputError(f"{value.name} is a {kind}: expected --mode=train, received {_MODE.value!r}.")
+        startup.import_tensorflow(devices=not startup.joins_cluster(_STRATEGY.value))
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
         if value.figure is not None:
-            from tfpaths import figures
+            from tfpaths import distribution, figures
 
-            made = figures.run(value, workdir)
+            made = figures.run(value, workdir, devices=distribution.get(_STRATEGY.value, _TPU.value))
             progress.say(figures.farewell(made, command))
             return 0 if made.stopped_by is None else 128 + made.stopped_by
         if value.study is not None:
-            from tfpaths import study
+            from tfpaths import distribution, study
 
-            outcome = study.run(value, workdir)
+            outcome = study.run(value, workdir, devices=distribution.get(_STRATEGY.value, _TPU.value))
             progress.say(study.farewell(outcome, command))
             return 0 if outcome.finished or outcome.stopped_by is None else 128 + outcome.stopped_by
         from tfpaths import evaluation, training

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpaths import assembly, results
 from tfpaths import config as config_lib
-from tfpaths.checkpoints import Checkpoints
+from tfpaths.checkpoints import Checkpoints, steps_in
 from tfpaths.gan import GAN
 
 # A batch's feature maps are some hundreds of times its images: this many keep the cores busy in little memory.
@@ -62,7 +62,7 @@ def load(path: str | pathlib.Path) -> Trained:
     if config.study is not None or config.figure is not None:
         kind = "a study of many GANs on lines" if config.figure is None else "a figure"
         raise directory.refused(f"{config.name} is {kind}, which has no one sampler")
-    if not list(directory.checkpoints.glob("step-*.index")):
+    if not steps_in(directory.checkpoints):
         raise directory.refused("it has no checkpoint, so it is not trained yet")
     gan = assembly.build(config, assembly.image_shape(config.data))
     step = Checkpoints(directory.checkpoints, gan).restore()

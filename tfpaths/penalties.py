@@ -51,6 +51,7 @@ def perturb(
     noise: str = "uniform",
     noise_scale: float = 0.5,
     interpolated: bool = True,
+    synchronized: bool = False,
 ) -> tf.Tensor:
     """x + a c std(x) u: points around the real data. Kodali et al. 2017 (arXiv 1705.07215).
 
@@ -62,6 +63,7 @@ def perturb(
       noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
       noise_scale: c.
       interpolated: whether a is drawn; otherwise it is 1.
+      synchronized: whether std is that of the global batch, under a strategy of several replicas.
 
     Returns:
       The points, of the shape of `real`.
@@ -73,7 +75,16 @@ def perturb(
     a = streams.uniform(streams.fold(seed, 1), _per_example(real, seed)) if interpolated else 1.0
     # Of the whole batch; in an ensemble, of each run's.
     axes = list(range(streams.batch_axes(seed) - 1, real.shape.rank))
-    return real + a * noise_scale * tf.math.reduce_std(real, axis=axes, keepdims=True) * u
+    return real + a * noise_scale * _std(real, axes, synchronized) * u
+
+
+def _std(x: tf.Tensor, axes: list[int], synchronized: bool) -> tf.Tensor:
+    """The standard deviation over `axes`, which are kept, and with `synchronized` over all replicas."""
+    if not synchronized:
+        return tf.math.reduce_std(x, axis=axes, keepdims=True)
+    context = tf.distribute.get_replica_context()
+    mean = context.all_reduce("MEAN", tf.reduce_mean(x, axes, keepdims=True))
+    return tf.sqrt(context.all_reduce("MEAN", tf.reduce_mean(tf.square(x - mean), axes, keepdims=True)))
 
 
 def _per_example(x: tf.Tensor, seed: tf.Tensor) -> list[int | tf.Tensor]:
@@ -213,7 +224,7 @@ class DRAGANPenalty(GradientPenalty):
     | on the probability (compare_gan 1) | `on_probability=True` |
 
     compare_gan keeps images in [0, 1], where a gradient is twice what it is here, and adds 1e-4 under the root. std is
-    that of the replica's batch.
+    that of the replica's batch, or if it is synchronised of the global one.
 
     Args:
       noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
@@ -221,6 +232,7 @@ class DRAGANPenalty(GradientPenalty):
       interpolate: whether a is drawn; otherwise it is 1.
       clip: whether the points are brought back to [-1, 1], the range of images.
       on_probability: whether the gradient is that of sigmoid(D) instead of D.
+      synchronized: whether std is that of the global batch, under a strategy of several replicas.
       **kwargs: those of `GradientPenalty`.
     """
 
@@ -232,6 +244,7 @@ class DRAGANPenalty(GradientPenalty):
         interpolate: bool = True,
         clip: bool = False,
         on_probability: bool = False,
+        synchronized: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -241,10 +254,18 @@ class DRAGANPenalty(GradientPenalty):
         self.interpolate = interpolate
         self.clip = clip
         self.on_probability = on_probability
+        self.synchronized = synchronized
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         del fake
-        points = perturb(real, seed, noise=self.noise, noise_scale=self.noise_scale, interpolated=self.interpolate)
+        points = perturb(
+            real,
+            seed,
+            noise=self.noise,
+            noise_scale=self.noise_scale,
+            interpolated=self.interpolate,
+            synchronized=self.synchronized,
+        )
         return tf.clip_by_value(points, -1.0, 1.0) if self.clip else points
 
     def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
@@ -259,6 +280,7 @@ class DRAGANPenalty(GradientPenalty):
             "interpolate": self.interpolate,
             "clip": self.clip,
             "on_probability": self.on_probability,
+            "synchronized": self.synchronized,
         }
 
 

@@ -251,7 +251,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _named(path), os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -263,15 +263,30 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
         raise
 
 
+@contextlib.contextmanager
+def _named(path: pathlib.Path) -> Iterator[None]:
+    """A full disk is noticed by a write, which knows no name: the error gets that of the file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, in one line: its first."""
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error) or type(error).__name__
+    return str(text).strip().splitlines()[0]
+
+
 def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
     """Adds one line to a file of rows."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row, allow_nan=False) + "\n")
+    append_rows(path, [row])
 
 
 def append_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Adds lines to a file of rows, in one write."""
-    with open(path, "a", encoding="utf-8") as file:
+    with _named(path), open(path, "a", encoding="utf-8") as file:
         file.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 

@@ -47,13 +47,19 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
         filter_process.wait()
 
 
-def import_tensorflow(logical_cpus: int | None = None) -> None:
+def joins_cluster(strategy: str) -> bool:
+    """Whether the strategy of that name is one of several workers, whose connection comes before all else."""
+    return strategy == "multi_worker" or (strategy == "auto" and bool(os.environ.get("TF_CONFIG")))
+
+
+def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) -> None:
     """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
 
     Keras is told what this package is written for, whatever the user's own settings are.
 
     Args:
       logical_cpus: shows the processor as this many devices, for a strategy of several replicas without a GPU.
+      devices: whether they are looked for already; a worker of a cluster must join it before that.
     """
     import absl.logging
 
@@ -71,7 +77,8 @@ def import_tensorflow(logical_cpus: int | None = None) -> None:
         if logical_cpus is not None:
             (cpu,) = tf.config.list_physical_devices("CPU")
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical_cpus)
-        tf.config.list_logical_devices()
+        if devices:
+            tf.config.list_logical_devices()
         keras.config.set_image_data_format("channels_last")
         keras.config.set_floatx("float32")
 

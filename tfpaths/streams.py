@@ -19,9 +19,12 @@ _ALGORITHM = "philox"
 _PHILOX = 1
 
 
-def root(seed: int | tf.Tensor, first_run: int | tf.Tensor | None = None) -> tf.Tensor:
-    """The stream that a user's integer seed names; with `first_run`, that of an ensemble whose runs begin there."""
-    numbers = [tf.cast(seed, tf.int32), tf.constant(0, tf.int32)]
+def root(seed: int | tf.Tensor, first_run: int | tf.Tensor | None = None, attempt: int | tf.Tensor = 0) -> tf.Tensor:
+    """The stream that a user's integer seed names; with `first_run`, that of an ensemble whose runs begin there.
+
+    An `attempt` other than 0 is another stream of the same seed.
+    """
+    numbers = [tf.cast(seed, tf.int32), tf.cast(attempt, tf.int32)]
     return tf.stack(numbers if first_run is None else [*numbers, tf.cast(first_run, tf.int32)])
 
 

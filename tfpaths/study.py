@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
+import json
 import math
 import os
 import pathlib
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpaths import assembly, callbacks, losses, progress, results
+from tfpaths import assembly, callbacks, distribution, losses, progress, results
 from tfpaths import config as config_lib
 from tfpaths.gan import GAN
 from tfpaths.synthetic import ensemble
@@ -69,42 +71,60 @@ def build(config: config_lib.Experiment, runs: int) -> ensemble.Ensemble:
     return ensemble.Ensemble(gan, batch_size=config.schedule.batch_size, start=study.start)
 
 
-def run(config: config_lib.Experiment, workdir: str | pathlib.Path) -> Outcome:
+def run(
+    config: config_lib.Experiment,
+    workdir: str | pathlib.Path,
+    *,
+    devices: tf.distribute.Strategy | None = None,
+) -> Outcome:
     """Makes a study's runs in a run directory, from the block where it was stopped, and writes what was found.
 
     A row of `metrics.jsonl` is one run at one logged step: squared_distance, and since the row before it the share of
     steps on which it rose (rises) and by how much in all (climbed). A run that is not finite has null there from then
     on. The rows of a block are written when it is finished. More `study.runs` go on where the others ended.
 
+    Args:
+      config: the study.
+      workdir: the run directory.
+      devices: the strategy over whose devices and workers the runs are spread; none for this machine's cores or GPU.
+
     Raises:
       InputError: the directory holds another experiment, or this one with another length.
     """
-    directory = results.RunDirectory(pathlib.Path(workdir))
-    config = continued(config, directory)
-    study, schedule = config.study, config.schedule
-    assert study is not None
-    with directory.locked(), callbacks.StopOnSignal() as stop:
-        directory.continued(config)
+    devices = devices or tf.distribute.get_strategy()
+    agreed = functools.partial(distribution.any_worker, strategy=devices)
+    if distribution.worker(devices) == 0:
+        # Before the lock, which is a file in the directory.
+        continued(config, results.RunDirectory(pathlib.Path(workdir)))
+    with distribution.directory(workdir, devices) as directory, callbacks.StopOnSignal() as stop:
+        config = continued(config, directory)
+        study, schedule = config.study, config.schedule
+        assert study is not None
+        distribution.check_same(json.dumps(config_lib.to_dict(config)), "the study", devices)
         results.write_json(directory.config, config_lib.to_dict(config))
-        done = _keep_finished(directory, schedule.steps)
-        blocks = _blocks(config, study.runs - done)
+        (kept,) = distribution.from_chief([tf.constant(_keep_finished(directory, schedule.steps))], devices)
+        done = int(kept)
+        blocks = _blocks(config, study.runs - done, devices)
         stretches = _stretches(schedule.steps, schedule.log_every)
-        at_once = sum(block.runs for block in blocks)
+        at_once = sum(block.runs for block in blocks) * distribution.workers(devices)
         rows: list[dict[str, Any]] = []
         firsts = range(done, study.runs, max(at_once, 1))
-        work = _work(blocks, firsts, stretches, players=study.players)
-        for first, made in progress.shown(work, f"{config.name}, part", len(firsts) * len(stretches)):
+        work = _work(blocks, firsts, stretches, devices, players=study.players)
+        if distribution.worker(devices) == 0:
+            work = progress.shown(work, f"{config.name}, part", len(firsts) * len(stretches))
+        for first, made in work:
             rows += made
             if made[0]["step"] == schedule.steps:
                 # The last block may reach beyond the last run.
                 wanted = [row for row in rows if row["run"] < study.runs]
                 results.append_rows(directory.metrics, sorted(wanted, key=lambda row: (row["run"], row["step"])))
                 rows, done = [], min(first + at_once, study.runs)
-            if stop.received is not None:
+            if agreed(stop.received is not None):
+                stop.received = stop.received or signal.SIGTERM
                 break
-        if done >= study.runs:
+        if done >= study.runs and distribution.worker(devices) == 0:
             results.write_json(directory.results, _results(config, directory))
-        return Outcome(directory, done, done >= study.runs, stop.received)
+        return Outcome(results.RunDirectory(pathlib.Path(workdir)), done, done >= study.runs, stop.received)
 
 
 def continued(config: config_lib.Experiment, directory: results.RunDirectory) -> config_lib.Experiment:
@@ -129,53 +149,77 @@ def _stretches(steps: int, every: int) -> Sequence[int]:
     return [0, *range(every, steps, every), steps]
 
 
-def _blocks(config: config_lib.Experiment, runs: int) -> list[ensemble.Ensemble]:
-    """Blocks for so many runs that train side by side, one for each core.
+def _blocks(config: config_lib.Experiment, runs: int, devices: tf.distribute.Strategy) -> list[ensemble.Ensemble]:
+    """Blocks for so many runs that train side by side on this worker: one for each of its devices, or of its cores.
 
     Small matrices keep one core busy and not two: two programs of 32 runs on two cores take two thirds of the time of
     one of 64. On a GPU one program is what fills it.
     """
     study = config.study
     assert study is not None
-    cores = 1 if tf.config.list_physical_devices("GPU") else len(os.sched_getaffinity(0))
-    size = min(study.block, math.ceil(runs / cores))
-    return [build(config, size) for _ in range(min(cores, math.ceil(runs / size)))] if runs > 0 else []
+    if runs <= 0:
+        return []
+    places = distribution.devices(devices)
+    if len(places) == 1 and "CPU" in places[0]:
+        cores, workers = len(os.sched_getaffinity(0)), distribution.workers(devices)
+        # As many on every worker, and none for which no run is left.
+        (cores,) = distribution.from_chief([tf.constant(cores)], devices)
+        wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / int(cores))))
+        places *= min(int(cores), wanted)
+    size = min(study.block, math.ceil(runs / distribution.workers(devices) / len(places)))
+    blocks = []
+    for place in places:
+        with tf.device(place):
+            blocks.append(build(config, size))
+    return blocks
 
 
 def _work(
-    blocks: Sequence[ensemble.Ensemble], firsts: Sequence[int], stretches: Sequence[int], *, players: bool
+    blocks: Sequence[ensemble.Ensemble],
+    firsts: Sequence[int],
+    stretches: Sequence[int],
+    devices: tf.distribute.Strategy,
+    *,
+    players: bool,
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """(the first run, the rows of one logged step), for each step of the blocks that begin there."""
+    """(the first run, the rows of one logged step), for each step of the blocks that begin there, on all workers."""
+    own = sum(block.runs for block in blocks) * distribution.worker(devices)
     with concurrent.futures.ThreadPoolExecutor(max(len(blocks), 1)) as pool:
         for first in firsts:
             for index, block in enumerate(blocks):
-                block.reset(first + index * block.runs)
+                block.reset(first + own + index * block.runs)
             before = 0
             for step in stretches:
                 # TensorFlow gives up Python's lock while a program runs.
                 made = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
-                places: list[list[dict[str, Any]]] = [
-                    block.players() if players else [{}] * block.runs for block in blocks
-                ]
+                values = _joined([dataclasses.asdict(one) for one in made], devices)
+                places = _joined([block.players() for block in blocks], devices) if players else {}
                 yield (
                     first,
                     [
-                        {"step": step, "run": run, **_finite(values, step - before), **place}
-                        for run, (values, place) in enumerate(
-                            zip(itertools.chain(*map(_by_run, made)), itertools.chain(*places), strict=True),
-                            start=first,
-                        )
+                        {
+                            "step": step,
+                            "run": first + run,
+                            **_finite({name: value[run] for name, value in values.items()}, step - before),
+                            **{name: _listed(value[run]) for name, value in places.items()},
+                        }
+                        for run in range(len(values["distance"]))
                     ],
                 )
                 before = step
 
 
-def _by_run(made: ensemble.Progress) -> Iterator[tuple[float, int, float]]:
-    return zip(made.distance, made.rises, made.climbed, strict=True)
+def _joined(parts: Sequence[Mapping[str, np.ndarray]], devices: tf.distribute.Strategy) -> dict[str, np.ndarray]:
+    """What the blocks say of their runs, all blocks of all workers in the order of runs."""
+    return {name: distribution.joined(np.concatenate([part[name] for part in parts]), devices) for name in parts[0]}
 
 
-def _finite(values: tuple[float, int, float], steps: int) -> dict[str, float | None]:
-    distance, rises, climbed = (float(value) for value in values)
+def _listed(values: np.ndarray) -> list | None:
+    return values.tolist() if np.isfinite(values).all() else None
+
+
+def _finite(values: Mapping[str, np.ndarray], steps: int) -> dict[str, float | None]:
+    distance, rises, climbed = (float(values[name]) for name in ("distance", "rises", "climbed"))
     finite = bool(np.isfinite([distance, climbed]).all())
     return {
         "squared_distance": distance if finite else None,

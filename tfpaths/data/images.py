@@ -62,10 +62,15 @@ class Images:
             )
             return tf.ensure_shape(self.take(position), (batch_size, *self.shape))
 
+        # A strategy of several workers computes each batch everywhere and keeps a worker's share of it: there are no
+        # files to deal out, and the sixty-four images of a batch take microseconds.
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         return (
             tf.data.Dataset.range(start, np.iinfo(np.int64).max // batch_size)
             .map(batch, num_parallel_calls=2, deterministic=True)
             .prefetch(8)
+            .with_options(options)
         )
 
     def some(self, start: int, num: int) -> tf.Tensor:

@@ -31,7 +31,12 @@ def build(
     """The generator and the discriminator that a config describes; the same seed gives the same weights."""
     pair = get(networks.name)
     generator = pair.generator(
-        image_shape, networks.latent_dim, filters=networks.generator_filters, seed=2 * seed, precision=precision
+        image_shape,
+        networks.latent_dim,
+        filters=networks.generator_filters,
+        seed=2 * seed,
+        precision=precision,
+        synchronized=networks.synchronized,
     )
     discriminator = pair.discriminator(
         image_shape, filters=networks.discriminator_filters, seed=2 * seed + 1, precision=precision

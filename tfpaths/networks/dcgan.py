@@ -28,11 +28,13 @@ def generator(
     filters: int = 64,
     seed: int = 0,
     precision: str = "float32",
+    synchronized: bool = False,
 ) -> keras.Model:
     """G: latents `[batch, latent_dim]` -> images `[batch, height, width, channels]` in [-1, 1], float32.
 
     The map before the image has `filters` channels; each map before it has twice as many on half the side.
-    BatchNorm's statistics are those of the replica's batch.
+    BatchNorm's statistics are those of the replica's batch, or if it is synchronised of the global one; its moving
+    statistics, for sampling, are the first replica's.
 
     Raises:
       InputError: the images are not square, or of another side than 28, 32 or 64.
@@ -46,12 +48,12 @@ def generator(
     )
     x = keras.layers.Reshape((side, side, width), dtype=precision)(x)
     for _ in range(doublings - 1):
-        x = _normalised(x, precision)
+        x = _normalised(x, precision, synchronized)
         width //= 2
         x = keras.layers.Conv2DTranspose(
             width, 4, 2, "same", use_bias=False, kernel_initializer=next(weights), dtype=precision
         )(x)
-    x = _normalised(x, precision)
+    x = _normalised(x, precision, synchronized)
     x = keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
     # tanh in float32: half precision has 8 bits between 0.5 and 1, too few for a picture.
     images = keras.layers.Activation("tanh", dtype="float32")(x)
@@ -79,8 +81,9 @@ def discriminator(
     return keras.Model(images, logits, name="discriminator")
 
 
-def _normalised(x, precision):
-    return keras.layers.ReLU(dtype=precision)(keras.layers.BatchNormalization(momentum=0.9, dtype=precision)(x))
+def _normalised(x, precision, synchronized):
+    norm = keras.layers.BatchNormalization(momentum=0.9, synchronized=synchronized, dtype=precision)
+    return keras.layers.ReLU(dtype=precision)(norm(x))
 
 
 def _initializers(seed: int):

@@ -42,6 +42,8 @@ class Ensemble:
         self._batch_size = batch_size
         self._start = start
         self.runs = gan.runs
+        # A program of XLA's runs where its variables are, and is to be called from there.
+        self._device = gan.steps.device
         (self._linear,) = (layer for layer in gan.generator.layers if isinstance(layer, line.LinearGenerator))
         dimension = self._linear.dimension
         self.data = line.Line(*(tf.Variable(tf.zeros([self.runs, dimension]), trainable=False) for _ in range(2)))
@@ -61,7 +63,8 @@ class Ensemble:
         self.gan.first_run.assign(first_run)
         for variable, value in self._fresh:
             variable.assign(value)
-        self._draw()
+        with tf.device(self._device):
+            self._draw()
 
     def _draw_all(self):
         # Compiled like the steps: a stream's numbers are those of the compiler that draws them.
@@ -78,26 +81,20 @@ class Ensemble:
         """d^2 of each run as it is, `[runs]`."""
         return line.squared_distance(self._data(), self._linear.offset.value, self._linear.directions.value)
 
-    def players(self) -> list[dict[str, list | None]]:
-        """For each run, data and generator as they are: mean m, direction s, offset c, and directions S, `[d, k]`.
-
-        What is not finite is none.
-        """
+    def players(self) -> dict[str, np.ndarray]:
+        """Data and generator as they are: mean m, direction s and offset c `[runs, d]`, directions S `[runs, d, k]`."""
         values = {
             "mean": self.data.mean,
             "direction": self.data.direction,
             "offset": self._linear.offset,
             "directions": self._linear.directions,
         }
-        arrays = {name: value.numpy() for name, value in values.items()}
-        return [
-            {name: array[run].tolist() if np.isfinite(array[run]).all() else None for name, array in arrays.items()}
-            for run in range(self.runs)
-        ]
+        return {name: value.numpy() for name, value in values.items()}
 
     def advance(self, steps: int) -> Progress:
         """Makes steps, all in one call of the program."""
-        return Progress(*(value.numpy() for value in self._advance(tf.constant(steps))))
+        with tf.device(self._device):
+            return Progress(*(value.numpy() for value in self._advance(tf.constant(steps))))
 
     def _data(self) -> line.Line:
         return line.Line(*(tf.convert_to_tensor(value) for value in (self.data.mean, self.data.direction)))

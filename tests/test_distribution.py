@@ -1,0 +1,341 @@
+"""One code path from one device to several workers: the same mathematics, and no run ever lost."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import cluster
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT
+from test_training import TOY, toy
+
+from tfpaths import (
+    assembly,
+    checkpoints,
+    config,
+    data,
+    distribution,
+    experiments,
+    networks,
+    penalties,
+    results,
+    streams,
+    study,
+    training,
+)
+from tfpaths.gan import GAN
+
+
+def free_ports(count):
+    """Ports that nothing listens on, found by listening on all of them at once."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Workers:
+    """Processes of one job on this machine, each with its output; those that are left are killed at the end."""
+
+    def __init__(self, count, command, **environment):
+        self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+        self.processes = [
+            subprocess.Popen(
+                command(index, self.addresses),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
+                | self.task(index),
+            )
+            for index in range(count)
+        ]
+
+    def task(self, index):
+        told = {"cluster": {"worker": self.addresses}, "task": {"type": "worker", "index": index}}
+        return {"TF_CONFIG": json.dumps(told), "WORKERS": " ".join(self.addresses)}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def ended(self, seconds=240):
+        """(exit status, standard output, standard error) of each."""
+        ends = []
+        for process in self.processes:
+            out, err = process.communicate(timeout=seconds)
+            ends.append((process.returncode, out, err))
+        return ends
+
+
+def job(count, workdir, **texts):
+    """A toy run by `launch/multi_worker.sh`, which is what a person types."""
+    values = TOY | {key.replace("__", "."): text for key, text in texts.items()}
+    flags = [f"--set={path}={text}" for path, text in values.items()]
+    script = str(ROOT / "launch" / "multi_worker.sh")
+    return Workers(
+        count,
+        lambda index, _: [script, str(index), "color_mnist_dragan_ns", f"--workdir={workdir}", *flags],
+    )
+
+
+def wait_for(path, process, seconds=240):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_workers_equal_one_device_on_the_joined_batches(count):
+    with Workers(count, lambda index, _: [sys.executable, "tests/cluster.py"]) as workers:
+        ends = workers.ended()
+    assert [status for status, *_ in ends] == [0] * count, ends
+    said = [json.loads(out.splitlines()[-1]) for _, out, _ in ends]
+    one = {loss: cluster.trained(tf.distribute.get_strategy(), loss) for loss in cluster.LOSSES}
+    for worker in said:
+        assert (worker["workers"], worker["replicas"]) == (count, count)
+        for loss, expected in one.items():
+            np.testing.assert_allclose(worker["trained"][loss], expected, rtol=1e-5, err_msg=loss)
+        np.testing.assert_allclose(worker["two_steps_at_once"], worker["trained"]["minimax"], rtol=1e-6)
+        assert worker["from_chief"] == [7.0]
+        assert worker["any"] == [True, False]
+        assert worker["joined"] == [value for index in range(count) for value in (10.0 * index, 10.0 * index + 1)]
+        assert worker["differs"] == f"the text: expected the same on all {count} workers, received others."
+
+
+def test_a_lost_worker_ends_the_job_and_the_job_goes_on(tmp_path, two_replicas, monkeypatch):
+    run = tmp_path / "run"
+    with job(2, run, schedule__steps="400") as workers:
+        wait_for(run / "checkpoints" / "step-4.index", workers.processes[0])
+        workers.processes[1].kill()
+        (status, _, chief), (lost, *_) = workers.ended(120)
+    assert (status, lost) == (1, -signal.SIGKILL)
+    message = chief.splitlines()[-1]
+    found = re.fullmatch(
+        r"tfpaths: lost contact with another worker\. The last good checkpoint: step (\d+), in .*/checkpoints\. "
+        r"The same command goes on from there\.",
+        message,
+    )
+    assert found, chief
+    # On from there, to a step that both a resumed and an uninterrupted run reach.
+    steps = str(int(found[1]) + 4)
+    with job(2, run, schedule__steps=steps) as workers:
+        (status, out, err), (second, told, _) = workers.ended()
+    assert (status, second) == (0, 0), err
+    assert f"Finished at step {steps}" in out
+    assert "This is worker 1; all files are the chief's." in told
+    # Two logical processors in one process are the same two replicas.
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
+    training.train(toy(schedule__steps=steps), tmp_path / "whole", strategy="mirrored")
+    rows = [results.read_rows(path / "metrics.jsonl") for path in (run, tmp_path / "whole")]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    # Sums in another order: equal to float tolerance, which the game widens from step to step.
+    for name in ("discriminator_loss", "generator_loss", "penalty"):
+        np.testing.assert_allclose(rows[0][3][name], rows[1][3][name], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_stops_all_at_one_step(tmp_path):
+    run = tmp_path / "run"
+    with job(2, run, schedule__steps="400") as workers:
+        wait_for(run / "checkpoints" / "step-4.index", workers.processes[0])
+        workers.processes[1].terminate()
+        (status, out, err), (second, told, _) = workers.ended()
+    assert (status, second) == (128 + signal.SIGTERM, 128 + signal.SIGTERM), err
+    (step,) = set(re.findall(r"Stopped by SIGTERM at step (\d+)", out + told))
+    assert (run / "checkpoints" / f"step-{step}.index").exists()
+
+
+def test_workers_share_the_runs_of_a_study(tmp_path):
+    flags = [
+        "--exp=line1_gan_gp",
+        "--steps=4",
+        "--set=schedule.log_every=2",
+        "--set=study.runs=5",
+        "--set=study.width=8",
+    ]
+    command = [sys.executable, "-m", "tfpaths.launch", *flags, f"--workdir={tmp_path / 'two'}"]
+    with Workers(2, lambda index, _: [*command, "--strategy=multi_worker"]) as workers:
+        ends = workers.ended()
+    assert [status for status, *_ in ends] == [0, 0], ends
+    one = {"study.runs": "5", "study.width": "8", "schedule.steps": "4", "schedule.log_every": "2"}
+    study.run(config.override(experiments.get("line1_gan_gp"), one), tmp_path / "one")
+    assert_same_rows(tmp_path / "two", tmp_path / "one")
+
+
+def assert_same_rows(path, other):
+    first, second = (results.read_rows(place / "metrics.jsonl") for place in (path, other))
+    assert [(row["run"], row["step"]) for row in first] == [(row["run"], row["step"]) for row in second]
+    for name in ("squared_distance", "climbed"):
+        np.testing.assert_allclose([row[name] for row in first], [row[name] for row in second], rtol=1e-4, atol=1e-6)
+
+
+def test_replicas_share_the_runs_of_a_study(tmp_path, two_replicas):
+    small = {"study.runs": "5", "study.width": "8", "schedule.steps": "4", "schedule.log_every": "2"}
+    one = config.override(experiments.get("line2_dragan_ns"), small)
+    assert study.run(one, tmp_path / "two", devices=two_replicas).finished
+    study.run(one, tmp_path / "one")
+    assert_same_rows(tmp_path / "two", tmp_path / "one")
+
+
+def test_streams_differ_between_replicas_and_repeat_for_a_seed(two_replicas):
+    class Watched(GAN):
+        def latents(self, num, seed):
+            drawn = super().latents(num, seed)
+            self.seen.assign(drawn)
+            return drawn
+
+    def drawn(seed):
+        with two_replicas.scope():
+            gan = Watched(*cluster.players(), loss="minimax", seed=seed)
+            gan.compile(
+                generator_optimizer=keras.optimizers.SGD(0.1), discriminator_optimizer=keras.optimizers.SGD(0.1)
+            )
+            gan.seen = tf.Variable(
+                tf.zeros([4, 1]),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.MEAN,
+            )
+        gan.fit(tf.data.Dataset.from_tensors(tf.zeros([8, 1])), verbose=0)
+        return [value.numpy().tolist() for value in two_replicas.experimental_local_results(gan.seen)]
+
+    first = drawn(0)
+    assert first[0] != first[1]
+    assert first == drawn(0)
+    assert first != drawn(1)
+
+
+class TestSynchronized:
+    """What is per replica, and its synchronised form."""
+
+    REAL = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32) * np.array([[1.0]] * 4 + [[5.0]] * 4)
+
+    @pytest.mark.parametrize("synchronized", [False, True])
+    def test_std_of_dragan(self, two_replicas, synchronized):
+        seed = streams.root(0)
+
+        def points(context):
+            part = tf.constant(self.REAL[4 * context.replica_id_in_sync_group :][:4], tf.float32)
+            return part
+
+        parts = two_replicas.experimental_distribute_values_from_function(points)
+        perturb = tf.function(
+            lambda x: penalties.perturb(x, seed, interpolated=False, noise_scale=1.0, synchronized=synchronized)
+        )
+        made = two_replicas.experimental_local_results(two_replicas.run(perturb, args=(parts,)))
+        u = streams.uniform(streams.fold(seed, 0), (4, 3)).numpy()
+        for half, value in zip((self.REAL[:4], self.REAL[4:]), made, strict=True):
+            # p = x + std u: what is left of p without x says which std it was.
+            std = self.REAL.std() if synchronized else half.std()
+            np.testing.assert_allclose(value.numpy() - half, std * u, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("synchronized", [False, True])
+    def test_batch_norm(self, two_replicas, synchronized):
+        plan = config.Networks(generator_filters=2, discriminator_filters=2, synchronized=synchronized)
+        z = np.random.default_rng(1).normal(size=(8, plan.latent_dim)).astype(np.float32)
+        with two_replicas.scope():
+            generator, _ = networks.build(plan, (28, 28, 1))
+        parts = two_replicas.experimental_distribute_values_from_function(
+            lambda context: tf.constant(z[4 * context.replica_id_in_sync_group :][:4])
+        )
+        made = two_replicas.run(tf.function(lambda x: generator(x, training=True)), args=(parts,))
+        alone, _ = networks.build(plan, (28, 28, 1))
+        joined = alone(z, training=True).numpy()
+        same = np.allclose(np.concatenate(two_replicas.experimental_local_results(made)), joined, atol=1e-4)
+        assert same == synchronized
+
+
+class TestTPU:
+    """What a TPU asks of a step, held without one: static shapes, one XLA program, nothing of the host in it."""
+
+    def test_the_setup_up_to_the_resolvers_call(self, monkeypatch):
+        called = []
+        resolver = tf.distribute.cluster_resolver
+        monkeypatch.setattr(resolver, "TPUClusterResolver", lambda tpu: called.append(("resolve", tpu)) or "resolved")
+        monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", lambda r: called.append(("connect", r)))
+        monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", lambda r: called.append(("start", r)))
+        monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda r: called.append(("strategy", r)) or "the strategy")
+        for name in ("tpu", "auto"):
+            called.clear()
+            assert distribution.get(name, "pod-7") == "the strategy"
+            assert called == [
+                ("resolve", "pod-7"),
+                ("connect", "resolved"),
+                ("start", "resolved"),
+                ("strategy", "resolved"),
+            ]
+
+    @pytest.mark.parametrize(
+        ("variant", "precision"),
+        [
+            ("minimax", "mixed_bfloat16"),
+            ("wgan_gp", "float32"),
+            ("dragan_ns", "float32"),
+            ("dragan_ns", "mixed_bfloat16"),
+        ],
+    )
+    def test_the_whole_step_is_one_program_with_static_shapes(self, variant, precision):
+        small = {"networks.generator_filters": "2", "networks.discriminator_filters": "2", "precision": precision}
+        gan = assembly.build(config.override(experiments.get(f"color_mnist_{variant}"), small), (28, 28, 3))
+        batch = tf.TensorSpec([4, 28, 28, 3])
+        count = gan.discriminator_steps
+        step = tf.function(gan.train_step, jit_compile=True, autograph=False)
+        graph = step.get_concrete_function(*[batch] * count).graph
+        operations = graph.get_operations()
+        host = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "Where", "Unique", "HostConst"}
+        assert not host & {operation.type for operation in operations}
+        unknown = [
+            output.name
+            for operation in operations
+            for output in operation.outputs
+            if output.dtype not in (tf.resource, tf.variant) and not output.shape.is_fully_defined()
+        ]
+        assert not unknown
+        reported = step(*[tf.zeros([4, 28, 28, 3])] * count)
+        assert all(np.isfinite(value) for value in reported.values())
+
+    def test_replicas_get_batches_of_a_static_shape(self, two_replicas):
+        images = data.load("color_mnist", source="embedded")
+        spec = two_replicas.experimental_distribute_dataset(images.batches(8)).element_spec
+        shapes = {tuple(part.shape) for part in tf.nest.flatten(spec, expand_composites=True)}
+        assert shapes == {(4, 28, 28, 3)}
+
+
+def test_another_number_of_replicas_goes_on(tmp_path, two_replicas, monkeypatch):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
+    training.train(toy(schedule__steps="2"), tmp_path, strategy="mirrored")
+    # One step from the checkpoint by hand, on the batch that comes next.
+    gan = assembly.build(toy(), (28, 28, 3))
+    assert checkpoints.Checkpoints(tmp_path / "checkpoints", gan).restore() == 2
+    images = data.load("color_mnist", source="embedded")
+    expected = gan.train_step(next(iter(images.batches(8, start=2))))
+    run = training.train(toy(), tmp_path, strategy="one_device")
+    assert (run.start, run.step) == (2, 4)
+    rows = results.read_rows(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    for name, value in expected.items():
+        np.testing.assert_allclose(rows[2][name], value, rtol=1e-4)
+    # And back to two.
+    again = training.train(toy(schedule__steps="5"), tmp_path, strategy="mirrored")
+    assert (again.start, again.step) == (4, 5)
