@@ -91,7 +91,7 @@ def test_tensorboard_holds_the_same_numbers_and_grids(finished):
         for value in event.summary.value:
             if value.tag == "samples":
                 pictures[event.step] = value.tensor.string_val[2]
-            else:
+            elif not value.tag.startswith("_hparams_"):
                 scalars[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
     for row in results.read_rows(path / "metrics.jsonl"):
         for name in set(row) - {"step"}:

@@ -1,0 +1,125 @@
+"""Two workers of one core each against one worker of one core, with the same work for each core.
+
+    python -m benchmarks.scaling [--turns=5] [--steps=30]
+
+Prints a table and writes `benchmarks/results/scaling.json`. Three kinds of jobs take turns: one worker alone; two that
+know nothing of each other, which shows what two cores of one machine take from each other; two of one cluster, which
+adds what they tell each other. The efficiency is the first time over the third. A worker is a process of its own on one
+core, a step is one of `color_mnist_dragan_ns` at full width on 32 images for each worker.
+"""
+
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+
+from benchmarks import spread, store
+from tfpaths import config, experiments, startup
+
+_TURNS = flags.DEFINE_integer("turns", 5, "How often each kind of job is run.")
+_STEPS = flags.DEFINE_integer("steps", 30, "Steps in each measurement.")
+_EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
+_BATCH = flags.DEFINE_integer("batch", 32, "Images for each worker.")
+_CORE = flags.DEFINE_integer("core", None, "For the workers themselves: the core to stay on.")
+
+
+def step_seconds():
+    """The worker: seconds of a step, after the first few."""
+    os.sched_setaffinity(0, {_CORE.value})
+    startup.import_tensorflow(devices=False)
+    import tensorflow as tf
+
+    from tfpaths import assembly, data, distribution
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    strategy = distribution.get("auto")
+    batch_size = _BATCH.value * strategy.num_replicas_in_sync
+    experiment = config.override(experiments.get(_EXP.value), {"schedule.batch_size": str(batch_size)})
+    images = data.load(experiment.data.name)
+    with strategy.scope():
+        gan = assembly.build(experiment, images.shape)
+    iterator = iter(strategy.experimental_distribute_dataset(images.batches(batch_size)))
+    step = gan.make_train_function()
+    for _ in range(3):
+        values = step(iterator)
+    float(values["penalty"])
+    start = time.perf_counter()
+    for _ in range(_STEPS.value):
+        values = step(iterator)
+    float(values["penalty"])
+    seconds = (time.perf_counter() - start) / _STEPS.value
+    parameters = sum(int(tf.size(v)) for v in gan.trainable_variables)
+    return {"seconds": seconds, "parameters": parameters, "replicas": strategy.num_replicas_in_sync}
+
+
+def job(workers, cluster):
+    """Runs so many workers at once, each on a core of its own; returns what each says."""
+    sockets = [socket.socket() for _ in range(workers)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    cores = sorted(os.sched_getaffinity(0))
+    processes = []
+    for index in range(workers):
+        told = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(told) if cluster else ""}
+        own = [f"--exp={_EXP.value}", f"--batch={_BATCH.value}", f"--steps={_STEPS.value}", f"--core={cores[index]}"]
+        command = [sys.executable, "-m", "benchmarks.scaling", *own]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
+    said = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise RuntimeError("a worker failed; what it said is above.")
+    return [json.loads(text.splitlines()[-1]) for text in said]
+
+
+def main(argv):
+    del argv
+    if _CORE.value is not None:
+        print(json.dumps(step_seconds()))
+        return
+    if len(os.sched_getaffinity(0)) < 2:
+        raise SystemExit("benchmarks.scaling: expected two cores, received one.")
+    kinds = {"one worker": (1, False), "two, apart": (2, False), "two, together": (2, True)}
+    times = {name: [] for name in kinds}
+    for _ in range(_TURNS.value):
+        for name, (workers, cluster) in kinds.items():
+            made = job(workers, cluster)
+            assert all(one["replicas"] == (2 if cluster else 1) for one in made)
+            times[name].append(statistics.mean(one["seconds"] for one in made))
+    alone, apart, together = times.values()
+    ratios = {
+        "efficiency: one worker / two, together": [a / t for a, t in zip(alone, together, strict=True)],
+        "of it, sharing the machine: one worker / two, apart": [a / b for a, b in zip(alone, apart, strict=True)],
+        "of it, telling each other: two, apart / two, together": [b / t for b, t in zip(apart, together, strict=True)],
+    }
+    for name, values in times.items():
+        print(f"{name:<54} {spread([1000 * value for value in values])} ms a step")
+    for name, values in ratios.items():
+        print(f"{name:<54} {spread(values)}")
+    parameters = made[0]["parameters"]
+    print(f"told in a step: {4 * parameters / 1e6:.1f} MB of gradients")
+    store(
+        "scaling",
+        {
+            "command": f"python -m benchmarks.scaling --turns={_TURNS.value} --steps={_STEPS.value}",
+            "experiment": _EXP.value,
+            "images_per_worker": _BATCH.value,
+            "parameters": parameters,
+            "seconds_per_step": times,
+            "ratios": ratios,
+            "python": platform.python_version(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)
