@@ -144,6 +144,9 @@ def test_a_lost_worker_ends_the_job_and_the_job_goes_on(tmp_path, two_replicas, 
     assert (status, second) == (0, 0), err
     assert f"Finished at step {steps}" in out
     assert "This is worker 1; all files are the chief's." in told
+    # Progress too is the chief's alone.
+    assert re.search(r"^step \d+/", out, re.MULTILINE)
+    assert not re.search(r"^step \d+/", told, re.MULTILINE)
     # Two logical processors in one process are the same two replicas.
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
     training.train(toy(schedule__steps=steps), tmp_path / "whole", strategy="mirrored")

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfpaths import config, data, streams
 from tfpaths.data import coloured, digits, photographs
 from tfpaths.metrics import critic, modes, scores, similarity
+from tfpaths.tfgan import tfgan
 
 RANDOM = np.random.default_rng(0)
 
@@ -40,8 +41,25 @@ class TestClassifierScore:
         expected = math.exp((p * np.log(p / p.mean(axis=0))).sum(axis=1).mean())
         assert scores.classifier_score(logits.astype(np.float32)) == pytest.approx(expected, rel=1e-6)
 
+    def test_against_tfgan(self):
+        logits = (RANDOM.normal(size=(300, 12)) * 4).astype(np.float32)
+        theirs = float(tfgan.eval.classifier_score_from_logits(tf.constant(logits)))
+        assert scores.classifier_score(logits) == pytest.approx(theirs, rel=1e-6)
+
+    def test_a_class_that_nothing_is_taken_for_adds_nothing(self):
+        # The softmax of -2000 is zero, of which there is no logarithm.
+        logits = np.array([[0.0, -2000.0, -2000.0], [-2000.0, 0.0, -2000.0]])
+        assert scores.classifier_score(logits) == pytest.approx(2.0)
+
 
 class TestFrechetDistance:
+    @pytest.mark.parametrize("rank", [16, 3])
+    def test_against_tfgan(self, rank):
+        # Of full rank, and of features that depend on each other.
+        real, fake = (RANDOM.normal(size=(400, rank)) @ RANDOM.normal(size=(rank, 16)) + shift for shift in (0, 1))
+        theirs = tfgan.eval.frechet_classifier_distance_from_activations(tf.constant(real), tf.constant(fake))
+        assert scores.frechet_distance(real, fake) == pytest.approx(float(theirs), rel=1e-5)
+
     def test_of_normal_distributions_with_known_moments(self):
         # Diagonal covariances commute, so that the trace is sum (sqrt(a) - sqrt(b))^2 = 1 + 4 + 9; the means add 25.
         real = with_moments(np.array([0.0, 0, 0]), np.diag([1.0, 4.0, 9.0]))
