@@ -130,6 +130,8 @@ def run(
       InputError: the directory holds another figure.
     """
     devices = devices or tf.distribute.get_strategy()
+    # What is refused is refused before the lock, which is a file in the directory.
+    studies(config)
     if distribution.worker(devices) == 0:
         study.continued(config, results.RunDirectory(pathlib.Path(workdir)))
     with distribution.directory(workdir, devices) as directory:
