@@ -15,6 +15,8 @@ if "TFPATHS_CACHE_DIR" not in os.environ:
     os.environ["TFPATHS_CACHE_DIR"] = tempfile.mkdtemp(prefix="tfpaths-tests-")
     atexit.register(shutil.rmtree, os.environ["TFPATHS_CACHE_DIR"], ignore_errors=True)
 
+# The tests' processes share a GPU, where there is one.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 startup.import_tensorflow(logical_cpus=2)
 
 import keras  # noqa: E402
