@@ -229,7 +229,7 @@ class TestRun:
         # A signal in the last moment of a study ends the figure too.
         stopped = study.Outcome(results.RunDirectory(tmp_path), 3, True, signal.SIGINT)
         with monkeypatch.context() as patch:
-            patch.setattr(study, "run", lambda *args: stopped)
+            patch.setattr(study, "run", lambda *args, **options: stopped)
             outcome = figures.run(small("figure_3"), tmp_path)
         assert (outcome.finding, outcome.stopped_by) == (None, signal.SIGINT)
         assert not (tmp_path / "figure.png").exists()
