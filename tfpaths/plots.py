@@ -197,10 +197,11 @@ def snapshots(panels: Sequence[Sequence[Row]], variants: Sequence[str]) -> matpl
 
 def _box(rows: Sequence[Row]) -> np.ndarray:
     """A square that holds nearly all data and samples of these rows: `[axis, (low, high)]`."""
-    lines = [(row["mean"], row["direction"]) for row in rows]
+    spread = [(_vector(row["mean"]), np.abs(_vector(row["direction"]))) for row in rows]
     finite = [row for row in rows if row["squared_distance"] is not None]
-    lines += [(row["offset"], column) for row in finite for column in np.transpose(row["directions"])]
-    points = np.array([_vector(at) + side * _vector(column) for at, column in lines for side in (-2.6, 2.6)])
+    # The standard deviation of S z along an axis is the length of that row of S.
+    spread += [(_vector(row["offset"]), np.linalg.norm(row["directions"], axis=1)) for row in finite]
+    points = np.array([at + side * deviation for at, deviation in spread for side in (-2.6, 2.6)])
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     reach = np.ptp(points, axis=0).max() / 2
     return np.stack([middle - reach, middle + reach], axis=1)
