@@ -17,21 +17,19 @@ PyTorch with a loop over one run. Each is measured with its best number of runs 
 import concurrent.futures
 import importlib.metadata
 import itertools
-import multiprocessing
 import os
 import platform
 import statistics
-import time
 
 from absl import app, flags
 
-from benchmarks import spread, store
+from benchmarks import spread, store, turns
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "About how long a measurement takes.")
 
 DIMENSION, WIDTH, BATCH, RATE, BETAS = 10, 64, 64, 3e-3, (0.5, 0.9)
-CORES = len(os.sched_getaffinity(0))
+CORES = turns.CORES
 # Runs at once: multiples of the cores, for those that share them out.
 _SIZES = tuple(CORES * each for each in (16, 32, 128))
 
@@ -226,111 +224,50 @@ def torch_alone(runs):
     return lambda steps: [step() for _ in range(steps)] and None
 
 
-def peak(size):
-    """The machine's best float32 matrix product, in which a "step" is one of `size` rows: PyTorch's or TensorFlow's."""
-    try:
-        import torch
-
-        torch.set_num_threads(CORES)
-        square = torch.ones(size, size)
-        return lambda steps: [square @ square for _ in range(steps)] and None
-    except ImportError:
-        import tensorflow as tf
-
-        square = tf.ones([size, size])
-        return lambda steps: [tf.matmul(square, square).numpy() for _ in range(steps)] and None
-
-
-# Name -> (what makes it, the numbers of runs at once to try).
+# Name -> (library, what makes it, the numbers of runs at once to try).
 CONTENDERS = {
-    "tfpaths": (tfpaths, _SIZES),
-    "JAX, vmap and scan": (jax_ensemble, _SIZES),
-    "JAX, the same in a thread for each core": (jax_in_threads, _SIZES),
-    "PyTorch, stacked matrices": (torch_stacked, _SIZES),
-    "PyTorch, one run at a time": (torch_alone, (1,)),
-    "matrix product": (peak, (1024, 2048)),
+    "tfpaths": ("tensorflow", tfpaths, _SIZES),
+    "JAX, vmap and scan": ("jax", jax_ensemble, _SIZES),
+    "JAX, the same in a thread for each core": ("jax", jax_in_threads, _SIZES),
+    "PyTorch, stacked matrices": ("torch", torch_stacked, _SIZES),
+    "PyTorch, one run at a time": ("torch", torch_alone, (1,)),
+}
+# The machine's best float32 matrix product, by either library: of so many rows.
+PRODUCTS = {
+    "product by PyTorch": ("torch", turns.torch_product, (1024, 2048)),
+    "product by TensorFlow": ("tensorflow", turns.tensorflow_product, (1024, 2048)),
 }
 
 
-def serve(name, size, connection):
-    """In a process of its own: makes a contender, then measures as often as it is asked, for as many steps."""
-    try:
-        advance = CONTENDERS[name][0](size)
-    except ImportError:
-        connection.send(None)
-        return
-    steps, duration = 1, 0.0
-    # Long enough to know how many steps the wanted time takes.
-    while duration < 0.2:
-        steps *= 4
-        advance(steps)  # Compiles; JAX does so for each number of steps.
-        start = time.perf_counter()
-        advance(steps)
-        duration = time.perf_counter() - start
-    connection.send(duration / steps)
-    count = max(int(connection.recv() / duration * steps), 1)
-    advance(count)
-    connection.send(True)
-    while connection.recv():
-        start = time.perf_counter()
-        advance(count)
-        connection.send((time.perf_counter() - start) / count)
-
-
-class Contender:
-    """A contender with a number of runs at once, asleep until it is asked."""
-
-    def __init__(self, name, size, seconds):
-        self.connection, other = multiprocessing.get_context("spawn").Pipe()
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(name, size, other), daemon=True
-        )
-        self._process.start()
-        other.close()  # Or the end of the process would go unnoticed.
-        self.size = size
-        self.first = self.connection.recv()
-        if self.first is not None:
-            self.connection.send(seconds)
-            self.connection.recv()
-
-    def measure(self):
-        """Seconds of a step of all its runs."""
-        self.connection.send(True)
-        return self.connection.recv()
-
-    def close(self):
-        self._process.terminate()
-        self._process.join()
-
-
-def best(name, sizes):
-    """The contender with the size that is quickest for a run, or none where its library is missing."""
+def best(library, make, sizes, work):
+    """(the contender with the size that is quickest for its work, that size); none where its library is missing."""
     kept = None
     for size in sizes:
-        tried = Contender(name, size, 1.0 if len(sizes) > 1 else _SECONDS.value)
+        tried = turns.Contender(library, make, (size,), 1.0 if len(sizes) > 1 else _SECONDS.value)
         if tried.first is None:
             return None
-        work = size**3 if name == "matrix product" else size
-        rate = statistics.median(tried.measure() for _ in range(3)) / work
+        rate = statistics.median(tried.measure() for _ in range(3)) / work(size)
         tried.close()
         if kept is None or rate < kept[0]:
             kept = (rate, size)
-    return Contender(name, kept[1], _SECONDS.value)
+    return turns.Contender(library, make, (kept[1],), _SECONDS.value), kept[1]
 
 
 def main(argv):
     del argv
-    chosen = {name: best(name, sizes) for name, (_, sizes) in CONTENDERS.items()}
-    chosen = {name: contender for name, contender in chosen.items() if contender is not None}
-    product = chosen.pop("matrix product")
-    seconds = {name: [] for name in chosen}
-    products = []
+    everyone = {name: best(*entry, lambda size: size) for name, entry in CONTENDERS.items()}
+    everyone |= {name: best(*entry, lambda size: size**3) for name, entry in PRODUCTS.items()}
+    everyone = {name: found for name, found in everyone.items() if found is not None}
+    sizes = {name: size for name, (_, size) in everyone.items()}
+    measured = {name: [] for name in everyone}
     for _ in range(_TURNS.value):
-        for name, contender in chosen.items():
-            seconds[name].append(contender.measure() / contender.size)
-        products.append(product.measure())
-    for contender in (*chosen.values(), product):
+        for name, (contender, _) in everyone.items():
+            measured[name].append(contender.measure())
+    for contender, _ in everyone.values():
         contender.close()
+    seconds = {name: [one / sizes[name] for one in measured[name]] for name in measured if name in CONTENDERS}
+    of_each = [[2 * sizes[name] ** 3 / one for one in measured[name]] for name in measured if name in PRODUCTS]
+    rates = [max(turn) for turn in zip(*of_each, strict=True)]
     from tfpaths import config, experiments, startup
 
     startup.import_tensorflow()
@@ -338,21 +275,19 @@ def main(argv):
 
     changes = {"study.dimension": str(DIMENSION), "study.runs": "1", "schedule.steps": "1"}
     operations = figures._products(config.override(experiments.get("line1_gan_gp"), changes))
-    rates = [2 * product.size**3 / duration for duration in products]
     print(f"{'':<42}{'runs at once':>14}{'µs / run, step':>20}{'over tfpaths':>18}{'of peak':>10}")
     for name, own in seconds.items():
         ratio = spread([theirs / ours for theirs, ours in zip(own, seconds["tfpaths"], strict=True)])
         share = statistics.median(operations / one / rate for one, rate in zip(own, rates, strict=True))
         micro = spread([1e6 * one for one in own])
-        print(f"{name:<42}{chosen[name].size:>14}{micro:>20}{ratio:>18}{share:>10.0%}")
-    print(f"matrix product of {product.size}: {statistics.median(rates) / 1e9:.0f} GFLOP/s")
+        print(f"{name:<42}{sizes[name]:>14}{micro:>20}{ratio:>18}{share:>10.0%}")
+    print(f"matrix product: {statistics.median(rates) / 1e9:.0f} GFLOP/s")
     about = {"cores": os.cpu_count(), "python": platform.python_version(), "operations_per_run_and_step": operations}
     for package in ("tensorflow", "jax", "torch"):
         try:
             about[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             about[package] = None
-    sizes = {name: contender.size for name, contender in chosen.items()}
     store("ensemble", {**about, "runs_at_once": sizes, "seconds_per_run_and_step": seconds, "product_flops": rates})
 
 

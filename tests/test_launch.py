@@ -104,6 +104,8 @@ def test_help_names_every_flag():
         (["--exp=color_mnist_ns", "--mode=trian"], "unknown mode 'trian'; did you mean 'train'?"),
         (["--exp=color_mnist_ns", "--precision=bf16"], "unknown precision 'bf16'"),
         (["--exp=color_mnist_ns", "--source=web"], "unknown data.source 'web'"),
+        (["--exp=color_mnist_ns", "--mode=evaluate", "--profile"], "--profile: expected none with --mode=evaluate"),
+        (["--exp=line1_ns", "--profile"], "--profile: expected none, since line1_ns is a study"),
         (["--exp=color_mnist_ns", "--strategy=mirored"], "unknown strategy 'mirored'; did you mean 'mirrored'?"),
         (["color_mnist_ns"], "expected flags only, received 'color_mnist_ns'"),
     ],

@@ -126,6 +126,24 @@ def test_several_discriminator_steps_resume_at_the_right_batch(tmp_path):
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_a_profile_changes_nothing_and_names_the_parts_of_the_step(tmp_path, steps_per_execution):
+    value = toy(schedule__steps="8", schedule__steps_per_execution=str(steps_per_execution))
+    training.train(value, tmp_path / "plain")
+    training.train(value, tmp_path / "traced", profile=True)
+    assert_same_run(tmp_path / "plain", tmp_path / "traced")
+    (trace,) = (tmp_path / "traced" / "tensorboard").glob("plugins/profile/*/*.xplane.pb")
+    content = trace.read_bytes()
+    assert b"update_discriminator/dragan_penalty" in content
+    assert b"update_generator" in content
+    assert not list((tmp_path / "plain" / "tensorboard").glob("plugins/**/*.pb"))
+
+
+def test_a_run_too_short_for_a_profile_says_so(tmp_path, caplog):
+    training.train(toy(schedule__steps="2"), tmp_path / "short", profile=True)
+    assert "--profile: nothing was traced" in caplog.text
+
+
 def test_a_finished_run_is_left_as_it_is(finished):
     path, _ = finished
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}

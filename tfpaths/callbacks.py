@@ -15,7 +15,7 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from tfpaths import config, pictures, progress, results
+from tfpaths import config, pictures, progress, results, startup
 from tfpaths.checkpoints import Checkpoints, NotFiniteError
 
 _GRID_SIDE = 8
@@ -214,6 +214,46 @@ class Progress(keras.callbacks.Callback):
         left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
         numbers = "  ".join(f"{name} {value}" for name, value in shown.items())
         progress.say(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}")
+
+
+class Profile(keras.callbacks.Callback):
+    """A trace of `steps` steps for TensorBoard's profiler, from the third execution on: the first ones compile.
+
+    A run that ends before leaves the steps that it made; one that is shorter leaves none, and says so.
+
+    Args:
+      directory: TensorBoard's; the trace lies below it in `plugins/profile`.
+      steps: how many.
+    """
+
+    def __init__(self, directory: pathlib.Path, steps: int = 10):
+        super().__init__()
+        self.directory = directory
+        self.steps = steps
+        self._first: int | None = None
+        self._running = False
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._first is None and batch >= 2 * self.model.steps_per_execution:
+            self._first = self.model.step
+            tf.profiler.experimental.start(str(self.directory))
+            self._running = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._running and self._first is not None and self.model.step - self._first >= self.steps:
+            self.close()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.close()
+        if self._first is None:
+            logging.warning("--profile: nothing was traced; expected at least three executions of the step.")
+
+    def close(self) -> None:
+        """Writes what was traced."""
+        if self._running:
+            self._running = False
+            with startup.filtered_stderr():
+                tf.profiler.experimental.stop()
 
 
 class StopOnSignal(keras.callbacks.Callback):

@@ -160,9 +160,11 @@ class GAN(keras.Model):
         seed = streams.fold(self.stream, self.steps, replica)
         for update in range(self.discriminator_steps):
             real = batches[update % len(batches)]
-            discriminator_loss, penalty = self.update_discriminator(real, streams.fold(seed, update))
+            with tf.name_scope("update_discriminator"):
+                discriminator_loss, penalty = self.update_discriminator(real, streams.fold(seed, update))
         num = self._batch_size(batches[0])
-        generator_loss = self.update_generator(num, streams.fold(seed, self.discriminator_steps))
+        with tf.name_scope("update_generator"):
+            generator_loss = self.update_generator(num, streams.fold(seed, self.discriminator_steps))
         self.steps.assign_add(1)
         return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss, "penalty": penalty}
 

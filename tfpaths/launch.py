@@ -24,6 +24,7 @@ _SOURCE = flags.DEFINE_string("source", None, f"Where digits come from: {', '.jo
 _STRATEGY = flags.DEFINE_string("strategy", "auto", f"One of {', '.join(config.STRATEGIES)}.")
 _TPU = flags.DEFINE_string("tpu", None, "The TPU's name or address, with --strategy=tpu.")
 _PRECISION = flags.DEFINE_string("precision", None, f"One of {', '.join(config.PRECISIONS)}. Default: float32.")
+_PROFILE = flags.DEFINE_bool("profile", False, "With --mode=train: trace ten steps for TensorBoard's profiler.")
 _NUM_SAMPLES = flags.DEFINE_string("num_samples", None, "With --mode=sample: how many images. Default: 64.")
 _OUT = flags.DEFINE_string("out", None, "With sample: a .png, a .npz or a folder. With report: the .html file.")
 _INTERPOLATE = flags.DEFINE_bool("interpolate", False, "With --mode=sample: rows from one latent to another.")
@@ -61,6 +62,8 @@ def _check_taken(mode: str) -> None:
         unused = flag.name in of_use if mode not in _OF_USE else flag.name not in ("mode", "list", *_OF_USE[mode])
         if flag.present and unused:
             raise config.InputError(f"--{flag.name}: expected none with --mode={mode}, received {flag.value!r}.")
+    if _PROFILE.value and mode != "train":
+        raise config.InputError(f"--profile: expected none with --mode={mode}, received 'true'.")
     if mode != "report" and len(_WORKDIR.value) > 1:
         raise config.InputError(f"--workdir: expected one with --mode={mode}, received {len(_WORKDIR.value)}.")
     if "" in _WORKDIR.value:
@@ -158,6 +161,8 @@ def main(argv: Sequence[str]) -> int:
         results.RunDirectory(pathlib.Path(workdir)).continued(value)
         if value.study is not None or value.figure is not None:
             kind = "study" if value.figure is None else "figure"
+            if _PROFILE.value:
+                raise config.InputError(f"--profile: expected none, since {value.name} is a {kind}, received 'true'.")
             if _MODE.value != "train":
                 raise config.InputError(f"{value.name} is a {kind}: expected --mode=train, received {_MODE.value!r}.")
         startup.import_tensorflow(devices=not startup.joins_cluster(_STRATEGY.value))
@@ -180,7 +185,14 @@ def main(argv: Sequence[str]) -> int:
             progress.say(evaluation.table(evaluation.evaluate(value, workdir, data_dir=_DATA_DIR.value)))
             return 0
 
-        run = training.train(value, workdir, data_dir=_DATA_DIR.value, strategy=_STRATEGY.value, tpu=_TPU.value)
+        run = training.train(
+            value,
+            workdir,
+            data_dir=_DATA_DIR.value,
+            strategy=_STRATEGY.value,
+            tpu=_TPU.value,
+            profile=_PROFILE.value,
+        )
         progress.say(training.farewell(run, command))
         # 128 + the signal's number, as a shell reports a process that a signal ended.
         return 0 if run.stopped_by is None else 128 + run.stopped_by

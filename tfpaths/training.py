@@ -53,6 +53,7 @@ def train(
     data_dir: str | None = None,
     strategy: str = "auto",
     tpu: str | None = None,
+    profile: bool = False,
 ) -> Run:
     """Trains an experiment in a run directory, from its last checkpoint where there is one, and writes the results.
 
@@ -62,6 +63,7 @@ def train(
       data_dir: prepared TFDS data.
       strategy: a name of `tfpaths.distribution`.
       tpu: the TPU's name or address.
+      profile: whether ten steps are traced for TensorBoard's profiler.
 
     Raises:
       InputError: something asked for cannot be; nothing was written.
@@ -71,7 +73,7 @@ def train(
     # First of all: a cluster is joined before TensorFlow's first operation.
     devices = distribution.get(strategy, tpu)
     try:
-        return _train(config, workdir, data_dir, devices)
+        return _train(config, workdir, data_dir, devices, profile)
     except tf.errors.OpError as error:
         raise _fault(error, results.RunDirectory(pathlib.Path(workdir)), devices) from error
 
@@ -81,6 +83,7 @@ def _train(
     workdir: str | pathlib.Path,
     data_dir: str | None,
     devices: tf.distribute.Strategy,
+    profile: bool,
 ) -> Run:
     with contextlib.ExitStack() as stack:
         chief = distribution.worker(devices) == 0
@@ -113,13 +116,18 @@ def _train(
             checkpoints = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
             start = _restore(gan, checkpoints, config, directory, devices)
             results.write_json(directory.config, config_lib.to_dict(config))
+            others: list[keras.callbacks.Callback] = [stop]
+            if profile and chief:
+                trace = callbacks.Profile(directory.tensorboard)
+                stack.callback(trace.close)
+                others.append(trace)
             began = time.perf_counter()
             while start < schedule.steps:
                 batches = images.batches(
                     schedule.batch_size, seed=config.seed, start=gan.step * config.variant.discriminator_steps
                 )
                 try:
-                    fit(gan, batches, config, directory, checkpoints, [stop], evaluator=evaluator, quiet=not chief)
+                    fit(gan, batches, config, directory, checkpoints, others, evaluator=evaluator, quiet=not chief)
                     checkpoints.save()
                     break
                 except NotFiniteError as error:

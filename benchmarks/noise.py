@@ -1,0 +1,20 @@
+"""Images of noise of any size: what a step costs does not depend on what is in them."""
+
+from tfpaths import config, experiments
+
+
+def experiment(variant, precision="float32"):
+    """The image experiment of that variant, whatever its size: the data are noise."""
+    return config.override(experiments.get(f"cifar10_{variant}"), {"precision": precision})
+
+
+def images(side):
+    """A data set of 6,400 images of noise in memory, read as any other is."""
+    import numpy as np
+    import tensorflow as tf
+
+    from tfpaths.data.images import Images, scaled
+
+    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (6400, side, side, 3), dtype=np.uint8))
+    take = lambda position: scaled(tf.gather(pixels, position))  # noqa: E731
+    return Images("noise", "train", "drawn", (side, side, 3), 6400, np.zeros(6400, np.int64), take)

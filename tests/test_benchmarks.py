@@ -1,0 +1,42 @@
+"""What the benchmarks count, against sums by hand; how fast anything is, no test asks."""
+
+import pytest
+
+from benchmarks import operations
+
+# Multiplications for one image of 32×32: an output map's places times the weights that lead to each.
+CONVOLUTIONS = (16 * 16 * 64 * 4 * 4 * 3, 8 * 8 * 128 * 4 * 4 * 64, 4 * 4 * 256 * 4 * 4 * 128)
+LOGIT = 4 * 4 * 256
+DISCRIMINATOR = sum(CONVOLUTIONS) + LOGIT
+# The generator's convolutions mirror those of the discriminator, and its matrix leads from 64 latents to 4×4×256.
+PROJECTION = 64 * 4 * 4 * 256
+GENERATOR = sum(CONVOLUTIONS) + PROJECTION
+
+
+@pytest.fixture(scope="module")
+def counted():
+    # Two operations for each multiplication, 64 images in a batch.
+    return {part: count / 128 for part, count in operations.count("dragan_ns", 32).items() if count}
+
+
+def test_the_discriminators_loss_is_two_passes_of_three_products_but_the_images_own_gradient(counted):
+    assert counted["D's loss"] == 2 * (3 * DISCRIMINATOR - CONVOLUTIONS[0])
+
+
+def test_the_fake_images_are_one_pass_of_the_generator(counted):
+    assert counted["fake images for D"] == GENERATOR
+
+
+def test_the_penalty_is_a_pass_its_gradient_and_the_two_products_of_that_gradients_derivative(counted):
+    # Forward, and back to the points; from the slopes' norms forward again, and the weights' gradient of each layer.
+    # Nobody asks for the logit, and its slope is the last layer's weights: nothing goes forward through that layer.
+    assert counted["penalty"] == 4 * DISCRIMINATOR - 2 * LOGIT
+
+
+def test_the_generators_loss_goes_through_both_players_and_asks_for_no_gradient_of_the_discriminators_weights(counted):
+    through_the_discriminator = 2 * DISCRIMINATOR
+    assert counted["G's loss"] == through_the_discriminator + 3 * GENERATOR - PROJECTION
+
+
+def test_nothing_is_left_over(counted):
+    assert set(counted) == {"D's loss", "fake images for D", "penalty", "G's loss"}
