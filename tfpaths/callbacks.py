@@ -1,4 +1,4 @@
-"""What happens beside training, on a schedule: rows, sample grids, checkpoints, progress, a stop on request."""
+"""What happens beside training, on a schedule: rows, sample grids, checkpoints, progress, a stop on request, traces."""
 
 import math
 import os

@@ -63,7 +63,7 @@ def _check_taken(mode: str) -> None:
         if flag.present and unused:
             raise config.InputError(f"--{flag.name}: expected none with --mode={mode}, received {flag.value!r}.")
     if _PROFILE.value and mode != "train":
-        raise config.InputError(f"--profile: expected none with --mode={mode}, received 'true'.")
+        raise config.InputError(f"--profile: expected none with --mode={mode}, received True.")
     if mode != "report" and len(_WORKDIR.value) > 1:
         raise config.InputError(f"--workdir: expected one with --mode={mode}, received {len(_WORKDIR.value)}.")
     if "" in _WORKDIR.value:
@@ -162,7 +162,7 @@ def main(argv: Sequence[str]) -> int:
         if value.study is not None or value.figure is not None:
             kind = "study" if value.figure is None else "figure"
             if _PROFILE.value:
-                raise config.InputError(f"--profile: expected none, since {value.name} is a {kind}, received 'true'.")
+                raise config.InputError(f"--profile: expected none, since {value.name} is a {kind}, received True.")
             if _MODE.value != "train":
                 raise config.InputError(f"{value.name} is a {kind}: expected --mode=train, received {_MODE.value!r}.")
         startup.import_tensorflow(devices=not startup.joins_cluster(_STRATEGY.value))
