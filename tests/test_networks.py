@@ -59,7 +59,8 @@ def test_what_leaves_a_network_is_float32(precision):
     assert generator.layers[1].compute_dtype == discriminator.layers[1].compute_dtype == half
 
 
-def test_leaky_relu_equals_keras_to_the_second_derivative():
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+def test_leaky_relu_equals_keras_to_the_second_derivative(how):
     x = tf.constant([-2.0, -0.5, 0.0, 0.5, 3.0])
 
     def derivatives(layer):
@@ -71,10 +72,52 @@ def test_leaky_relu_equals_keras_to_the_second_derivative():
             slope = first.gradient(value, x)
         return value, slope, second.gradient(slope, x)
 
-    for ours, keras_own in zip(
-        derivatives(layers.LeakyReLU(0.2)), derivatives(keras.layers.LeakyReLU(negative_slope=0.2)), strict=True
-    ):
+    own = tf.function(lambda: derivatives(layers.LeakyReLU(0.2)), **how)
+    for ours, keras_own in zip(own(), derivatives(keras.layers.LeakyReLU(negative_slope=0.2)), strict=True):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.2, float("nan")])
+def test_a_slope_that_hides_the_inputs_sign_is_refused(slope):
+    with pytest.raises(ValueError, match=r"negative_slope: expected a number above zero, received"):
+        layers.LeakyReLU(slope)
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 4e-2), ("mixed_float16", 4e-3)])
+def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statistics(precision, tolerance, how):
+    x = 3.0 + 2.0 * tf.random.stateless_normal((5, 4, 4, 6), [0, 1])
+    weights = tf.random.stateless_normal(x.shape, [0, 2])
+    made = {}
+    for layer in (layers.BatchNormalization, keras.layers.BatchNormalization):
+        one = layer(momentum=0.9, dtype=precision)
+        one.build(x.shape)
+        one.gamma.assign(tf.linspace(0.5, 2.0, 6))
+        one.beta.assign(tf.linspace(-1.0, 1.0, 6))
+
+        def step(one=one):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                outputs = one(x, training=True)
+                objective = tf.reduce_sum(weights * tf.cast(outputs, tf.float32) ** 2)
+            gradients = tape.gradient(objective, [x, one.gamma.value, one.beta.value])
+            return outputs, *gradients
+
+        outputs, *gradients = tf.function(step, **how)()
+        assert outputs.dtype == one.compute_dtype
+        moving = (one.moving_mean, one.moving_variance)
+        sampled = one(x, training=False)
+        made[layer] = [tf.cast(value, tf.float32) for value in (outputs, *gradients, *moving, sampled)]
+    for ours, keras_own in zip(*made.values(), strict=True):
+        # Against the largest of them: single gradients are small differences of large numbers.
+        np.testing.assert_allclose(ours / np.abs(keras_own).max(), keras_own / np.abs(keras_own).max(), atol=tolerance)
+
+
+def test_batch_normalization_keeps_the_biased_variance():
+    layer = layers.BatchNormalization(momentum=0.0)
+    layer(tf.reshape(tf.constant([1.0, 3.0]), (2, 1, 1, 1)), training=True)
+    # ((1 - 2)^2 + (3 - 2)^2) / 2
+    np.testing.assert_allclose([layer.moving_mean[0], layer.moving_variance[0]], [2.0, 1.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(30, 30, 3), (28, 32, 3)])

@@ -108,9 +108,12 @@ def portable(model: keras.Model) -> keras.Model:
     """The same function of Keras' own layers: ours differ in speed alone, and ask for this package."""
 
     def replaced(layer):
-        if not isinstance(layer, layers.LeakyReLU):
-            return layer.__class__.from_config(layer.get_config())
-        return keras.layers.LeakyReLU(layer.negative_slope, dtype=layer.dtype_policy, name=layer.name)
+        settings = layer.get_config()
+        if isinstance(layer, layers.LeakyReLU):
+            return keras.layers.LeakyReLU.from_config(settings)
+        if isinstance(layer, layers.BatchNormalization):
+            return keras.layers.BatchNormalization.from_config(settings)
+        return layer.__class__.from_config(settings)
 
     clone = keras.models.clone_model(model, clone_function=replaced)
     clone.set_weights(model.get_weights())

@@ -82,7 +82,7 @@ def discriminator(
 
 
 def _normalised(x, precision, synchronized):
-    norm = keras.layers.BatchNormalization(momentum=0.9, synchronized=synchronized, dtype=precision)
+    norm = layers.BatchNormalization(momentum=0.9, synchronized=synchronized, dtype=precision)
     return keras.layers.ReLU(dtype=precision)(norm(x))
 
 
