@@ -15,15 +15,12 @@ PyTorch with a loop over one run. Each is measured with its best number of runs 
 """
 
 import concurrent.futures
-import importlib.metadata
 import itertools
-import os
-import platform
 import statistics
 
 from absl import app, flags
 
-from benchmarks import spread, store, turns
+from benchmarks import machine, spread, store, turns
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "About how long a measurement takes.")
@@ -259,10 +256,7 @@ def main(argv):
     everyone |= {name: best(*entry, lambda size: size**3) for name, entry in PRODUCTS.items()}
     everyone = {name: found for name, found in everyone.items() if found is not None}
     sizes = {name: size for name, (_, size) in everyone.items()}
-    measured = {name: [] for name in everyone}
-    for _ in range(_TURNS.value):
-        for name, (contender, _) in everyone.items():
-            measured[name].append(contender.measure())
+    measured = turns.compete({name: contender for name, (contender, _) in everyone.items()}, _TURNS.value)
     for contender, _ in everyone.values():
         contender.close()
     seconds = {name: [one / sizes[name] for one in measured[name]] for name in measured if name in CONTENDERS}
@@ -282,12 +276,7 @@ def main(argv):
         micro = spread([1e6 * one for one in own])
         print(f"{name:<42}{sizes[name]:>14}{micro:>20}{ratio:>18}{share:>10.0%}")
     print(f"matrix product: {statistics.median(rates) / 1e9:.0f} GFLOP/s")
-    about = {"cores": os.cpu_count(), "python": platform.python_version(), "operations_per_run_and_step": operations}
-    for package in ("tensorflow", "jax", "torch"):
-        try:
-            about[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            about[package] = None
+    about = {**machine("tensorflow", "jax", "torch"), "operations_per_run_and_step": operations}
     store("ensemble", {**about, "runs_at_once": sizes, "seconds_per_run_and_step": seconds, "product_flops": rates})
 
 

@@ -8,15 +8,13 @@ called as its own metrics call them, without the Inception network around them. 
 stay empty.
 """
 
-import importlib.metadata
 import os
-import platform
 import time
 
 import numpy as np
 from absl import app, flags
 
-from benchmarks import spread, store
+from benchmarks import machine, spread, store
 from tfpaths import config, experiments, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements, at least 2.", lower_bound=2)
@@ -157,9 +155,8 @@ def main(argv):
         if peer[0] is not None:
             texts += [spread(peer), spread([p / o for o, p in zip(own, peer, strict=True)])]
         print(f"{name:<46}" + "".join(f"{text:>16}" for text in texts))
-    about = {"count": count, "features": real.shape[1], "cores": os.cpu_count(), "python": platform.python_version()}
     packages = ("tensorflow", "tensorflow-gan", "numpy", *(("torch", "torchmetrics") if theirs else ()))
-    about |= {name: importlib.metadata.version(name) for name in packages}
+    about = {**machine(*packages), "count": count, "features": real.shape[1]}
     seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in found.items()}
     store("evaluation", {**about, "seconds": seconds_by_name})
 

@@ -1,5 +1,6 @@
 """Images of noise of any size: what a step costs does not depend on what is in them."""
 
+from benchmarks import peers
 from tfpaths import config, experiments
 
 
@@ -9,12 +10,13 @@ def experiment(variant, precision="float32"):
 
 
 def images(side):
-    """A data set of 6,400 images of noise in memory, read as any other is."""
+    """A data set of noise in memory, read as any other is; as many images as the peers hold."""
     import numpy as np
     import tensorflow as tf
 
     from tfpaths.data.images import Images, scaled
 
-    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (6400, side, side, 3), dtype=np.uint8))
+    count = peers.BATCH * peers.BATCHES
+    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8))
     take = lambda position: scaled(tf.gather(pixels, position))  # noqa: E731
-    return Images("noise", "train", "drawn", (side, side, 3), 6400, np.zeros(6400, np.int64), take)
+    return Images("noise", "train", "drawn", (side, side, 3), count, np.zeros(count, np.int64), take)

@@ -7,11 +7,8 @@ set, so that a noisy machine slows both; the ratio of a turn is of its own pair,
 """
 
 import contextlib
-import importlib.metadata
 import io
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,7 +16,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import spread, store
+from benchmarks import machine, spread, store
 from tfpaths import config, experiments, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
@@ -136,8 +133,7 @@ def main(argv):
     }
     for name, values in rows.items():
         print(f"{name:70} {spread(values)}")
-    about = {"experiment": _EXP.value, "cores": os.cpu_count(), "python": platform.python_version()}
-    about |= {name: importlib.metadata.version(name) for name in ("tensorflow", "keras")}
+    about = {**machine("tensorflow", "keras"), "experiment": _EXP.value}
     store("overhead", {**about, **rows})
 
 

@@ -4,7 +4,8 @@
 
 Counted are two operations for each multiplication of a convolution or a matrix product in the traced step, those of
 which something depends; the rest of a step is additions by comparison. Times are those of TensorFlow's profiler, summed
-over all operations of a part: two operations may run at once, so they are shares and no durations.
+over all operations of a part: two operations may run at once, so they are shares and no durations. Written to
+`benchmarks/results/parts.json` too.
 """
 
 import collections
@@ -13,7 +14,7 @@ import tempfile
 
 from absl import app, flags
 
-from benchmarks import operations
+from benchmarks import machine, operations, store
 
 _VARIANT = flags.DEFINE_string("variant", "dragan_ns", "The variant.")
 _SIDE = flags.DEFINE_integer("side", 32, "Pixels.")
@@ -59,6 +60,9 @@ def main(argv):
     for name in operations.PARTS:
         print(f"{name:<20}{counted[name] / 1e9:>10.2f}{counted[name] / total:>10.1%}{spent.get(name, 0.0):>14.1%}")
     print(f"{'all':<20}{total / 1e9:>10.2f}")
+    settings = {"variant": _VARIANT.value, "side": _SIDE.value, "precision": _PRECISION.value}
+    parts = {name: {"operations": counted[name], "share_of_time": spent.get(name, 0.0)} for name in operations.PARTS}
+    store("parts", {**machine("tensorflow", "keras"), **settings, "parts": parts})
 
 
 if __name__ == "__main__":

@@ -6,22 +6,22 @@ Prints a table and writes `benchmarks/results/steps.json`, after each variant an
 of 64 and the number of updates are the same; the peers are in `benchmarks/peers/`. All contenders of a variant are
 alive at once, each in a process of its own on all cores, and take turns; a ratio is of one turn's own measurements, and
 the median is over turns. Beside them, in the same turns, the machine's best float32 and bfloat16 matrix product, of
-2,048 rows by PyTorch or by TensorFlow. What is not installed is left out.
+2,048 rows by PyTorch or by TensorFlow. What is not installed is left out; so is bfloat16, with `--bfloat16=auto`, on a
+processor whose float32 matrix product is the faster one.
 """
 
-import importlib.metadata
-import platform
 import statistics
 
 from absl import app, flags
 
-from benchmarks import noise, operations, spread, store, turns
+from benchmarks import machine, noise, operations, spread, store, turns
 from tfpaths import experiments
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement takes.")
 _SIZES = flags.DEFINE_list("sizes", ["28", "32", "64"], "Pixels.")
 _VARIANTS = flags.DEFINE_list("variants", [], "Variants; all of them if none is named.")
+_BFLOAT16 = flags.DEFINE_enum("bfloat16", "auto", ["auto", "yes", "no"], "Whether bfloat16 is measured too.")
 _NAME = flags.DEFINE_string("name", "steps", "Of the file of results.")
 
 _ROWS = 2048
@@ -95,23 +95,13 @@ PRODUCTS = {
 }
 
 
-def compete(contenders, count):
-    """Key -> seconds of a step, one for each turn; those without their library are left out."""
-    alive = {key: one for key, one in contenders.items() if one.first is not None}
-    found = {key: [] for key in alive}
-    for _ in range(count):
-        for key, one in alive.items():
-            found[key].append(one.measure())
-    return found
-
-
-def measure(variant, side, products):
+def measure(variant, side, products, contenders):
     """What is known of one variant at one size."""
     made = {
         name: turns.Contender(library, make, (variant, side, *arguments), _SECONDS.value)
-        for name, (library, make, arguments, _) in CONTENDERS.items()
+        for name, (library, make, arguments, _) in contenders.items()
     }
-    found = compete({**made, **products}, _TURNS.value)
+    found = turns.compete({**made, **products}, _TURNS.value)
     seconds = {key: values for key, values in found.items() if isinstance(key, str)}
     rates = {}
     for precision in ("float32", "bfloat16"):
@@ -163,16 +153,21 @@ def main(argv):
     del argv
     wanted = _VARIANTS.value or [variant.name for variant in experiments.VARIANTS]
     made = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
-    about = {"cores": turns.CORES, "python": platform.python_version(), "versions": {}}
-    for package in ("tensorflow", "keras", "torch", "jax", "flax"):
-        try:
-            about["versions"][package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            about["versions"][package] = None
+    about = machine("tensorflow", "keras", "torch", "jax", "flax")
+    quickest = {"float32": [], "bfloat16": []}
+    for (_, precision), seconds in turns.compete(made, 3).items():
+        quickest[precision] += seconds
+    asked = _BFLOAT16.value
+    half = asked == "yes" or (asked == "auto" and min(quickest["bfloat16"]) < min(quickest["float32"]))
+    if not half:
+        print(
+            "bfloat16 is left out" + (": this machine's float32 matrix product is faster." if asked == "auto" else ".")
+        )
+    wanted_contenders = {name: entry for name, entry in CONTENDERS.items() if half or entry[3] == "float32"}
     kept = []
     for side in map(int, _SIZES.value):
         for variant in wanted:
-            found = measure(variant, side, made)
+            found = measure(variant, side, made, wanted_contenders)
             found["operations"] = sum(operations.count(variant, side).values())
             show(found)
             kept.append(found)

@@ -36,7 +36,8 @@ def _serve(library, make, arguments, connection):
     steps //= 4
     connection.send(first)
     count = max(round(connection.recv() / duration * steps), 1)
-    advance(count)
+    if count > steps:
+        advance(count)  # As often as it will be measured; what is too slow for that has run warm.
     # From here on the system counts the peak anew.
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     connection.send(True)
@@ -87,6 +88,16 @@ class Contender:
     def close(self):
         self._process.terminate()
         self._process.join()
+
+
+def compete(contenders, count):
+    """Key -> seconds of a step, one for each turn; those without their library are left out."""
+    alive = {key: one for key, one in contenders.items() if one.first is not None}
+    found = {key: [] for key in alive}
+    for _ in range(count):
+        for key, one in alive.items():
+            found[key].append(one.measure())
+    return found
 
 
 def torch_product(size, precision="float32"):

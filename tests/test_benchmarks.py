@@ -1,8 +1,10 @@
 """What the benchmarks count, against sums by hand; how fast anything is, no test asks."""
 
 import pytest
+from conftest import ROOT
 
-from benchmarks import operations
+from benchmarks import __main__ as tables
+from benchmarks import machine, operations, sampling
 
 # Multiplications for one image of 32×32: an output map's places times the weights that lead to each.
 CONVOLUTIONS = (16 * 16 * 64 * 4 * 4 * 3, 8 * 8 * 128 * 4 * 4 * 64, 4 * 4 * 256 * 4 * 4 * 128)
@@ -40,3 +42,21 @@ def test_the_generators_loss_goes_through_both_players_and_asks_for_no_gradient_
 
 def test_nothing_is_left_over(counted):
     assert set(counted) == {"D's loss", "fake images for D", "penalty", "G's loss"}
+
+
+def test_an_images_sampling_is_one_pass_of_the_generator():
+    assert sampling.operations(32) == 2 * GENERATOR
+
+
+def test_what_is_not_installed_has_no_version():
+    about = machine("numpy", "no_such_package")
+    assert about["versions"]["no_such_package"] is None
+    assert about["versions"]["numpy"]
+    assert about["cores"] >= 1
+
+
+def test_every_table_is_a_module_and_another_name_is_refused_with_the_nearest(capsys):
+    for name in tables.TABLES:
+        assert (ROOT / "benchmarks" / f"{name}.py").exists()
+    assert tables.main(["stepz"]) == 2
+    assert "unknown table 'stepz'; did you mean 'steps'?" in capsys.readouterr().err

@@ -84,7 +84,9 @@ def test_a_slope_that_hides_the_inputs_sign_is_refused(slope):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 4e-2), ("mixed_float16", 4e-3)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 4e-2), ("mixed_float16", 4e-3)]
+)
 def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statistics(precision, tolerance, how):
     x = 3.0 + 2.0 * tf.random.stateless_normal((5, 4, 4, 6), [0, 1])
     weights = tf.random.stateless_normal(x.shape, [0, 2])
@@ -111,6 +113,37 @@ def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statist
     for ours, keras_own in zip(*made.values(), strict=True):
         # Against the largest of them: single gradients are small differences of large numbers.
         np.testing.assert_allclose(ours / np.abs(keras_own).max(), keras_own / np.abs(keras_own).max(), atol=tolerance)
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_convolutions_on_images_equal_keras_to_the_second_derivative(name, how):
+    # Not square, and no two numbers alike: an axis or a block in another's place would show.
+    shape = (2, 6, 10, 3) if name == "Conv2D" else (2, 3, 5, 7)
+    x = tf.random.stateless_normal(shape, [0, 1])
+    made = []
+    for module in (layers, keras.layers):
+        layer = getattr(module, name)(7 if name == "Conv2D" else 3, 4, 2, "same")
+        layer.build(shape)
+        kernel = layer.kernel.value
+        layer.kernel.assign(tf.random.stateless_normal(kernel.shape, [0, 2]))
+        layer.bias.assign(tf.random.stateless_normal(layer.bias.shape, [0, 3]))
+
+        def derivatives(layer=layer, kernel=kernel):
+            with tf.GradientTape() as second:
+                second.watch(x)
+                with tf.GradientTape() as first:
+                    first.watch(x)
+                    value = layer(x)
+                    objective = tf.reduce_sum(tf.sin(value))
+                slopes = first.gradient(objective, [x, kernel])
+                penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
+            return value, *slopes, *second.gradient(penalty, [x, kernel, layer.bias.value])
+
+        made.append(tf.function(derivatives, **how)())
+    for ours, keras_own in zip(*made, strict=True):
+        assert ours.shape == keras_own.shape
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
 
 
 def test_batch_normalization_keeps_the_biased_variance():

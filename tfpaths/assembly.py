@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from tfpaths import config as config_lib
-from tfpaths import data, losses, networks, penalties
+from tfpaths import data, losses, networks, optimizers, penalties
 from tfpaths.gan import GAN
 
 
@@ -77,7 +77,7 @@ def optimizer(config: config_lib.Optimizer, precision: str) -> keras.optimizers.
     """The optimiser of a config, with loss scaling where the precision needs it."""
     rate = config.learning_rate
     if config.name == "adam":
-        made = keras.optimizers.Adam(rate, beta_1=config.beta_1, beta_2=config.beta_2)
+        made = optimizers.Adam(rate, beta_1=config.beta_1, beta_2=config.beta_2)
     else:
         made = {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[config.name](rate)
     # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.

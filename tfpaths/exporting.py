@@ -108,12 +108,10 @@ def portable(model: keras.Model) -> keras.Model:
     """The same function of Keras' own layers: ours differ in speed alone, and ask for this package."""
 
     def replaced(layer):
-        settings = layer.get_config()
-        if isinstance(layer, layers.LeakyReLU):
-            return keras.layers.LeakyReLU.from_config(settings)
-        if isinstance(layer, layers.BatchNormalization):
-            return keras.layers.BatchNormalization.from_config(settings)
-        return layer.__class__.from_config(settings)
+        kind = type(layer)
+        # Ours have the names and the settings of Keras' own.
+        kind = getattr(keras.layers, kind.__name__) if kind.__module__ == layers.__name__ else kind
+        return kind.from_config(layer.get_config())
 
     clone = keras.models.clone_model(model, clone_function=replaced)
     clone.set_weights(model.get_weights())

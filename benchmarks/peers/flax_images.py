@@ -12,17 +12,19 @@ from benchmarks.peers import BATCH, BATCHES, CHANNELS, EPSILON, FILTERS, LATENTS
 
 class Generator(nn.Module):
     side: int
+    training: bool = True
 
     @nn.compact
     def __call__(self, z):
         smallest, doublings = SIZES[self.side]
         width = FILTERS * 2 ** (doublings - 1)
+        norm = functools.partial(nn.BatchNorm, use_running_average=not self.training, momentum=0.9)
         x = nn.Dense(width * smallest**2, use_bias=False)(z).reshape(-1, smallest, smallest, width)
         for _ in range(doublings - 1):
-            x = nn.relu(nn.BatchNorm(use_running_average=False, momentum=0.9)(x))
+            x = nn.relu(norm()(x))
             width //= 2
             x = nn.ConvTranspose(width, (4, 4), (2, 2), "SAME", use_bias=False)(x)
-        x = nn.relu(nn.BatchNorm(use_running_average=False, momentum=0.9)(x))
+        x = nn.relu(norm()(x))
         return nn.tanh(nn.ConvTranspose(CHANNELS, (4, 4), (2, 2), "SAME")(x))
 
 

@@ -54,7 +54,7 @@ def generator(
             width, 4, 2, "same", use_bias=False, kernel_initializer=next(weights), dtype=precision
         )(x)
     x = _normalised(x, precision, synchronized)
-    x = keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
+    x = layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
     # tanh in float32: half precision has 8 bits between 0.5 and 1, too few for a picture.
     images = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(latents, images, name="generator")
@@ -74,7 +74,8 @@ def discriminator(
     weights = _initializers(seed)
     images = x = keras.Input(tuple(image_shape))
     for level in range(halvings):
-        x = keras.layers.Conv2D(filters * 2**level, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
+        convolution = layers.Conv2D if level == 0 else keras.layers.Conv2D
+        x = convolution(filters * 2**level, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
         x = layers.LeakyReLU(0.2, dtype=precision)(x)
     x = keras.layers.Flatten(dtype=precision)(x)
     logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)

@@ -1,9 +1,26 @@
-"""Two of Keras' layers in the form that a GAN's step is fastest with; what they compute is the same."""
+"""Keras' layers in the form that a GAN's step is fastest with: the same names, settings, weights and functions."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+# Halving and doubling as DCGAN does: kernels of 4×4, strides of 2, as many pixels beyond each edge.
+_HALVING: dict[str, Any] = {"strides": [1, 2, 2, 1], "padding": "SAME"}
+
+
+def _derivative(function: Callable) -> Callable:
+    """Gives what a derivative computes the name of its layer, as TensorFlow does: a trace shows whose time it is."""
+    scope = tf.get_current_name_scope()
+
+    @functools.wraps(function)
+    def named(*outputs):
+        with tf.name_scope(f"gradient_tape/{scope}/"):
+            return function(*outputs)
+
+    return named
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -31,9 +48,12 @@ class LeakyReLU(keras.layers.Layer):
             y = tf.nn.leaky_relu(x, self.negative_slope)
             # TensorFlow sends zeros back to the features, and a whole pass through the network with them.
             sign = tf.stop_gradient(y)
-            return y, lambda gradient: tf.raw_ops.LeakyReluGrad(
-                gradients=gradient, features=sign, alpha=self.negative_slope
-            )
+
+            @_derivative
+            def gradient(outputs):
+                return tf.raw_ops.LeakyReluGrad(gradients=outputs, features=sign, alpha=self.negative_slope)
+
+            return y, gradient
 
         return leaky_relu(inputs)
 
@@ -46,32 +66,94 @@ class LeakyReLU(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' BatchNormalization, in training as one operation forward and one backward.
+    """Keras' BatchNormalization, as one operation forward and one backward.
 
-    gamma (x - mean) / sqrt(var + epsilon) + beta, with mean and biased variance of the batch, as in Ioffe and Szegedy
-    2015 (arXiv 1502.03167), algorithm 1. Keras writes it as five operations on whole maps, in float32 under every
-    policy; the fused one reads maps in their own precision and keeps statistics in float32. Maps `[batch, height,
-    width, channels]` in training take it; synchronised statistics and sampling go Keras' own way.
+    gamma (x - mean) / sqrt(var + epsilon) + beta; in training with mean and biased variance of the batch, as in Ioffe
+    and Szegedy 2015 (arXiv 1502.03167), algorithm 1, otherwise with their moving averages. Keras writes it as five
+    operations on whole maps, in float32 under every policy; the fused one reads maps in their own precision, keeps
+    statistics in float32, and takes the ReLU that follows along. Maps `[batch, height, width, channels]` go this way;
+    synchronised statistics and whatever else Keras' layer can do go its own.
     """
 
     def call(self, inputs, training=None, mask=None):
-        fused = training and self.trainable and not (self.synchronized or self.renorm) and mask is None
-        if not fused or len(inputs.shape) != 4 or self.axis not in (-1, 3):
+        plain = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale and self.center and mask is None
+        if not plain or self.synchronized or self.renorm:
             return super().call(inputs, training=training, mask=mask)
-        channels = inputs.shape[-1]
-        # With a factor of 1 for the newest batch, the moving statistics that it returns are the batch's own.
+        batch = bool(training and self.trainable)
+        # With a factor of 1 for the newest batch, as is the default, what it returns as moving is the batch's own.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=self.gamma.value if self.scale else tf.ones([channels]),
-            offset=self.beta.value if self.center else tf.zeros([channels]),
-            mean=tf.zeros([0]),
-            variance=tf.zeros([0]),
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=tf.zeros([0]) if batch else self.moving_mean.value,
+            variance=tf.zeros([0]) if batch else self.moving_variance.value,
             epsilon=self.epsilon,
-            is_training=True,
+            is_training=batch,
         )
-        # Its variance is the unbiased one; Keras keeps the biased.
-        count = tf.cast(tf.size(inputs) // channels, variance.dtype)
-        variance = tf.stop_gradient(variance) * (count - 1.0) / count
-        for moving, value in ((self.moving_mean, tf.stop_gradient(mean)), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        if batch:
+            # Its variance is the unbiased one, Keras keeps the biased.
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
+            self._keep(self.moving_mean, mean)
+            self._keep(self.moving_variance, variance * (count - 1.0) / count)
         return outputs
+
+    def _keep(self, moving, value):
+        moving.assign(moving * self.momentum + tf.stop_gradient(value) * (1.0 - self.momentum))
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class Conv2D(keras.layers.Conv2D):
+    """Keras' Conv2D of a 4×4 kernel and stride 2 on an image, whose derivative by the image is `double`."""
+
+    def convolution_op(self, inputs, kernel):
+        return halve(inputs, tf.convert_to_tensor(kernel))
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """Keras' Conv2DTranspose of a 4×4 kernel and stride 2 to an image: `double`."""
+
+    def call(self, inputs):
+        return double(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+
+
+@tf.custom_gradient
+def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The convolution: `[batch, 2 h, 2 w, channels]` and `[4, 4, channels, filters]` -> `[batch, h, w, filters]`."""
+
+    @_derivative
+    def gradient(maps):
+        return double(maps, kernel), _kernel_gradient(images, kernel, maps)
+
+    return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING), gradient
+
+
+@tf.custom_gradient
+def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Its transpose, and its derivative by the images: `[batch, h, w, filters]` -> `[batch, 2 h, 2 w, channels]`.
+
+    Where an image, one pixel larger on all sides, is cut into blocks of 2×2 and a block's pixels are taken for
+    channels, the convolution is one of a 2×2 kernel and stride 1. Its transpose then ends in four times as many
+    channels: TensorFlow's on a processor is slow where they are as few as an image's.
+    """
+
+    @_derivative
+    def gradient(images):
+        return halve(images, kernel), _kernel_gradient(images, kernel, maps)
+
+    channels, filters = kernel.shape[2:]
+    batch, height, width, _ = tf.unstack(tf.shape(maps))
+    # Rows and columns of the kernel: which block, and where in it.
+    split = tf.transpose(tf.reshape(kernel, [2, 2, 2, 2, channels, filters]), [0, 2, 1, 3, 4, 5])
+    blocks = tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=[batch, height + 1, width + 1, 4 * channels],
+        filter=tf.reshape(split, [2, 2, 4 * channels, filters]),
+        out_backprop=maps,
+        strides=[1, 1, 1, 1],
+        padding="VALID",
+    )
+    return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1], gradient
+
+
+def _kernel_gradient(images, kernel, maps):
+    return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=kernel.shape, out_backprop=maps, **_HALVING)

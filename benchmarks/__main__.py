@@ -1,0 +1,37 @@
+"""All tables, one after the other: `python -m benchmarks [NAME …]`, some two hours on two cores.
+
+Each is a command with flags of its own, `python -m benchmarks.NAME --help`, prints its table and writes
+`benchmarks/results/NAME.json`. One that fails does not keep the others from running.
+"""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+from tfpaths.config import InputError, choose
+
+TABLES = ("steps", "parts", "overhead", "sampling", "evaluation", "ensemble", "scaling")
+
+
+def main(names):
+    try:
+        wanted = [choose("table", name, TABLES) for name in names] or TABLES
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failed = []
+    for name in wanted:
+        print(f"\n{name}", flush=True)
+        began = time.perf_counter()
+        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        if subprocess.run(command, cwd=pathlib.Path(__file__).parents[1]).returncode:
+            failed.append(name)
+        print(f"({(time.perf_counter() - began) / 60:.1f} minutes)", flush=True)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
