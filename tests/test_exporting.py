@@ -51,6 +51,24 @@ def test_the_same_seed_gives_the_images_of_the_gan(exported):
     assert np.abs(model.sample(num_samples=5, seed=4)["images"] - expected).max() > 1e-3
 
 
+def test_a_gradient_flows_through_what_is_loaded(exported, caplog):
+    # Who looks for the latents of an image asks for it; a derivative of one's own would be lost in a SavedModel.
+    trained, export = exported
+    z = tf.constant(trained.latents(3, seed=1))
+
+    def slope(function):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            images = function(z)
+        return tape.gradient(images, z)
+
+    model = tf.saved_model.load(str(export))
+    expected = slope(trained.gan.generator)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(slope(lambda z: model.serving_default(z)["images"]), expected, rtol=1e-4, atol=1e-5)
+    assert "custom gradient" not in caplog.text
+
+
 def test_levels_are_those_of_a_picture(exported):
     # Halves between two levels and values beyond the range, where two ways of rounding would differ.
     trained, _ = exported

@@ -116,25 +116,26 @@ def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statist
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
-@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
-def test_convolutions_on_images_equal_keras_to_the_second_derivative(name, how):
+@pytest.mark.parametrize(("name", "called"), [("Conv2D", {}), *(("Conv2DTranspose", {"training": t}) for t in (0, 1))])
+def test_convolutions_on_images_equal_keras_to_the_second_derivative(name, called, how):
     # Not square, and no two numbers alike: an axis or a block in another's place would show.
     shape = (2, 6, 10, 3) if name == "Conv2D" else (2, 3, 5, 7)
     x = tf.random.stateless_normal(shape, [0, 1])
     made = []
     for module in (layers, keras.layers):
-        layer = getattr(module, name)(7 if name == "Conv2D" else 3, 4, 2, "same")
+        layer = getattr(module, name)(7 if name == "Conv2D" else 3, 4, 2, "same", activation="tanh")
+        called = called if module is layers else {}
         layer.build(shape)
         kernel = layer.kernel.value
         layer.kernel.assign(tf.random.stateless_normal(kernel.shape, [0, 2]))
         layer.bias.assign(tf.random.stateless_normal(layer.bias.shape, [0, 3]))
 
-        def derivatives(layer=layer, kernel=kernel):
+        def derivatives(layer=layer, kernel=kernel, called=called):
             with tf.GradientTape() as second:
                 second.watch(x)
                 with tf.GradientTape() as first:
                     first.watch(x)
-                    value = layer(x)
+                    value = layer(x, **called)
                     objective = tf.reduce_sum(tf.sin(value))
                 slopes = first.gradient(objective, [x, kernel])
                 penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
@@ -144,6 +145,27 @@ def test_convolutions_on_images_equal_keras_to_the_second_derivative(name, how):
     for ours, keras_own in zip(*made, strict=True):
         assert ours.shape == keras_own.shape
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_convolutions_on_images_refuse_what_they_do_not_do(name):
+    for settings in ({"kernel_size": 3}, {"strides": 1}, {"padding": "valid"}):
+        layer = getattr(layers, name)(**{"filters": 2, "kernel_size": 4, "strides": 2, "padding": "same", **settings})
+        with pytest.raises(ValueError, match="Expected a 4×4 kernel, strides of 2, padding 'same'"):
+            layer.build((1, 8, 8, 3))
+    layer = getattr(layers, name)(2, 4, 2, "same", use_bias=False)
+    kernel_alone = getattr(keras.layers, name)(2, 4, 2, "same", use_bias=False)
+    image = tf.random.stateless_normal((1, 8, 8, 3), [0, 1])
+    kernel_alone.build(image.shape)
+    layer.build(image.shape)
+    layer.set_weights(kernel_alone.get_weights())
+    np.testing.assert_allclose(layer(image), kernel_alone(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3), (1, None, None, 3)])
+def test_an_image_that_has_no_half_is_refused(shape):
+    with pytest.raises(ValueError, match="Expected images of even sides, received the shape"):
+        layers.Conv2D(2, 4, 2, "same").build(shape)
 
 
 def test_batch_normalization_keeps_the_biased_variance():

@@ -103,7 +103,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class Conv2D(keras.layers.Conv2D):
-    """Keras' Conv2D of a 4×4 kernel and stride 2 on an image, whose derivative by the image is `double`."""
+    """Keras' Conv2D on images of even sides, for a 4×4 kernel and stride 2; its derivative by the image is `double`."""
+
+    def build(self, input_shape):
+        _require_halving(self)
+        if any(side is None or side % 2 for side in input_shape[1:3]):
+            raise ValueError(f"Expected images of even sides, received the shape {tuple(input_shape)}.")
+        super().build(input_shape)
 
     def convolution_op(self, inputs, kernel):
         return halve(inputs, tf.convert_to_tensor(kernel))
@@ -111,36 +117,34 @@ class Conv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """Keras' Conv2DTranspose of a 4×4 kernel and stride 2 to an image: `double`."""
+    """Keras' Conv2DTranspose to images, for a 4×4 kernel and stride 2: `double`."""
 
-    def call(self, inputs):
-        return double(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+    def build(self, input_shape):
+        _require_halving(self)
+        super().build(input_shape)
 
-
-@tf.custom_gradient
-def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The convolution: `[batch, 2 h, 2 w, channels]` and `[4, 4, channels, filters]` -> `[batch, h, w, filters]`."""
-
-    @_derivative
-    def gradient(maps):
-        return double(maps, kernel), _kernel_gradient(images, kernel, maps)
-
-    return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING), gradient
+    def call(self, inputs, training=None):
+        # What is sampled may be exported, and a SavedModel does not keep a derivative of one's own.
+        transposed = double if training else by_blocks
+        images = transposed(inputs, tf.convert_to_tensor(self.kernel))
+        return self.activation(images + self.bias if self.use_bias else images)
 
 
-@tf.custom_gradient
-def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Its transpose, and its derivative by the images: `[batch, h, w, filters]` -> `[batch, 2 h, 2 w, channels]`.
+def _require_halving(layer: keras.layers.Layer) -> None:
+    plan = (layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate, layer.data_format)
+    if plan != ((4, 4), (2, 2), "same", (1, 1), "channels_last") or getattr(layer, "groups", 1) != 1:
+        raise ValueError(f"Expected a 4×4 kernel, strides of 2, padding 'same', channels last, received {plan}.")
+
+
+def by_blocks(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The transposed convolution: `[batch, h, w, filters]`, `[4, 4, channels, filters]` -> images.
+
+    Images are `[batch, 2 h, 2 w, channels]`.
 
     Where an image, one pixel larger on all sides, is cut into blocks of 2×2 and a block's pixels are taken for
     channels, the convolution is one of a 2×2 kernel and stride 1. Its transpose then ends in four times as many
     channels: TensorFlow's on a processor is slow where they are as few as an image's.
     """
-
-    @_derivative
-    def gradient(images):
-        return halve(images, kernel), _kernel_gradient(images, kernel, maps)
-
     channels, filters = kernel.shape[2:]
     batch, height, width, _ = tf.unstack(tf.shape(maps))
     # Rows and columns of the kernel: which block, and where in it.
@@ -152,7 +156,32 @@ def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         strides=[1, 1, 1, 1],
         padding="VALID",
     )
-    return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1], gradient
+    return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1]
+
+
+@tf.custom_gradient
+def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`by_blocks`, whose derivative by the maps is `halve`."""
+
+    @_derivative
+    def gradient(images):
+        return halve(images, kernel), _kernel_gradient(images, kernel, maps)
+
+    return by_blocks(maps, kernel), gradient
+
+
+@tf.custom_gradient
+def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The convolution: `[batch, 2 h, 2 w, channels]`, `[4, 4, channels, filters]` -> `[batch, h, w, filters]`.
+
+    Its derivative by the images is `double`.
+    """
+
+    @_derivative
+    def gradient(maps):
+        return double(maps, kernel), _kernel_gradient(images, kernel, maps)
+
+    return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING), gradient
 
 
 def _kernel_gradient(images, kernel, maps):
