@@ -16,6 +16,7 @@ from absl import app, flags
 
 from benchmarks import machine, noise, operations, spread, store, turns
 from tfpaths import experiments
+from tfpaths.experiments import images
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement takes.")
@@ -151,7 +152,7 @@ def show(found):
 
 def main(argv):
     del argv
-    wanted = _VARIANTS.value or [variant.name for variant in experiments.VARIANTS]
+    wanted = _VARIANTS.value or [variant.name for variant in images.VARIANTS]
     made = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
     about = machine("tensorflow", "keras", "torch", "jax", "flax")
     quickest = {"float32": [], "bfloat16": []}
