@@ -23,6 +23,7 @@ _SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement take
 _SIZES = flags.DEFINE_list("sizes", ["28", "32", "64"], "Pixels.")
 _VARIANTS = flags.DEFINE_list("variants", [], "Variants; all of them if none is named.")
 _BFLOAT16 = flags.DEFINE_enum("bfloat16", "auto", ["auto", "yes", "no"], "Whether bfloat16 is measured too.")
+_LIBRARIES = flags.DEFINE_list("libraries", ["tensorflow", "torch", "flax"], "Whose contenders take part.")
 _NAME = flags.DEFINE_string("name", "steps", "Of the file of results.")
 
 _ROWS = 2048
@@ -164,7 +165,11 @@ def main(argv):
         print(
             "bfloat16 is left out" + (": this machine's float32 matrix product is faster." if asked == "auto" else ".")
         )
-    wanted_contenders = {name: entry for name, entry in CONTENDERS.items() if half or entry[3] == "float32"}
+    wanted_contenders = {
+        name: entry
+        for name, entry in CONTENDERS.items()
+        if (half or entry[3] == "float32") and entry[0] in _LIBRARIES.value
+    }
     kept = []
     for side in map(int, _SIZES.value):
         for variant in wanted:
