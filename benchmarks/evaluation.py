@@ -149,12 +149,12 @@ def main(argv):
         measured = compare(big, peers(*wide, logits, pairs, similarity.weights(test.shape[0])), min(turns, 3))
         found |= {f"{name}, 2,048 features": values for name, values in measured.items()}
 
-    print(f"{'seconds, ' + format(count, ',') + ' images':<46}{'ours':>16}{'TorchMetrics':>16}{'ratio':>16}")
+    print(f"{'seconds, ' + format(count, ',') + ' images':<46}{'ours':>20}{'TorchMetrics':>20}{'ratio':>20}")
     for name, (own, peer) in found.items():
         texts = [spread(own)]
         if peer[0] is not None:
             texts += [spread(peer), spread([p / o for o, p in zip(own, peer, strict=True)])]
-        print(f"{name:<46}" + "".join(f"{text:>16}" for text in texts))
+        print(f"{name:<46}" + "".join(f"{text:>20}" for text in texts))
     packages = ("tensorflow", "tensorflow-gan", "numpy", *(("torch", "torchmetrics") if theirs else ()))
     about = {**machine(*packages), "count": count, "features": real.shape[1]}
     seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in found.items()}
