@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from tfpaths.config import InputError, choose
+from tfpaths.errors import InputError, choose
 
 TABLES = ("steps", "parts", "overhead", "sampling", "evaluation", "ensemble", "scaling")
 

@@ -39,12 +39,12 @@ def side_by_side(functions):
 
 def tfpaths(runs):
     """Ours, as a study runs them: a block for each core."""
-    from tfpaths import config, experiments, startup
+    from tfpaths import experiments, schema, startup
 
     startup.import_tensorflow()
-    from tfpaths import study
+    from tfpaths.lines import study
 
-    experiment = config.override(experiments.get("line1_gan_gp"), {"study.dimension": str(DIMENSION)})
+    experiment = schema.override(experiments.get("line1_gan_gp"), {"study.dimension": str(DIMENSION)})
     blocks = [study.build(experiment, runs // CORES) for _ in range(CORES)]
     for index, block in enumerate(blocks):
         block.reset(index * block.runs)
@@ -262,13 +262,13 @@ def main(argv):
     seconds = {name: [one / sizes[name] for one in measured[name]] for name in measured if name in CONTENDERS}
     of_each = [[2 * sizes[name] ** 3 / one for one in measured[name]] for name in measured if name in PRODUCTS]
     rates = [max(turn) for turn in zip(*of_each, strict=True)]
-    from tfpaths import config, experiments, startup
+    from tfpaths import experiments, schema, startup
 
     startup.import_tensorflow()
-    from tfpaths import figures
+    from tfpaths.lines import cost
 
     changes = {"study.dimension": str(DIMENSION), "study.runs": "1", "schedule.steps": "1"}
-    operations = figures._products(config.override(experiments.get("line1_gan_gp"), changes))
+    operations = cost.operations(schema.override(experiments.get("line1_gan_gp"), changes))
     print(f"{'':<42}{'runs at once':>14}{'µs / run, step':>20}{'over tfpaths':>18}{'of peak':>10}")
     for name, own in seconds.items():
         ratio = spread([theirs / ours for theirs, ours in zip(own, seconds["tfpaths"], strict=True)])

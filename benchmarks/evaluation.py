@@ -96,8 +96,9 @@ def compare(ours, theirs, turns):
 def main(argv):
     del argv
     startup.import_tensorflow()
-    from tfpaths import assembly
     from tfpaths.evaluator import Evaluator
+
+    from tfpaths import assembly
     from tfpaths.metrics import modes, scores, similarity, sources
 
     count, turns = _COUNT.value, _TURNS.value

@@ -27,10 +27,10 @@ def traced(variant, side, precision="float32"):
     """(the step as a program, a batch)."""
     import tensorflow as tf
 
-    from tfpaths import assembly
+    from tfpaths.runs import build
 
     images = noise.images(side)
-    gan = assembly.build(noise.experiment(variant, precision), images.shape)
+    gan = build.build(noise.experiment(variant, precision), images.shape)
     batch = images.take(tf.range(64))
     return tf.function(gan.train_step, autograph=False), batch
 

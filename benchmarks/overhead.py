@@ -17,7 +17,7 @@ import time
 from absl import app, flags
 
 from benchmarks import machine, spread, store
-from tfpaths import config, experiments, startup
+from tfpaths import experiments, schema, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
 _STEPS = flags.DEFINE_integer("steps", 500, "Steps in each measurement: the rhythm of the grids and the checkpoints.")
@@ -26,13 +26,14 @@ _EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
 
 def loop_and_fit(experiment, images, turns, steps):
     """Seconds per step of (the traced step in a loop, `fit` as training calls it), one pair a turn."""
-    from tfpaths import assembly, results
-    from tfpaths.checkpoints import Checkpoints
+    from tfpaths.runs import build
+    from tfpaths.runs.checkpoints import Checkpoints
+    from tfpaths.runs.directory import RunDirectory
 
-    gan = assembly.build(experiment, images.shape)
+    gan = build.build(experiment, images.shape)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        directory = results.RunDirectory(pathlib.Path(folder))
+        directory = RunDirectory(pathlib.Path(folder))
         checkpoints = Checkpoints(directory.checkpoints, gan)
         batches = images.batches(experiment.schedule.batch_size)
         function, iterator = gan.make_train_function(), iter(batches)
@@ -45,7 +46,7 @@ def loop_and_fit(experiment, images, turns, steps):
             return (time.perf_counter() - start) / steps
 
         def fit():
-            timed = config.override(experiment, {"schedule.steps": str(gan.step + steps)})
+            timed = schema.override(experiment, {"schedule.steps": str(gan.step + steps)})
             return fit_seconds(gan, batches, timed, directory, checkpoints) / steps
 
         function(iterator)  # This one compiles.
@@ -62,7 +63,7 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
     """From the first step to the end of the last, with all that a run writes, without what `fit` sets up once."""
     import keras
 
-    from tfpaths import training
+    from tfpaths.runs import training
 
     class Clock(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):

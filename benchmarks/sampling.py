@@ -32,10 +32,10 @@ def exported(side, batch):
     import tensorflow as tf
 
     from benchmarks import noise
-    from tfpaths import assembly, exporting, loading
+    from tfpaths.runs import build, exporting, loading
 
     value = noise.experiment("ns")
-    gan = assembly.build(value, (side, side, 3))
+    gan = build.build(value, (side, side, 3))
     with tempfile.TemporaryDirectory() as folder:
         metadata = pathlib.Path(folder) / "metadata.json"
         metadata.write_text("{}")

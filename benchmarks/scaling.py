@@ -20,7 +20,7 @@ import time
 from absl import app, flags
 
 from benchmarks import spread, store
-from tfpaths import config, experiments, startup
+from tfpaths import experiments, schema, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "How often each kind of job is run.")
 _STEPS = flags.DEFINE_integer("steps", 30, "Steps in each measurement.")
@@ -35,16 +35,17 @@ def step_seconds():
     startup.import_tensorflow(devices=False)
     import tensorflow as tf
 
-    from tfpaths import assembly, data, distribution
+    from tfpaths import data
+    from tfpaths.runs import build, distribution
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     strategy = distribution.get("auto")
     batch_size = _BATCH.value * strategy.num_replicas_in_sync
-    experiment = config.override(experiments.get(_EXP.value), {"schedule.batch_size": str(batch_size)})
+    experiment = schema.override(experiments.get(_EXP.value), {"schedule.batch_size": str(batch_size)})
     images = data.load(experiment.data.name)
     with strategy.scope():
-        gan = assembly.build(experiment, images.shape)
+        gan = build.build(experiment, images.shape)
     iterator = iter(strategy.experimental_distribute_dataset(images.batches(batch_size)))
     step = gan.make_train_function()
     for _ in range(3):

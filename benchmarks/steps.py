@@ -16,7 +16,7 @@ from absl import app, flags
 
 from benchmarks import machine, noise, operations, spread, store, turns
 from tfpaths import experiments
-from tfpaths.experiments import images
+from tfpaths.experiments.variants import VARIANTS
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement takes.")
@@ -38,7 +38,7 @@ def tfpaths(variant, side, precision):
     startup.import_tensorflow()
     import keras
 
-    from tfpaths import assembly
+    from tfpaths.runs import build
 
     go, done = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -53,7 +53,7 @@ def tfpaths(variant, side, precision):
 
     gate, images = Gate(), noise.images(side)
     value = noise.experiment(variant, precision)
-    gan = assembly.build(value, images.shape)
+    gan = build.build(value, images.shape)
     batches = images.batches(value.schedule.batch_size)
     fit = lambda: gan.fit(batches, steps_per_epoch=10**9, verbose=0, callbacks=[gate])  # noqa: E731
     threading.Thread(target=fit, daemon=True).start()
@@ -153,7 +153,7 @@ def show(found):
 
 def main(argv):
     del argv
-    wanted = _VARIANTS.value or [variant.name for variant in images.VARIANTS]
+    wanted = _VARIANTS.value or [variant.name for variant in VARIANTS]
     made = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
     about = machine("tensorflow", "keras", "torch", "jax", "flax")
     quickest = {"float32": [], "bfloat16": []}

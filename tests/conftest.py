@@ -19,11 +19,9 @@ if "TFPATHS_CACHE_DIR" not in os.environ:
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 startup.import_tensorflow(logical_cpus=2)
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-
-ROOT = pathlib.Path(__file__).parent.parent
+from helpers import CELEBA_SIZES, portrait, toy  # noqa: E402
 
 
 @pytest.fixture
@@ -33,16 +31,6 @@ def tfds_dir():
     if not list(folder.glob("mnist/*/dataset_info.json")):
         pytest.skip(f"MNIST is not prepared in {folder}; set TFDS_DATA_DIR")
     return folder
-
-
-CELEBA_SIZES = {"train": 12, "validation": 5, "test": 4}
-
-
-def portrait(index):
-    """218×178: a ramp inside the central 160×160, and a frame outside that no crop may let in."""
-    image = np.full((218, 178, 3), 255, np.uint8)
-    image[29:189, 9:169] = np.linspace(0, 120, 160)[:, None, None] + index
-    return image
 
 
 @pytest.fixture(scope="session")
@@ -79,46 +67,39 @@ def celeba_dir(tmp_path_factory):
     return folder
 
 
-TOY = {
-    "data.source": "embedded",
-    "schedule.steps": "4",
-    "schedule.batch_size": "8",
-    "schedule.log_every": "1",
-    "schedule.sample_every": "2",
-    "networks.latent_dim": "5",
-    "networks.generator_filters": "4",
-    "networks.discriminator_filters": "4",
-    "evaluation.metrics": "none",
-}
-
-
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
     """The directory of a run of four steps, to be read; whoever writes there makes a copy."""
-    from tfpaths import config, experiments, training
+    from tfpaths.runs import training
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    training.train(config.override(experiments.get("color_mnist_dragan_ns"), TOY), path)
+    training.train(toy("color_mnist_dragan_ns"), path)
     return path
 
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
-    """The directory of a study of three runs of four steps, as `study.run` leaves it, without its compiling."""
-    from tfpaths import config, experiments, results, study
+    """The directory of a study of three runs of four steps, as a study leaves it, without its compiling."""
+    from tfpaths import experiments, files, schema
+    from tfpaths.lines import statistics
+    from tfpaths.runs import results, rows
+    from tfpaths.runs.build import complete_variant
+    from tfpaths.runs.directory import RunDirectory
 
     texts = {"study.runs": "3", "schedule.steps": "4", "schedule.log_every": "2"}
-    value = config.override(experiments.get("line1_ns"), texts)
-    directory = results.RunDirectory(tmp_path_factory.mktemp("runs") / "tiny_study")
-    results.write_json(directory.config, config.to_dict(value))
+    value = schema.override(experiments.get("line1_ns"), texts)
+    value = value.replace(variant=complete_variant(value.variant))
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "tiny_study")
+    files.write_json(directory.config, schema.to_dict(value))
     distances = np.random.default_rng(0).uniform(0.1, 10.0, (3, 3))
-    rows = [
+    made = [
         {"step": step, "run": run, "squared_distance": distance, "rises": 0.25, "climbed": 0.5}
         for run, of_run in enumerate(distances.tolist())
         for step, distance in zip((0, 2, 4), of_run, strict=True)
     ]
-    results.append_rows(directory.metrics, rows)
-    results.write_json(directory.results, results.summary(value, 4, study.found(rows, 3), {"dimension": 2}))
+    rows.append_rows(directory.metrics, made)
+    summary = results.summary(value, 4, statistics.summary(made, 3), {"dimension": 2})
+    files.write_json(directory.results, summary)
     return directory.path
 
 
@@ -126,29 +107,3 @@ def tiny_study(tmp_path_factory):
 def two_replicas():
     """Two logical CPUs. One for all tests: TensorFlow gives the collectives of every such strategy the same keys."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-class Constant(keras.layers.Layer):
-    """A player with one parameter: b, whatever it is given."""
-
-    def __init__(self, value, **kwargs):
-        super().__init__(**kwargs)
-        self.value = value
-
-    def build(self, input_shape):
-        self.b = self.add_weight(shape=(), initializer=keras.initializers.Constant(self.value), name="b")
-
-    def call(self, inputs):
-        return self.b + 0.0 * inputs
-
-
-def linear(weights, **kwargs):
-    """D(x) = w · x."""
-    weights = tf.constant(weights, tf.float32)
-    model = keras.Sequential([keras.Input((len(weights),)), keras.layers.Dense(1, use_bias=False, **kwargs)])
-    model.layers[0].kernel.assign(weights[:, tf.newaxis])
-    return model
-
-
-def constant_generator(value, size=1):
-    return keras.Sequential([keras.Input((size,)), Constant(value)])

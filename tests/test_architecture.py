@@ -1,105 +1,93 @@
-"""The floor plan of the README and the targets of BUILD, held against the imports."""
+"""How the package is built: layers, BUILD, requirements, where private names are."""
 
 import ast
+import configparser
+import graphlib
 import pathlib
 import re
+import subprocess
 import sys
 import tomllib
 
-import pytest
-from conftest import ROOT
+from helpers import ROOT
+
+from tools import build_file
 
 MODULES = sorted((ROOT / "tfpaths").rglob("*.py"))
-# Import name -> the package that brings it, where the two differ.
-PACKAGES = {"PIL": "pillow", "absl": "absl_py", "sklearn": "scikit_learn"}
 
 
-def target(path):
-    """The name of a module's target: its path without the suffix, a package's own file under the package's name."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return "/".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def test_imports_run_downhill():
+    run = subprocess.run(
+        [pathlib.Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
-def imports(path):
-    """(targets of ours, packages of others) that a module imports, wherever in it."""
-    ours, others = set(), set()
-    names = {target(module) for module in MODULES}
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
+def test_build_is_current():
+    assert (ROOT / "BUILD").read_text() == build_file.text(), "To fix this: python -m tools.build_file"
+
+
+def test_build_has_no_cycle():
+    graph = {name: ours for name, (ours, _) in build_file.dependencies().items()}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+# A test file is in the folder, and has the name, of the module that it tests.
+def test_tests_mirror_the_package():
+    modules = {path.relative_to(ROOT / "tfpaths").with_suffix("").as_posix() for path in MODULES}
+    packages = {str(pathlib.PurePath(module).parent) for module in modules}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.relative_to(ROOT / "tests").parent.as_posix()
+        assert folder in packages, path
+        if folder != ".":
+            name = path.stem.removeprefix("test_")
+            assert f"{folder}/{name}" in modules or name in OF_SEVERAL_MODULES, path
+
+
+# Tests of what several modules of a folder do together.
+OF_SEVERAL_MODULES = {"plugins", "faults", "claims", "kinds", "contract", "init"}
+
+
+def test_no_test_imports_another():
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not [
+                name for name in names if name.split(".")[0] in ("conftest", "tests") or name.startswith("test_")
+            ]
+
+
+def test_private_names_are_in_compat_alone():
+    # An attribute with one underscore that is neither self's nor of an object of this package.
+    libraries = {"tf", "keras", "tfgan", "strategy", "optimizer", "layer", "extended", "devices", "model"}
+    for path in MODULES:
+        if "compat" in path.parts:
             continue
-        for name in found:
-            if name.split(".")[0] == "tfpaths":
-                parts = name.split(".")
-                while "/".join(parts) not in names:
-                    parts.pop()
-                ours.add("/".join(parts))
-            elif (package := name.split(".")[0]) not in sys.stdlib_module_names:
-                others.add(PACKAGES.get(package, package))
-    return ours - {target(path)}, others
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+                owner = ast.unparse(node.value).split(".")[-1]
+                assert owner not in libraries, f"{path}: {ast.unparse(node)}"
 
 
-def floors():
-    """Room -> floor, from the table in the README."""
-    rows = re.findall(r"^\| (\d) \| (.+?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    return {
-        name.rstrip("/").removesuffix(".py"): int(floor)
-        for floor, names in rows
-        for name in re.findall(r"`(.+?)`", names)
-    }
+def test_version_switches_are_in_compat_alone():
+    for path in MODULES:
+        if "compat" not in path.parts:
+            assert not re.search(r"(tf|keras|tfgan)\.__version__|hasattr\((tf|keras)\b", path.read_text()), path
 
 
-def room(name):
-    return name.split("/")[1] if "/" in name else name
-
-
-def test_the_readme_names_every_room_and_no_other():
-    assert set(floors()) == {room(target(path)) for path in MODULES} - {"tfpaths"}
-
-
-@pytest.mark.parametrize("path", MODULES, ids=target)
-def test_a_module_imports_only_from_lower_floors(path):
-    own = room(target(path))
-    for imported in imports(path)[0] - {"tfpaths"}:
-        if room(imported) != own:
-            assert floors()[room(imported)] < floors()[own], f"{target(path)} imports {imported}"
-
-
-def build_targets():
-    """name -> (sources, deps) of every Python target in BUILD."""
-    found = {}
-    for node in ast.parse((ROOT / "BUILD").read_text()).body:
-        call = node.value
-        if isinstance(call, ast.Call) and call.func.id in ("py_library", "py_binary"):
-            values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-            assert values["name"] not in found, values["name"]
-            found[values["name"]] = (values["srcs"], set(values.get("deps", ())))
-    return found
-
-
-def test_build_has_a_target_for_each_module():
-    assert set(build_targets()) == {target(path) for path in MODULES}
-
-
-@pytest.mark.parametrize("path", MODULES, ids=target)
-def test_the_deps_of_a_target_are_the_imports_of_its_module(path):
-    sources, deps = build_targets()[target(path)]
-    assert sources == [str(path.relative_to(ROOT))]
-    ours, others = imports(path)
-    assert deps == {f":{name}" for name in ours} | {f"@pypi//{name}" for name in others}
+def test_no_module_is_long():
+    lines = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in MODULES}
+    assert lines["tfpaths/launch.py"] <= 120
+    assert not {name: count for name, count in lines.items() if count > 450}
 
 
 def test_what_is_imported_is_required():
-    import configparser
-
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].splitlines()
     required = {re.split(r"[<>=]", line)[0].replace("-", "_") for line in lines if line and not line.startswith("#")}
-    imported = set().union(*(imports(path)[1] for path in MODULES))
+    imported = set().union(*(build_file.imports(path)[1] for path in MODULES))
     # requests comes with TensorFlow and TFDS, both of which require it.
     assert imported - {"requests"} <= required
 
@@ -107,12 +95,19 @@ def test_what_is_imported_is_required():
 def test_the_package_imports_nothing_heavy():
     tree = ast.parse((ROOT / "tfpaths" / "__init__.py").read_text())
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert [ast.unparse(node) for node in nodes] == ["import importlib"]
+    assert {ast.unparse(node).split()[1].split(".")[0] for node in nodes} <= {
+        "__future__",
+        "typing",
+        "collections",
+        "pathlib",
+        "tfpaths",
+    }
+    assert [ast.unparse(node) for node in tree.body if isinstance(node, ast.ImportFrom)][2:] == [
+        "from tfpaths.version import __version__ as __version__"
+    ]
 
 
 def test_constraints_pin_every_requirement():
-    import configparser
-
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = (setup["options"]["install_requires"] + setup["options.extras_require"]["test"]).splitlines()

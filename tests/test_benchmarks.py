@@ -1,7 +1,7 @@
 """What the benchmarks count, against sums by hand; how fast anything is, no test asks."""
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from benchmarks import __main__ as tables
 from benchmarks import machine, operations, sampling

@@ -1,16 +1,17 @@
 """Any loss × penalty × networks × data, from Python and as a registered experiment."""
 
 import itertools
-import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, linear
+from helpers import linear, registered
 
-from tfpaths import assembly, config, data, experiments, losses, networks, penalties, training
+import tfpaths
+from tfpaths import config, data, errors, experiments, losses, networks, penalties, schema
 from tfpaths.gan import GAN
+from tfpaths.runs import build
 
 SMALL = config.Networks(latent_dim=4, generator_filters=2, discriminator_filters=2)
 
@@ -39,7 +40,7 @@ def test_a_variant_is_its_row(name):
     variant = experiments.get(f"cifar10_{name}").variant
     penalty = variant.penalty
     assert (
-        variant.loss,
+        variant.loss.name,
         penalty and penalty.name,
         variant.weight_clip,
         variant.discriminator_steps,
@@ -52,15 +53,15 @@ def test_a_variant_is_its_row(name):
 SHAPES = {"cifar10": (32, 32, 3), "celeba": (64, 64, 3), "folder": (64, 64, 3)}
 
 
-GRID = [n for n in experiments.names() if not (experiments.get(n).study or experiments.get(n).figure)]
+GRID = [name for name in experiments.names() if experiments.get(name).kind == "training"]
 
 
 @pytest.mark.parametrize("name", GRID)
 def test_every_experiment_takes_a_step_of_toy_size(name):
     texts = {f"networks.{part}_filters": "2" for part in ("generator", "discriminator")}
-    experiment = config.override(experiments.get(name), texts)
+    experiment = schema.override(experiments.get(name), texts)
     shape = SHAPES.get(experiment.data.name, (28, 28, 3))
-    gan = assembly.build(experiment, shape)
+    gan = build.build(experiment, shape)
     n = experiment.variant.discriminator_steps
     reported = gan.train_step(*tf.random.stateless_uniform((n, 4, *shape), [0, 1], -1.0, 1.0))
     assert all(np.isfinite(value) for value in reported.values())
@@ -84,8 +85,8 @@ def test_any_loss_with_any_penalty_takes_a_finite_step(loss, penalty, precision)
 def test_mixed_precision_trains_every_variant(name, precision, tmp_path):
     texts = {"networks.generator_filters": "4", "networks.discriminator_filters": "4", "schedule.batch_size": "8"}
     texts |= {"schedule.steps": "2", "precision": precision, "data.source": "embedded"}
-    config_ = config.override(experiments.get(f"color_mnist_{name}"), texts)
-    gan = assembly.build(config_, (28, 28, 3))
+    config_ = schema.override(experiments.get(f"color_mnist_{name}"), texts)
+    gan = build.build(config_, (28, 28, 3))
     # The critic's last bias cancels in the Wasserstein loss, so the kernels are what must move.
     kernels = [v for v in gan.trainable_variables if len(v.shape) > 1]
     before = [v.numpy() for v in kernels]
@@ -101,7 +102,7 @@ def test_mixed_precision_trains_every_variant(name, precision, tmp_path):
 def test_half_precision_penalties_are_close_to_those_of_float32():
     real, fake = tf.random.stateless_uniform((2, 8, 28, 28, 3), [1, 2], -1.0, 1.0)
     values = {}
-    for precision in config.PRECISIONS:
+    for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
         _, discriminator = networks.build(SMALL, (28, 28, 3), precision=precision)
         values[precision] = float(penalties.DRAGANPenalty(seed=1)(discriminator, real, fake))
     # bfloat16 has 8 bits: each product is right to 0.4 %, and so, about, is the norm of a gradient.
@@ -109,45 +110,95 @@ def test_half_precision_penalties_are_close_to_those_of_float32():
     np.testing.assert_allclose(values["mixed_float16"], values["float32"], rtol=0.005)
 
 
-def test_an_experiment_of_ones_own_with_parts_of_ones_own(tmp_path, monkeypatch):
+def test_an_experiment_of_your_own(tmp_path):
     class AtFake(penalties.GradientPenalty):
-        def points(self, real, fake, seed):
-            return fake
+        def __init__(self, *, shift: float = 0.0, **kwargs):
+            super().__init__(**kwargs)
+            self.shift = shift
 
-    monkeypatch.setitem(penalties.PENALTIES, "at_fake", AtFake)
-    monkeypatch.setattr(experiments, "_REGISTRY", dict(experiments._REGISTRY))
-    experiments.register(
-        config.Experiment(
+        def points(self, real, fake, stream, batch_axes):
+            return fake + self.shift
+
+    with registered(penalties.PENALTIES, "at_fake", AtFake):
+        mine = config.Training(
             name="mine",
             data=config.Data(name="stacked_mnist", source="embedded"),
             variant=config.Variant(
-                name="hinge_at_fake", loss="hinge", penalty=config.Penalty(name="at_fake", weight=2.0)
+                name="hinge_at_fake", loss="hinge", penalty=config.Penalty(name="at_fake", weight=2.0, shift=0.5)
             ),
             networks=SMALL,
             schedule=config.Schedule(steps=2, batch_size=8),
             evaluation=config.Evaluation(metrics="none"),
         )
-    )
-    mine = experiments.get("mine")
-    assert config.from_dict(config.to_dict(mine)) == mine
-    assert isinstance(assembly.build(mine, (28, 28, 3)).penalty, AtFake)
-    assert training.train(mine, tmp_path).step == 2
+        assert config.from_dict(schema.to_dict(mine)) == mine
+        (layer,) = build.build(mine, (28, 28, 3)).penalties
+        assert (type(layer), layer.weight, layer.shift, layer.target) == (AtFake, 2.0, 0.5, 1.0)
+        assert tfpaths.train(mine, tmp_path).step == 2
+        assert tfpaths.load(tmp_path).config.variant.penalty.shift == 0.5
+        with pytest.raises(errors.InputError, match=r"variant.penalty.shift: expected a number, received 'up'"):
+            build.complete(schema.override(mine, {"variant.penalty.shift": "up"}))
 
 
 def test_an_option_that_is_not_set_is_the_layers_own():
     def built(**options):
         variant = config.Variant(name="x", loss="hinge", penalty=config.Penalty(**options))
-        return assembly.build(
-            config.Experiment(name="x", data=config.Data(name="color_mnist"), variant=variant, networks=SMALL),
+        return build.build(
+            config.Training(name="x", data=config.Data(name="color_mnist"), variant=variant, networks=SMALL),
             (28, 28, 3),
-        ).penalty
+        ).penalties[0]
 
     assert (built(name="r1").weight, built(name="r1").target) == (5.0, 0.0)
     assert (built(name="interpolation").weight, built(name="interpolation").target) == (10.0, 1.0)
     assert built(name="one_sided").one_sided
     assert built(name="dragan", noise="gaussian", interpolate=False).noise == "gaussian"
-    with pytest.raises(config.InputError, match="variant.penalty: expected options that 'r1' has"):
+    with pytest.raises(errors.InputError, match="variant.penalty.noise: 'r1' has no option 'noise'"):
         built(name="r1", noise="gaussian")
+
+
+def test_two_penalties_from_a_config():
+    base = experiments.get("color_mnist_ns")
+    both = (config.Penalty(name="r1", weight=2.0), config.Penalty(name="r2"))
+    value = base.replace(variant=base.variant.replace(penalty=both), networks=SMALL)
+    gan = build.build(value, (28, 28, 3))
+    assert [(type(one), one.weight) for one in gan.penalties] == [
+        (penalties.R1Penalty, 2.0),
+        (penalties.R2Penalty, 5.0),
+    ]
+    with pytest.raises(errors.InputError, match="variant.penalty.1.weight: expected a number above zero"):
+        build.complete(schema.override(value, {"variant.penalty.1.weight": "0"}))
+
+
+def test_a_critic_needs_a_constraint():
+    bare = schema.override(experiments.get("color_mnist_wgan_gp"), {"variant.penalty": "none"})
+    with pytest.raises(
+        errors.InputError, match="variant.loss: expected a penalty or a weight_clip besides 'wasserstein'"
+    ):
+        build.complete(bare)
+    assert build.complete(schema.override(bare, {"variant.weight_clip": "0.01"})).variant.weight_clip == 0.01
+
+
+def test_a_game_with_an_option_from_a_config():
+    class Shifted(GAN):
+        def __init__(self, *args, shift: schema.Positive = 1.0, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.shift = shift
+
+        def generate(self, latents, training=False):
+            return super().generate(latents, training=training) + self.shift
+
+    from tfpaths.games import GAMES
+
+    with registered(GAMES, "shifted", Shifted):
+        value = schema.override(experiments.get("color_mnist_ns"), {"variant.game": "shifted"}).replace(networks=SMALL)
+        assert build.complete(value).variant.game == config.Game(name="shifted", shift=1.0)
+        gan = build.build(schema.override(value, {"variant.game.shift": "0.25"}), (28, 28, 3))
+        assert (type(gan), gan.shift) == (Shifted, 0.25)
+        for name, line in (
+            ("shift=0", "shift: expected a number above zero"),
+            ("runs=3", "runs: 'shifted' has no option"),
+        ):
+            with pytest.raises(errors.InputError, match=f"variant.game.{line}"):
+                build.complete(schema.assign(value, [f"variant.game.{name}"]))
 
 
 def test_any_two_keras_models_play():
@@ -156,24 +207,3 @@ def test_any_two_keras_models_play():
     gan.fit(np.zeros((16, 2), np.float32), batch_size=4, verbose=0)
     assert gan.step == 4
     assert gan.sample(5).shape == (5, 2)
-
-
-def test_the_readmes_python_runs(monkeypatch):
-    monkeypatch.setattr(penalties, "PENALTIES", dict(penalties.PENALTIES))
-    section = (ROOT / "README.md").read_text().partition("## In Python")[2]
-    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    assert len(blocks) == 2
-    # As they stand, but for their length and for where the digits come from.
-    shorter = {
-        'data.load("color_mnist")': 'data.load("color_mnist", source="embedded")',
-        "steps_per_epoch=1500": "steps_per_epoch=1, verbose=0",
-        'training.train(mine, "runs/mine")': "made = training.assembly.build(mine, (28, 28, 3))",
-    }
-    text = "\n".join(blocks)
-    for whole, short in shorter.items():
-        assert whole in text
-        text = text.replace(whole, short)
-    names: dict = {}
-    exec(text, names)
-    assert names["gan"].step == 1
-    assert isinstance(names["made"].penalty, names["AtFake"])

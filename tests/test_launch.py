@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT, launch, refused
 
 from tfpaths import experiments
 
@@ -24,17 +24,6 @@ TOY = [
     "--set=networks.discriminator_filters=4",
     "--set=evaluation.metrics=none",
 ]
-
-
-def launch(*flags, cwd=None, **env):
-    return subprocess.run(
-        [sys.executable, "-m", "tfpaths.launch", *flags],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        check=False,
-    )
 
 
 # A shell without a terminal starts what runs in the background deaf to SIGINT; a person's Ctrl-C is what is tested.
@@ -55,28 +44,23 @@ def start(*flags):
     )
 
 
-def refused(run):
-    """The one line of a refusal."""
-    assert run.returncode == 2, (run.returncode, run.stdout, run.stderr[-2000:])
-    assert run.stdout == ""
-    (line,) = run.stderr.splitlines()
-    assert line.startswith("tfpaths: ")
-    return line
-
-
-def test_list_shows_all_names_without_tensorflow(tmp_path):
+def test_list_needs_no_tensorflow(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
     run = launch("--list", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split("\n")[:-1] == list(experiments.names())
-    grid = {f"{d}_{v}" for d in ("color_mnist", "stacked_mnist") for v in ("ns", "gan_gp", "wgan_gp", "dragan_ns")}
-    assert grid <= set(run.stdout.split())
+    assert (run.returncode, run.stderr) == (0, "")
+    lines = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
+    assert [name for name, _, _ in lines] == list(experiments.names())
+    assert {kind for _, kind, _ in lines} == {"training", "study", "figure"}
+    assert all(what for _, _, what in lines)
+    some = launch("--list", "--exp=cifar10_*gp")
+    assert [line.split()[0] for line in some.stdout.splitlines()] == ["cifar10_wgan_gp", "cifar10_gan_gp"]
+    assert "'cifar11_*'" in refused(launch("--list", "--exp=cifar11_*"))
 
 
 def test_help_names_every_flag():
     run = launch("--help")
     assert run.returncode == 0
-    names = "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list"
+    names = "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list import profile"
     for flag in f"{names} num_samples out interpolate".split():
         assert re.search(rf"^  --{flag} ", run.stdout, re.MULTILINE), flag
 
@@ -94,19 +78,26 @@ def test_help_names_every_flag():
         (["--exp=color_mnist_ns", "--steps=0"], "schedule.steps: expected a number above zero, received 0"),
         (["--exp=color_mnist_ns", "--steps=-5"], "schedule.steps: expected a number above zero, received -5"),
         (["--exp=color_mnist_ns", "--set=seed"], "--set: expected path.to.field=value, received 'seed'"),
-        (["--exp=color_mnist_ns", "--set=schedule.stps=1"], "unknown field 'stps'; did you mean 'steps'?"),
+        (["--exp=color_mnist_ns", "--set=schedule.stps=1"], "schedule.stps: unknown field 'stps'; did you mean"),
         (["--exp=color_mnist_ns", "--set==5"], "--set: expected path.to.field=value, received '=5'"),
         (["--exp=color_mnist_ns", "--steps=1.5"], "schedule.steps: expected an integer, received '1.5'"),
         (["--exp=color_mnist_ns", "--steps=5", "--set=schedule.steps=7"], "expected one value, received '5' and '7'"),
-        (["--exp=color_mnist_ns", "--workdir="], "--workdir: expected a folder, received ''"),
-        (["--exp=color_mnist_ns", "--data_dir="], "--data_dir: expected a folder, received ''"),
+        (["--exp=color_mnist_ns", "--workdir="], "--workdir: expected one directory, received ''"),
+        (["--exp=color_mnist_ns", "--data_dir="], "--data_dir: expected a directory, received ''"),
         (["--exp=color_mnist_ns", "--set=seed=x"], "seed: expected an integer, received 'x'"),
         (["--exp=color_mnist_ns", "--mode=trian"], "unknown mode 'trian'; did you mean 'train'?"),
-        (["--exp=color_mnist_ns", "--precision=bf16"], "unknown precision 'bf16'"),
-        (["--exp=color_mnist_ns", "--source=web"], "unknown data.source 'web'"),
-        (["--exp=color_mnist_ns", "--mode=evaluate", "--profile"], "--profile: expected none with --mode=evaluate"),
-        (["--exp=line1_ns", "--profile"], "--profile: expected none, since line1_ns is a study"),
+        (["--exp=color_mnist_ns", "--precision=bf16"], "precision: expected one of float32, mixed_bfloat16"),
+        (
+            ["--exp=color_mnist_ns", "--source=web"],
+            "data.source: expected 'auto' or 'tfds' or 'embedded' for color_mnist",
+        ),
+        (["--exp=color_mnist_ns", "--mode=evaluate", "--profile"], "--profile works only with --mode=train, not"),
+        (["--exp=line1_ns", "--profile"], "--profile: line1_ns is a study; only training runs can be profiled"),
         (["--exp=color_mnist_ns", "--strategy=mirored"], "unknown strategy 'mirored'; did you mean 'mirrored'?"),
+        (["--exp=color_mnist_ns", "--num_samples=5"], "--num_samples works only with --mode=sample, not"),
+        (["--exp=line1_ns", "--mode=evaluate"], "expected the directory of a run"),
+        (["--exp=figure_2", "--precision=float32"], "precision: unknown field 'precision'"),
+        (["--exp=line1_ns", "--import=no_such_module"], "--import: expected a module that Python can import from here"),
         (["color_mnist_ns"], "expected flags only, received 'color_mnist_ns'"),
     ],
 )
@@ -118,10 +109,35 @@ def test_a_mistake_is_one_line(tmp_path, flags, line):
 def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
     base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
     assert "from 1 to the 1200 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
-    assert "--data_dir: expected a folder" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
+    assert "--data_dir: expected a directory" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
     (tmp_path / "data" / "mnist" / "3.0.1").mkdir(parents=True)
     assert "is damaged" in refused(launch(*base, f"--data_dir={tmp_path / 'data'}"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "line"),
+    [
+        ("variant.penalty.nois=uniform", "variant.penalty.nois: 'dragan' has no option 'nois'; did you mean 'noise'?"),
+        ("variant.penalty.noise=gauss", "variant.penalty.noise: expected one of uniform, centered_uniform, gaussian, "),
+        ("variant.penalty.weight=-1", "variant.penalty.weight: expected a number above zero, received -1.0"),
+        ("variant.penalty=dragn", "variant.penalty.name: unknown penalty 'dragn'; did you mean 'dragan'?"),
+        ("variant.loss=hing", "variant.loss.name: unknown loss 'hing'; did you mean 'hinge'?"),
+        ("variant.game=gann", "variant.game.name: unknown game 'gann'; did you mean 'gan'?"),
+        ("variant.generator_optimizer=adma", "variant.generator_optimizer.name: unknown optimizer 'adma'"),
+        ("variant.generator_optimizer.beta_1=1", "variant.generator_optimizer.beta_1: expected a number in [0, 1)"),
+        ("networks.name=dcgn", "networks.name: unknown network 'dcgn'; did you mean 'dcgan'?"),
+        ("networks.filters=4", "networks.filters: 'dcgan' has no option 'filters'"),
+        ("data.name=color_minst", "data.name: unknown data set 'color_minst'; did you mean 'color_mnist'?"),
+        ("data.path=x", "data.path: 'color_mnist' has no option 'path'"),
+        ("evaluation.metrics=fid", "evaluation.metrics"),
+        ("evaluation.critic_step=5", "evaluation.critic_step"),
+    ],
+)
+def test_wrong_names_and_options(tmp_path, assignment, line):
+    flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}", f"--set={assignment}"]
+    assert refused(launch(*flags)).removeprefix("tfpaths: ").startswith(line)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_foreign_directory_is_refused_before_tensorflow_is_imported(tmp_path):
@@ -245,7 +261,7 @@ def test_evaluating_a_run_shows_a_table_and_a_mistake_is_one_line(tmp_path):
     # The run's own config is what is evaluated: neither its widths nor its length have to be said again.
     asked = [*run, "--mode=evaluate"]
     for flags, line in (
-        (["--set=evaluation.metrics=scores,fid"], "unknown metric in evaluation.metrics 'fid'"),
+        (["--set=evaluation.metrics=scores,fid"], "unknown metric 'fid'"),
         (
             ["--set=evaluation.metrics=scores", "--set=evaluation.extractor=incepton"],
             "unknown evaluation.extractor 'incepton'; did you mean 'inception'?",
@@ -300,7 +316,7 @@ def test_a_stopped_study_says_how_to_go_on_and_does(tmp_path):
     [
         (["--exp=figure_5", "--strategy=tpu"], "--tpu: expected a TPU that can be reached"),
         (["--exp=figur_5"], "did you mean 'figure_5'?"),
-        (["--exp=figure_5", "--precision=mixed_bfloat16"], "precision: expected 'float32' with a figure"),
+        (["--exp=figure_5", "--precision=mixed_bfloat16"], "precision: unknown field 'precision'"),
     ],
 )
 def test_what_a_study_or_a_figure_cannot_do_is_refused(flags, message, tmp_path):

@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from conftest import ROOT, TOY
+from helpers import ROOT, TOY
 
 NOTEBOOK = ROOT / "notebooks" / "tfpaths.ipynb"
 PARAMETERS = f"STEPS, STUDY_RUNS, STUDY_STEPS = 4, 3, 20\nMORE = {TOY!r}"

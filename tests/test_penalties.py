@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import linear
+from helpers import linear
 
-from tfpaths import config, numerics, penalties, streams
+from tfpaths import errors, numerics, penalties, streams
 
 REAL = tf.constant(np.random.default_rng(1).normal(size=(64, 2)), tf.float32)
 FAKE = tf.constant(np.random.default_rng(2).normal(size=(64, 2)) + 3.0, tf.float32)
-SEED = streams.root(7)
+STREAM = streams.root(7)
 EVERY = sorted(penalties.PENALTIES)
 
 
@@ -26,7 +26,8 @@ def quadratic_penalty(points, weight=10.0, target=1.0):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("interpolation", 160.0), ("dragan", 160.0), ("one_sided", 160.0), ("r1", 125.0)]
+    ("name", "expected"),
+    [("interpolation", 160.0), ("dragan", 160.0), ("one_sided", 160.0), ("r1", 125.0), ("r2", 125.0)],
 )
 def test_a_linear_critic(name, expected):
     # D(x) = 3 x1 + 4 x2 has a gradient of norm 5 everywhere: 10 (5 - 1)^2 = 160; zero-centred, 5 * 5^2 = 125.
@@ -35,9 +36,12 @@ def test_a_linear_critic(name, expected):
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
-def test_r1_is_on_real_examples_alone():
+def test_r1_is_on_real_examples_and_r2_on_generated_ones():
     np.testing.assert_allclose(
         penalties.R1Penalty()(quadratic(), REAL, FAKE), quadratic_penalty(REAL, 5.0, 0.0), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        penalties.R2Penalty()(quadratic(), REAL, FAKE), quadratic_penalty(FAKE, 5.0, 0.0), rtol=1e-5
     )
     # The gamma / 2 of the paper: gamma = 10 before the mean of the squared norm.
     squares = (REAL.numpy().astype(np.float64) ** 2).sum(axis=1)
@@ -45,10 +49,10 @@ def test_r1_is_on_real_examples_alone():
 
 
 def test_the_one_sided_penalty_is_at_the_interpolations_points():
-    norms = np.linalg.norm(penalties.interpolate(REAL, FAKE, SEED).numpy().astype(np.float64), axis=1)
+    norms = np.linalg.norm(penalties.interpolate(REAL, FAKE, STREAM).numpy().astype(np.float64), axis=1)
     assert (norms < 1).any()
     expected = 10 * np.mean(np.maximum(norms - 1, 0) ** 2)
-    np.testing.assert_allclose(penalties.OneSidedPenalty()(quadratic(), REAL, FAKE, seed=SEED), expected, rtol=1e-5)
+    np.testing.assert_allclose(penalties.OneSidedPenalty()(quadratic(), REAL, FAKE, stream=STREAM), expected, rtol=1e-5)
 
 
 # Every penalty with the numbers of Gulrajani et al., so that one table of expectations serves them all.
@@ -87,15 +91,15 @@ def test_a_norm_of_one_costs_nothing(name):
 
 
 def test_interpolation_at_its_points():
-    points = penalties.interpolate(REAL, FAKE, SEED)
-    value = penalties.InterpolationPenalty()(quadratic(), REAL, FAKE, seed=SEED)
+    points = penalties.interpolate(REAL, FAKE, STREAM)
+    value = penalties.InterpolationPenalty()(quadratic(), REAL, FAKE, stream=STREAM)
     np.testing.assert_allclose(value, quadratic_penalty(points), rtol=1e-5)
 
 
 def test_interpolation_draws_one_uniform_number_for_each_example():
     # real = 1, fake = 0: the points are a itself. A normal a leaves [0, 1]; one a for the batch has no spread; one per
     # element differs within an example.
-    points = penalties.interpolate(tf.ones([4096, 3, 3, 2]), tf.zeros([4096, 3, 3, 2]), SEED).numpy()
+    points = penalties.interpolate(tf.ones([4096, 3, 3, 2]), tf.zeros([4096, 3, 3, 2]), STREAM).numpy()
     a = points[:, 0, 0, 0]
     np.testing.assert_array_equal(points, np.broadcast_to(a[:, None, None, None], points.shape))
     assert a.min() >= 0
@@ -107,7 +111,7 @@ def test_interpolation_draws_one_uniform_number_for_each_example():
 def dragan_noise(**options):
     """(p - x) / (c std), from a real batch of known spread."""
     real = tf.constant(np.random.default_rng(3).normal(scale=2.0, size=(4096, 5)), tf.float32)
-    points = penalties.perturb(real, SEED, noise_scale=0.5, **options)
+    points = penalties.perturb(real, STREAM, noise_scale=0.5, **options)
     return ((points - real) / (0.5 * np.std(real.numpy()))).numpy()
 
 
@@ -135,9 +139,9 @@ def test_dragan_two_sided_without_a():
 def test_dragan_of_compare_gan_keeps_its_points_within_the_images_range():
     layer = penalties.DRAGANPenalty(noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True)
     real = tf.constant(np.random.default_rng(5).uniform(-1, 1, (256, 4)), tf.float32)
-    u = streams.uniform(streams.fold(SEED, 0), real.shape).numpy() - 0.5
+    u = STREAM.fold(0).uniform(real.shape).numpy() - 0.5
     expected = np.clip(real.numpy() + np.std(real.numpy()) * u, -1, 1)
-    points = layer.points(real, real, SEED).numpy()
+    points = layer.points(real, real, STREAM, 1).numpy()
     np.testing.assert_allclose(points, expected, atol=1e-6)
     assert (np.abs(points) == 1).any()
 
@@ -151,18 +155,18 @@ def test_dragan_gaussian():
 
 def test_dragan_on_the_probability():
     # D = 3 x1 + 4 x2: the gradient of sigmoid(D) is s (1 - s) (3, 4), of norm 5 s (1 - s).
-    points = penalties.perturb(REAL, SEED).numpy().astype(np.float64)
+    points = penalties.perturb(REAL, STREAM).numpy().astype(np.float64)
     s = 1 / (1 + np.exp(-points @ [3.0, 4.0]))
     expected = 10 * np.mean((5 * s * (1 - s) - 1) ** 2)
-    value = penalties.DRAGANPenalty(on_probability=True)(linear([3.0, 4.0]), REAL, FAKE, seed=SEED)
+    value = penalties.DRAGANPenalty(on_probability=True)(linear([3.0, 4.0]), REAL, FAKE, stream=STREAM)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"noise": "gaussian", "interpolate": False}, {"noise": "centered_uniform"}])
 def test_dragan_at_its_points(options):
     arguments = {"interpolated" if key == "interpolate" else key: value for key, value in options.items()}
-    points = penalties.perturb(REAL, SEED, **arguments)
-    value = penalties.DRAGANPenalty(**options)(quadratic(), REAL, FAKE, seed=SEED)
+    points = penalties.perturb(REAL, STREAM, **arguments)
+    value = penalties.DRAGANPenalty(**options)(quadratic(), REAL, FAKE, stream=STREAM)
     np.testing.assert_allclose(value, quadratic_penalty(points), rtol=1e-5)
 
 
@@ -196,12 +200,14 @@ def test_contract_of_a_layer(name):
     assert again.get_config() == penalty.get_config()
     critic = quadratic()
     np.testing.assert_array_equal(penalty(critic, REAL, FAKE), again(critic, REAL, FAKE))
-    # Its own stream goes on from call to call; a seed that is handed in decides alone.
-    if name != "r1":  # which draws nothing
+    # Its own stream advances from call to call; a stream that is passed in decides alone.
+    if name not in ("r1", "r2"):  # which draw nothing
         assert float(penalty(critic, REAL, FAKE)) != float(penalty(critic, REAL, FAKE))
-    np.testing.assert_array_equal(penalty(critic, REAL, FAKE, seed=SEED), penalty(critic, REAL, FAKE, seed=SEED))
-    graph = tf.function(lambda real, fake: penalty(critic, real, fake, seed=SEED))
-    np.testing.assert_allclose(graph(REAL, FAKE), penalty(critic, REAL, FAKE, seed=SEED), rtol=1e-6)
+    np.testing.assert_array_equal(
+        penalty(critic, REAL, FAKE, stream=STREAM), penalty(critic, REAL, FAKE, stream=STREAM)
+    )
+    graph = tf.function(lambda real, fake: penalty(critic, real, fake, stream=STREAM))
+    np.testing.assert_allclose(graph(REAL, FAKE), penalty(critic, REAL, FAKE, stream=STREAM), rtol=1e-6)
     assert not penalty.trainable_variables
 
 
@@ -218,19 +224,19 @@ def test_float32_under_a_half_precision_policy(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
         layer = common(name)
-        value = layer(critic, REAL, FAKE, seed=SEED)
+        value = layer(critic, REAL, FAKE, stream=STREAM)
         also = layer(critic, tf.cast(REAL, tf.bfloat16), tf.cast(FAKE, tf.bfloat16))
     finally:
         keras.mixed_precision.set_dtype_policy(before)
     assert value.dtype == also.dtype == tf.float32
     # The points are not rounded to bfloat16 on the way, which a layer's usual cast of its inputs would do.
-    np.testing.assert_array_equal(seen[-2], layer.points(REAL, FAKE, SEED))
+    np.testing.assert_array_equal(seen[-2], layer.points(REAL, FAKE, STREAM, 1))
     np.testing.assert_allclose(value, 10 * (np.sqrt(2) - 1) ** 2, rtol=1e-6)
 
 
 def test_a_new_penalty_is_one_method():
     class OnFake(penalties.GradientPenalty):
-        def points(self, real, fake, seed):
+        def points(self, real, fake, stream, batch_axes):
             return fake
 
     value = OnFake(target=0.0, weight=1.0)(quadratic(), REAL, FAKE)
@@ -242,12 +248,12 @@ def test_a_new_penalty_is_one_method():
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="fake of the shape of real"):
         penalties.InterpolationPenalty()(quadratic(), REAL, FAKE[:3])
-    with pytest.raises(config.InputError, match="did you mean 'dragan'"):
+    with pytest.raises(errors.InputError, match="did you mean 'dragan'"):
         penalties.get("dragon")
-    with pytest.raises(config.InputError, match="did you mean 'uniform'"):
+    with pytest.raises(errors.InputError, match="did you mean 'uniform'"):
         penalties.DRAGANPenalty(noise="unifrom")
     for options in ({"weight": -1.0}, {"weight": float("nan")}, {"target": -1.0}, {"noise_scale": 0.0}):
-        with pytest.raises(config.InputError, match=next(iter(options))):
+        with pytest.raises(errors.InputError, match=next(iter(options))):
             penalties.DRAGANPenalty(**options)
 
 

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from tfpaths import config, experiments, results, training
+from tfpaths import experiments, schema
 from tfpaths.data import prepared
+from tfpaths.runs import rows, training
 
 DATA = ("color_mnist", "stacked_mnist", "cifar10", "celeba")
 VARIANTS = ("minimax", "ns", "wgan", "wgan_gp", "gan_gp", "dragan", "dragan_ns")
@@ -23,7 +24,7 @@ def test_a_name_of_the_grid_trains(place, variant, tmp_path, request):
         folder = request.getfixturevalue("tfds_dir")
         if place == "cifar10" and prepared.find(folder, place) is None:
             pytest.skip(f"CIFAR-10 is not prepared in {folder}")
-    experiment = config.override(experiments.get(f"{place}_{variant}"), texts)
+    experiment = schema.override(experiments.get(f"{place}_{variant}"), texts)
     assert training.train(experiment, tmp_path, data_dir=str(folder)).step == 10
-    assert [row["step"] for row in results.read_rows(tmp_path / "metrics.jsonl")] == [5, 10]
+    assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl")] == [5, 10]
     assert json.loads((tmp_path / "results.json").read_text())["protocol"]["data"] == place

@@ -67,7 +67,7 @@ def test_keras_is_told_what_it_is_used_for():
 
 
 def test_tensorflow_starts_in_silence():
-    code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.training"
+    code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.runs.training"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     if os.path.exists("/dev/nvidiactl"):
         pytest.skip("a GPU's driver may have something to say")

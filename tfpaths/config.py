@@ -1,503 +1,288 @@
-"""An experiment is a value: frozen dataclasses, checked at the door, with an exact JSON round trip. No TensorFlow."""
+"""The values that describe an experiment: frozen, typed, checked. No TensorFlow.
 
-import dataclasses
-import difflib
-import math
+An experiment is a `Training`, a `Study` or a `Figure`; `kind` tells which. `tfpaths.schema` reads, writes and changes
+them.
+"""
+
 import re
-import types
-import typing
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-SOURCES = ("auto", "tfds", "embedded")
+import pydantic
+import pydantic_core
+
+from tfpaths import errors, schema
+from tfpaths.schema import Component, Count, Positive, PositiveInt, Seed, Value
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Names = Annotated[tuple[str, ...], pydantic.Strict(False)]
+# The name is a directory's too.
+Name = Annotated[
+    str, schema.expects("a-z, 0-9 and _", lambda name: re.fullmatch("[a-z0-9][a-z0-9_]*", name) is not None)
+]
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
-OPTIMIZERS = ("adam", "rmsprop", "sgd")
-STARTS = ("random", "parallel")
-NOISES = ("uniform", "centered_uniform", "gaussian")
-METRICS = ("scores", "ms_ssim", "modes", "critic")
-DRAWINGS = ("path", "gradients", "snapshots", "dimensions", "rises")
 
 
-class InputError(ValueError):
-    """A mistake of the caller: one line with what was expected, what came, and the nearest valid choice."""
+class Data(Component):
+    """A data set, by its name in `tfpaths.data.DATA`. Options of the data set, such as `path`, are fields too.
 
-
-class RunError(RuntimeError):
-    """A run that cannot go on through no mistake in what was asked: one line, and what is left."""
-
-
-def unknown(kind: str, received: str, choices: Iterable[str]) -> InputError:
-    """The error for a name that is none of `choices`: it names the nearest of them."""
-    choices = list(choices)
-    # At this cutoff a misspelling finds its neighbour and an unrelated word finds none.
-    nearest = difflib.get_close_matches(str(received), choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-    listed = ", ".join(choices[:12]) + (f", … ({len(choices)} in all)" if len(choices) > 12 else "")
-    return InputError(f"unknown {kind} {received!r}{hint} Expected one of: {listed}.")
-
-
-def choose(kind: str, received: str, choices: Iterable[str]) -> str:
-    """Returns `received` if it is one of `choices`; otherwise raises an InputError that names the nearest of them."""
-    choices = list(choices)
-    if received not in choices:
-        raise unknown(kind, received, choices)
-    return received
-
-
-def integer(name: str, text: str, least: int) -> int:
-    """The integer that a text says, from `least` to 2^31 - 1; otherwise raises an InputError."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if not least <= value < 2**31:
-        raise InputError(f"{name}: expected an integer from {least} to 2^31 - 1, received {text!r}.")
-    return value
-
-
-class _RangeError(InputError):
-    """A field's value is out of its range; the field is named from the dataclass that holds it."""
-
-
-def _require(condition: bool, field: str, expected: str, received: Any) -> None:
-    if not condition:
-        raise _RangeError(f"{field}: expected {expected}, received {received!r}.")
-
-
-def _positive(owner: object, *fields: str) -> None:
-    for field in fields:
-        value = getattr(owner, field)
-        # TensorFlow counts in 64 bits.
-        _require(0 < value < (2**63 if type(value) is int else math.inf), field, "a number above zero", value)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
-    """Which images: `name` in the table of `tfpaths.data`, where they come from, and a seed for what each one draws.
-
-    `seed` fixes the colours of `color_mnist` and the triples of `stacked_mnist`. It is not the run's seed: runs that
-    differ in their own seed see the same data set in another order, so that their scores can be compared.
-    `path` and `image_size` belong to `folder`: the folder, and the side that its images are brought to.
+    Attributes:
+      source: Where the examples come from: `auto`, or one of the data set's sources, such as `tfds` and `embedded`.
+      seed: Seed for what each example draws: the colours of `color_mnist`, the triples of `stacked_mnist`. It is not
+        the run's seed: runs with different seeds see the same data set in another order.
     """
 
-    name: str
     source: str = "auto"
-    seed: int = 0
-    path: str | None = None
-    image_size: int = 64
-
-    def __post_init__(self):
-        choose("data.source", self.source, SOURCES)
-        _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
-        _positive(self, "image_size")
+    seed: Seed = 0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Penalty:
-    """A gradient penalty: `name` in the table of `tfpaths.penalties`, and its options.
-
-    An option that is none has the layer's own default; one that the layer does not have is refused when it is built.
-    """
-
-    name: str
-    weight: float | None = None
-    target: float | None = None
-    one_sided: bool | None = None
-    noise: str | None = None
-    noise_scale: float | None = None
-    interpolate: bool | None = None
-    clip: bool | None = None
-    on_probability: bool | None = None
-    synchronized: bool | None = None
-
-    def __post_init__(self):
-        for field in ("weight", "noise_scale"):
-            if getattr(self, field) is not None:
-                _positive(self, field)
-        if self.target is not None:
-            _require(0 <= self.target < math.inf, "target", "a number of at least zero", self.target)
-        if self.noise is not None:
-            choose("noise", self.noise, NOISES)
-
-    def options(self) -> dict[str, Any]:
-        """The options that are set."""
-        values = dataclasses.asdict(self)
-        del values["name"]
-        return {name: value for name, value in values.items() if value is not None}
+class Loss(Component):
+    """A pair of losses, by its name in `tfpaths.losses.LOSSES`."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Optimizer:
-    """One player's optimiser. `beta_1` and `beta_2` are Adam's and are not used by the others."""
+class Penalty(Component):
+    """A gradient penalty, by its name in `tfpaths.penalties.PENALTIES`."""
+
+
+class Game(Component):
+    """Who plays, and how: a name in `tfpaths.games.GAMES`."""
+
+
+class Optimizer(Component):
+    """One player's optimiser, by its name in `tfpaths.optimizers.OPTIMIZERS`."""
 
     name: str = "adam"
-    learning_rate: float = 1e-3
-    beta_1: float = 0.5
-    beta_2: float = 0.9
-
-    def __post_init__(self):
-        choose("optimizer", self.name, OPTIMIZERS)
-        _positive(self, "learning_rate")
-        for field in ("beta_1", "beta_2"):
-            _require(0 <= getattr(self, field) < 1, field, "a number in [0, 1)", getattr(self, field))
+    learning_rate: Positive = 1e-3
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant:
-    """How the game is played: the loss, what constrains the discriminator, and how often it moves."""
+class Variant(Value):
+    """How the game is played.
 
-    name: str
-    loss: str
-    penalty: Penalty | None = None
-    weight_clip: float | None = None
-    discriminator_steps: int = 1
+    Attributes:
+      name: The variant's name: a row of the paper's comparison.
+      loss: The pair of losses.
+      penalty: The gradient penalty, or several that are added up, or None.
+      weight_clip: The discriminator's weights are clipped to [-weight_clip, weight_clip]; None for no clipping.
+      discriminator_steps: Discriminator updates for each generator update.
+      generator_optimizer: The generator's optimiser.
+      discriminator_optimizer: The discriminator's optimiser.
+      game: The game.
+    """
+
+    name: Name
+    loss: Loss
+    penalty: Penalty | Annotated[tuple[Penalty, ...], pydantic.Strict(False)] | None = None
+    weight_clip: Positive | None = None
+    discriminator_steps: PositiveInt = 1
     generator_optimizer: Optimizer = Optimizer()
     discriminator_optimizer: Optimizer = Optimizer()
+    game: Game = Game(name="gan")
 
-    def __post_init__(self):
-        _positive(self, "discriminator_steps")
-        if self.weight_clip is not None:
-            _positive(self, "weight_clip")
-        if self.loss == "wasserstein" and self.penalty is None and self.weight_clip is None:
-            raise _RangeError("loss: expected a penalty or a weight_clip beside 'wasserstein', received neither.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Networks:
-    """The pair of networks: `name` in the table of `tfpaths.networks`, and their widths.
-
-    `synchronized`: whether BatchNorm's statistics are those of the global batch, not of each replica's.
-    """
-
-    name: str = "dcgan"
-    latent_dim: int = 64
-    generator_filters: int = 64
-    discriminator_filters: int = 64
-    synchronized: bool = False
-
-    def __post_init__(self):
-        _positive(self, "latent_dim", "generator_filters", "discriminator_filters")
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The penalties as a tuple, which is empty if there is none."""
+        if self.penalty is None:
+            return ()
+        return self.penalty if isinstance(self.penalty, tuple) else (self.penalty,)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long, and how often something is written. A step is one generator update with its discriminator updates.
-
-    `restarts` is how often a run in which something is NaN or infinite goes on from its last checkpoint, each time on
-    other random numbers.
-    """
-
-    steps: int = 20_000
-    batch_size: int = 64
-    log_every: int = 100
-    sample_every: int = 500
-    checkpoint_every: int = 500
-    steps_per_execution: int = 1
-    restarts: int = 0
-
-    def __post_init__(self):
-        _positive(self, *(field.name for field in dataclasses.fields(self) if field.name != "restarts"))
-        _require(0 <= self.restarts < 2**31, "restarts", "a number of at least zero", self.restarts)
-        _require(
-            self.steps % self.steps_per_execution == 0,
-            "steps_per_execution",
-            f"a divisor of the {self.steps} steps",
-            self.steps_per_execution,
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """How good the samples are: what is measured, on how many, against which images. None of it changes the training.
+class Networks(Component):
+    """A family of networks, by its name in `tfpaths.networks.NETWORKS`.
 
     Attributes:
-      metrics: `auto` for all that the data set has, `none`, or some of `METRICS` with commas between them: `scores`
-        (classifier or Inception score, Fréchet and kernel distance), `ms_ssim`, `modes`, `critic`.
-      extractor: whose features the scores take: `auto` for the digit or CIFAR-10 classifier where the data set has one
-        and Inception where not; `digits`, `cifar10`, `inception` (TF-Hub's), `inception:FOLDER` for a local copy of it,
-        or the folder of any SavedModel with the outputs `logits` and `pool_3`.
-      split: the real images that samples are compared with; `auto` for `test`, or `train` in a folder without it.
-      samples: how many are scored.
-      mode_samples: how many are counted for mode coverage.
-      critic_steps: how long the independent critic is trained.
-      seed: of all samples, and of the critic.
-      every: steps between evaluations while training; 0 for none but the last.
-      every_metrics: the `metrics` of those; `auto` for all of `metrics` but the critic.
-      every_samples: the `samples` of those, counted for modes too.
-      references: whether floor (real against real) and ceiling (noise) are computed where they are not yet known.
+      name: The family; `auto` for the data set's default.
+      latent_dim: Latent numbers of the generator.
+      implementation: `fast` for the layers and the Adam of `tfpaths.networks.fast`, `keras` for Keras' own.
     """
 
-    metrics: str = "auto"
-    extractor: str = "auto"
+    name: str = "auto"
+    latent_dim: PositiveInt = 64
+    implementation: Literal["fast", "keras"] = "fast"
+
+
+class Schedule(Value):
+    """How long a run trains, and how often it writes. A step is one generator update with its discriminator updates.
+
+    Attributes:
+      steps: Steps in all.
+      batch_size: Examples in a batch, over all replicas.
+      log_every: Steps between rows.
+      sample_every: Steps between sample grids.
+      checkpoint_every: Steps between checkpoints.
+      steps_per_execution: Steps in one call of the compiled program.
+      restarts: How often a run in which something is NaN or infinite continues from its last checkpoint, each time on
+        other random numbers.
+    """
+
+    steps: PositiveInt = 20_000
+    batch_size: PositiveInt = 64
+    log_every: PositiveInt = 100
+    sample_every: PositiveInt = 500
+    checkpoint_every: PositiveInt = 500
+    steps_per_execution: PositiveInt = 1
+    restarts: Count = 0
+
+    @pydantic.model_validator(mode="after")
+    def _whole_executions(self) -> "Schedule":
+        if self.steps % self.steps_per_execution:
+            raise _wrong("steps_per_execution", f"a divisor of the {self.steps} steps", self.steps_per_execution)
+        return self
+
+
+class Evaluation(Value):
+    """How the samples are judged. None of it changes the training.
+
+    Options of metrics, such as `critic_steps`, are fields too.
+
+    Attributes:
+      metrics: `auto` for every metric that the data set supports, `none`, or names of `tfpaths.metrics.METRICS`.
+      extractor: Whose features the scores use: `auto` for the data set's own; `digits`, `cifar10`, `inception`
+        (TF-Hub's), `inception:DIRECTORY` for a local copy of it, or the directory of any SavedModel with the outputs
+        `logits` and `pool_3`.
+      split: The real images that samples are compared with; `auto` for `test`, or `train` if there is no other.
+      samples: How many samples are scored.
+      seed: Seed for the samples, and for the critic.
+      every: Steps between evaluations during training; 0 for the last step only.
+      every_metrics: The `metrics` of those; `auto` for all but the slow ones.
+      every_samples: The `samples` of those.
+      references: Whether floor (real against real) and ceiling (noise) are computed if they are not cached.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, schema.Option] = pydantic.Field(init=False)
+
+    metrics: Literal["auto", "none"] | Names = "auto"
+    extractor: Annotated[str, schema.expects("a name or a directory", bool)] = "auto"
     split: str = "auto"
-    samples: int = 10_000
-    mode_samples: int = 26_000
-    critic_steps: int = 2_000
-    seed: int = 0
-    every: int = 0
-    every_metrics: str = "auto"
-    every_samples: int = 2_000
+    samples: PositiveInt = 10_000
+    seed: Seed = 0
+    every: Count = 0
+    every_metrics: Literal["auto", "none"] | Names = "auto"
+    every_samples: PositiveInt = 2_000
     references: bool = False
 
-    def __post_init__(self):
-        _positive(self, "samples", "mode_samples", "critic_steps", "every_samples")
-        for field in ("seed", "every"):
-            _require(0 <= getattr(self, field) < 2**31, field, "an integer in [0, 2^31)", getattr(self, field))
-        for field in ("metrics", "every_metrics"):
-            if getattr(self, field) not in ("auto", "none"):
-                for name in getattr(self, field).split(","):
-                    choose(f"metric in evaluation.{field}", name, ("auto", "none", *METRICS))
-                    _require(name in METRICS, field, f"{name!r} alone, or names of metrics", getattr(self, field))
-                    once = getattr(self, field).split(",").count(name) == 1
-                    _require(once, field, f"{name!r} once", getattr(self, field))
-        _require(bool(self.extractor), "extractor", "a name or a folder", self.extractor)
+    @property
+    def options(self) -> dict[str, schema.Option]:
+        """The options of metrics that are set."""
+        return dict(self.model_extra or {})
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
-    """Many independent GANs on lines in R^d: the synthetic problem of `tfpaths.synthetic`.
+class Training(Value):
+    """One run of a game on data: data × variant × networks × schedule, a seed and a precision.
 
-    Attributes:
-      dimension: d.
-      latents: k, the generator's latent numbers; 1 is the data's own, more is more than it needs.
-      runs: how many GANs, each with data, weights and random numbers of its own.
-      start: of the generator: `random`, or `parallel` to the data's line at distance 1.
-      width, depth: of the discriminator's hidden layers.
-      block: how many runs a core trains at once; it changes speed and memory only.
-      players: whether each row holds data and generator too: mean m, direction s, offset c, directions S.
+    `evaluation` says how its samples are judged.
     """
 
-    dimension: int = 2
-    latents: int = 1
-    runs: int = 1000
-    start: str = "random"
-    width: int = 64
-    depth: int = 2
-    block: int = 32
-    players: bool = False
-
-    def __post_init__(self):
-        _positive(self, "latents", "runs", "width", "depth", "block")
-        _require(self.dimension >= 2, "dimension", "at least 2", self.dimension)
-        choose("study.start", self.start, STARTS)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure, drawn from studies.
-
-    Attributes:
-      drawing: what is drawn, one of `DRAWINGS`: `path` of one run's generator; `gradients` that the losses give;
-        `snapshots` of one run of each study; final distance against `dimensions`; shares of `rises` on the way.
-      studies: names of experiments with commas between them. Of each its variant and its latents count; all else about
-        them is in the figure's own `study`, `schedule` and `seed`.
-      dimensions: numbers with commas between them; each study is made in each of them, in place of `study.dimension`.
-      shown_run: the run that is drawn, where it is one; none for that which the first study leaves furthest from its
-        data.
-    """
-
-    drawing: str
-    studies: str = ""
-    dimensions: str = "2"
-    shown_run: int | None = None
-
-    def __post_init__(self):
-        choose("figure.drawing", self.drawing, DRAWINGS)
-        for text in self.dimensions.split(","):
-            _require(text.isdecimal() and int(text) >= 2, "dimensions", "numbers of at least 2", self.dimensions)
-        sizes = self.dimensions.split(",")
-        _require(len(set(map(int, sizes))) == len(sizes), "dimensions", "each number once", self.dimensions)
-        names = self.studies.split(",")
-        _require(len(set(names)) == len(names), "studies", "each name once", self.studies)
-        _require(self.drawing != "path" or len(names) == 1, "studies", "one name for a path", self.studies)
-        formulas = self.drawing == "gradients"
-        _require(formulas == (not self.studies), "studies", "names, or none for 'gradients' alone", self.studies)
-        _require(self.drawing == "dimensions" or len(sizes) == 1, "dimensions", "one number", self.dimensions)
-        plane = self.drawing in ("path", "snapshots")
-        _require(not plane or sizes == ["2"], "dimensions", "'2' where a plane is drawn", self.dimensions)
-        if self.shown_run is not None:
-            _require(self.shown_run >= 0, "shown_run", "a number of at least zero", self.shown_run)
-
-
-# What stands in the place of a variant in a figure, whose studies have their own.
-OF_FIGURES = Variant(name="of_studies", loss="non_saturating")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """data × variant × networks × schedule, with a seed and a precision: everything that decides a run's numbers.
-
-    `evaluation` says how they are judged afterwards. With a `study` it is no run on images but many on lines; with a
-    `figure` it is what is drawn from some of those. What has no meaning there is not to be set.
-    """
-
-    name: str
+    kind: Literal["training"] = "training"
+    name: Name
     data: Data
     variant: Variant
     networks: Networks = Networks()
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
-    study: Study | None = None
-    figure: Figure | None = None
-    seed: int = 0
-    precision: str = "float32"
-
-    def __post_init__(self):
-        # The name is a folder's too.
-        _require(re.fullmatch("[a-z0-9][a-z0-9_]*", self.name) is not None, "name", "a-z, 0-9 and _", self.name)
-        _require(0 <= self.seed < 2**31, "seed", "an integer in [0, 2^31)", self.seed)
-        choose("precision", self.precision, PRECISIONS)
-        if self.study is not None or self.figure is not None:
-            kind = "study" if self.figure is None else "figure"
-            unused = {"data": Data(name="line"), "networks": Networks(), "evaluation": Evaluation()}
-            if self.figure is not None:
-                unused["variant"] = OF_FIGURES
-            for field, default in unused.items():
-                _require(getattr(self, field) == default, field, f"nothing with a {kind}", getattr(self, field))
-            _require(self.precision == "float32", "precision", f"'float32' with a {kind}", self.precision)
-        if self.figure is not None:
-            self._check_figure(self.figure)
-
-    def _check_figure(self, figure: Figure) -> None:
-        study = self.study
-        _require(bool(figure.studies) == (study is not None), "study", "one beside figure.studies, and no other", study)
-        if study is None:
-            return
-        placed = figure.drawing in ("path", "snapshots")
-        _require(study.players == placed, "study.players", f"{placed} for {figure.drawing!r}", study.players)
-        for field in ("dimension", "latents"):
-            value, default = getattr(study, field), getattr(Study(), field)
-            _require(value == default, f"study.{field}", "nothing with a figure, whose studies have theirs", value)
-        run = figure.shown_run
-        _require(run is None or run < study.runs, "figure.shown_run", f"one of the {study.runs} runs", run)
+    seed: Seed = 0
+    precision: Precision = "float32"
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """The config as nested dictionaries of JSON values."""
-    return dataclasses.asdict(config)
+class StudySchedule(Value):
+    """How long each run of a study trains.
+
+    Attributes:
+      steps: Steps in all.
+      batch_size: Examples in a batch of each run.
+      log_every: Steps between rows.
+    """
+
+    steps: PositiveInt = 10_000
+    batch_size: PositiveInt = 64
+    log_every: PositiveInt = 500
 
 
-def from_dict(values: Mapping[str, Any], cls: type = Experiment, path: str = "") -> Any:
-    """Reads what `to_dict` wrote.
+class Runs(Value):
+    """Many independent GANs on lines, trained together.
+
+    Attributes:
+      runs: How many GANs, each with data, weights and random numbers of its own.
+      start: The generator's start: `random`, or `parallel` to the data's line at distance 1.
+      width: Units of each hidden layer of the discriminator.
+      depth: Hidden layers of the discriminator.
+      block: Runs that a core trains at once. It changes speed and memory only.
+    """
+
+    runs: PositiveInt = 1000
+    start: Literal["random", "parallel"] = "random"
+    width: PositiveInt = 64
+    depth: PositiveInt = 2
+    block: PositiveInt = 32
+
+
+class Lines(Runs):
+    """The runs of a study, and their problem: a line in R^d.
+
+    Attributes:
+      dimension: d.
+      latents: The generator's latent numbers; 1 is the data's own, more is more than it needs.
+      players: Whether each row holds data and generator too: mean m, direction s and offset c, directions S.
+    """
+
+    dimension: Annotated[int, schema.expects("at least 2", lambda value: value >= 2)] = 2
+    latents: PositiveInt = 1
+    players: bool = False
+
+
+class Study(Value):
+    """A study: many independent runs of one variant on lines (`tfpaths.lines`)."""
+
+    kind: Literal["study"] = "study"
+    name: Name
+    variant: Variant
+    study: Lines = Lines()
+    schedule: StudySchedule = StudySchedule()
+    seed: Seed = 0
+
+
+class Drawing(Component):
+    """What a figure shows, by its name in `tfpaths.figures.FIGURES`."""
+
+
+class Figure(Value):
+    """A figure, drawn from studies or from formulas.
+
+    Attributes:
+      figure: What is drawn; its options say from which studies.
+      study: How many runs each study has, and how they start; None for a figure of formulas.
+      schedule: How long each study trains; None for a figure of formulas.
+    """
+
+    kind: Literal["figure"] = "figure"
+    name: Name
+    figure: Drawing
+    study: Runs | None = None
+    schedule: StudySchedule | None = None
+    seed: Seed = 0
+
+
+Experiment = Training | Study | Figure
+KINDS: dict[str, type[Training] | type[Study] | type[Figure]] = {
+    "training": Training,
+    "study": Study,
+    "figure": Figure,
+}
+
+
+def _wrong(field: str, expected: str, received: Any) -> pydantic_core.PydanticCustomError:
+    context = {"field": field, "expected": expected, "received": received}
+    return pydantic_core.PydanticCustomError("expected", "{expected}", context)
+
+
+def from_dict(values: Any) -> Experiment:
+    """Reads an experiment that `schema.to_dict` wrote.
 
     Raises:
-      InputError: a field is missing, unknown, of the wrong type, or out of its range.
+      InputError: It is no experiment; the message has the path of the first wrong field.
     """
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path or 'config'}: expected an object, received {values!r}.")
-    hints = typing.get_type_hints(cls)
-    for name in values:
-        choose(f"field {path}{name}" if path else "field", name, hints)
-    for field in dataclasses.fields(cls):
-        if field.name not in values:
-            raise InputError(f"{path}{field.name}: expected a value, received none.")
-    fields = {name: _typed(value, hints[name], f"{path}{name}") for name, value in values.items()}
-    try:
-        return cls(**fields)
-    except _RangeError as error:
-        raise InputError(f"{path}{error}") from None
-
-
-def override(config: Any, texts: Mapping[str, str]) -> Any:
-    """Returns `config` with the field at each path (`"variant.penalty.weight"`) replaced by its text, read as its type.
-
-    The whole is checked once, at the end, so that fields that depend on each other can change together.
-
-    Raises:
-      InputError: a path leads nowhere, a text is not of the field's type, or a value is out of its range.
-    """
-    values = to_dict(config)
-    for path, text in texts.items():
-        _assign(values, type(config), path.split("."), text, path)
-    return from_dict(values, type(config))
-
-
-def differences(one: Any, other: Any) -> dict[str, tuple[Any, Any]]:
-    """The fields in which two configs differ: path -> (value in `one`, value in `other`)."""
-    found = {}
-    for path in sorted(flat(one).keys() | flat(other).keys()):
-        pair = (flat(one).get(path), flat(other).get(path))
-        if pair[0] != pair[1]:
-            found[path] = pair
-    return found
-
-
-def flat(config: Any, path: str = "") -> dict[str, Any]:
-    """All fields of a config: path -> value, as in `"variant.penalty.weight"`."""
-    leaves: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            leaves |= flat(value, f"{path}{field.name}.")
-        else:
-            leaves[path + field.name] = value
-    return leaves
-
-
-def _assign(values: dict[str, Any], cls: type, keys: list[str], text: str, path: str) -> None:
-    hints = typing.get_type_hints(cls)
-    try:
-        key = choose("field", keys[0], hints)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    if len(keys) == 1:
-        values[key] = _parse(text, hints[key], path)
-        return
-    kind = _kind(hints[key])
-    if not dataclasses.is_dataclass(kind):
-        raise InputError(f"{path}: expected no field below {key!r}, which is {values[key]!r}.")
-    if values[key] is None:
-        # A part that the experiment lacks begins with its defaults; what has none must be given too.
-        unset = dataclasses.MISSING
-        values[key] = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not unset}
-    _assign(values[key], typing.cast(type, kind), keys[1:], text, path)
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-
-
-def _kind(hint: Any) -> Any:
-    """The type of a field that is set: `X` for `X` and for `X | None`."""
-    return next(option for option in _options(hint) if option is not type(None))
-
-
-def _parse(text: str, hint: Any, path: str) -> Any:
-    if type(None) in _options(hint) and text.lower() in ("none", "null"):
-        return None
-    kind = _kind(hint)
-    if dataclasses.is_dataclass(kind):
-        fields = ", ".join(f"{path}.{field.name}" for field in dataclasses.fields(kind))
-        raise InputError(f"{path}: expected one of its fields ({fields}), received {text!r} for the whole.")
-    try:
-        if kind is bool:
-            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        # 2e4 is an integer to a person.
-        return int(float(text)) if kind is int and float(text).is_integer() and "e" in text.lower() else kind(text)
-    except (KeyError, ValueError, OverflowError):
-        raise InputError(f"{path}: expected {_NAMES[kind]}, received {text!r}.") from None
-
-
-def _float(value: int, path: str) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise InputError(f"{path}: expected a number, received one of {len(str(value))} digits.") from None
-
-
-def _typed(value: Any, hint: Any, path: str) -> Any:
-    if value is None and type(None) in _options(hint):
-        return None
-    kind = _kind(hint)
-    if dataclasses.is_dataclass(kind):
-        return from_dict(value, typing.cast(type, kind), f"{path}.")
-    if kind is float and type(value) is int:
-        return _float(value, path)
-    # `type is`, not isinstance: True is an int to Python, and a mistake to a reader of the config.
-    if type(value) is not kind:
-        raise InputError(f"{path}: expected {_NAMES[kind]}, received {value!r}.")
-    return value
-
-
-_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
+    if not isinstance(values, dict):
+        raise errors.InputError(f"config: expected an object, received {values!r}.")
+    kind = values.get("kind")
+    if kind is None:
+        raise errors.InputError("kind: expected a value, received none; version 0.1 wrote no kind, and is not read.")
+    return schema.from_dict(values, KINDS[errors.choose("kind of experiment", str(kind), KINDS, path="kind")])

@@ -2,49 +2,70 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 from tfpaths import losses, penalties, streams
+from tfpaths.compat import keras as compat
+from tfpaths.streams import Stream
 
-# What is drawn within one discriminator update, or one generator update: a stream for each.
+# What is drawn within one discriminator update, or one generator update: a stream for each. The second penalty of
+# several has the next number, and so on.
 _LATENTS, _PENALTY = 0, 1
 # A branch of the run's stream that training never reaches: its numbers are steps, which are never negative.
 _SAMPLES = -1
 
 
+@keras.saving.register_keras_serializable("tfpaths")
 class GAN(keras.Model):
-    """Two players, the loss of each, and a penalty on the discriminator's gradient.
+    """Two players, the loss of each, and penalties on the discriminator's gradient.
 
     Each step makes `discriminator_steps` updates of the discriminator, each on fresh latents and a fresh real batch,
     then one of the generator on fresh latents:
 
-        discriminator: minimise loss.discriminator(D(x), D(G(z))) + penalty(D, x, G(z))
+        discriminator: minimise loss.discriminator(D(x), D(G(z))) + sum of penalty(D, x, G(z))
         generator:     minimise loss.generator(D(G(z)))
 
     Everything random in a step is a pure function of (seed, restarts, step, replica). Losses are means over the
-    replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. What is per
-    replica, if it is not asked to be otherwise: BatchNorm's statistics and DRAGAN's std.
+    replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. Per replica,
+    unless they are asked to be synchronised: BatchNorm's statistics and DRAGAN's std.
+
+    A game of more players, or one whose samples are refined, is a subclass: it overrides `generate`, `networks`,
+    `optimizers`, `state`, `reported`, or one of the two updates, never `train_step`.
 
     Args:
-      generator: latents `[batch, ...]` -> examples; its `input_shape` says what latents to draw.
-      discriminator: examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
-      loss: a `losses.Loss`, or the name of one.
-      penalty: a `penalties.GradientPenalty`, or none.
-      discriminator_steps: discriminator updates for each generator update.
-      weight_clip: each of the discriminator's weights is kept in [-weight_clip, weight_clip], from its first update
-        on and after each one, so that the generator never sees a critic outside the box (Arjovsky et al. 2017).
-      seed: of every latent and every point of the penalty.
-      runs: for an ensemble, how many independent GANs this is at once: networks and real batches then have a leading
+      generator: Latents `[batch, ...]` -> examples; its `input_shape` says what latents to draw.
+      discriminator: Examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
+      loss: A `losses.Loss`, or the name of one.
+      penalty: A `penalties.GradientPenalty`, several of them, or None.
+      discriminator_steps: Discriminator updates for each generator update.
+      weight_clip: Each of the discriminator's weights is clipped to [-weight_clip, weight_clip] after each of its
+        updates, so that the generator never sees a critic outside the box (Arjovsky et al. 2017). None for no clipping.
+      seed: Seed for the latents and the penalties' points.
+      runs: For an ensemble, how many independent GANs this is at once: networks and real batches then have a leading
         axis of runs. Losses are averaged over a run's examples and summed over runs, so that each run sees the gradient
         that it would see alone; what is reported is the mean over runs.
+
+    Raises:
+      ValueError: A number is out of its range.
+
+    Example:
+      >>> generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+      >>> discriminator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+      >>> gan = GAN(generator, discriminator, loss="non_saturating", penalty=penalties.DRAGANPenalty())
+      >>> gan.compile(
+      ...     generator_optimizer=keras.optimizers.Adam(1e-3), discriminator_optimizer=keras.optimizers.Adam(1e-3)
+      ... )
+      >>> _ = gan.fit(tf.zeros([16, 2]), batch_size=4, verbose=0)
+      >>> gan.sample(5, seed=1).shape
+      TensorShape([5, 2])
     """
 
-    # What a step reports, each a scalar.
-    reported = ("discriminator_loss", "generator_loss", "penalty")
+    # What a step reports, each a scalar: name -> how progress abbreviates it.
+    reported: Mapping[str, str] = {"discriminator_loss": "D", "generator_loss": "G", "penalty": "penalty"}
     train_function: Any
 
     def __init__(
@@ -53,7 +74,7 @@ class GAN(keras.Model):
         discriminator: keras.Model,
         *,
         loss: losses.Loss | str,
-        penalty: penalties.GradientPenalty | None = None,
+        penalty: penalties.GradientPenalty | Sequence[penalties.GradientPenalty] | None = None,
         discriminator_steps: int = 1,
         weight_clip: float | None = None,
         seed: int = 0,
@@ -68,7 +89,7 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.loss_pair = losses.get(loss) if isinstance(loss, str) else loss
-        self.penalty = penalty
+        self.penalties = _as_list(penalty)
         self.discriminator_steps = discriminator_steps
         self.weight_clip = weight_clip
         self.seed = seed
@@ -79,14 +100,28 @@ class GAN(keras.Model):
         self.steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="steps", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        # How often the run has gone on from a checkpoint with other random numbers, after it was no longer finite.
+        # How often the run has continued from a checkpoint with other random numbers, after it was no longer finite.
         self.restarts = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="restarts", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
         # Keras would build a subclassed model by calling it on the data, and a GAN is called on latents.
         self.built = True
-        if penalty is not None:
+        if self.penalties:
             _warn_of_batch_norm(discriminator)
+
+    @classmethod
+    def of_family(cls, family: Any, example_shape: Sequence[int], *, seed: int = 0, **arguments: Any) -> Self:
+        """Returns the game with networks of a family; the same seed gives the same weights.
+
+        Args:
+          family: Has `generator(example_shape, seed=…)` and `discriminator(example_shape, seed=…)`.
+          example_shape: The shape of one example.
+          seed: Seed for the weights, and of the game.
+          **arguments: Those of the constructor.
+        """
+        generator = family.generator(example_shape, seed=2 * seed)
+        discriminator = family.discriminator(example_shape, seed=2 * seed + 1)
+        return cls(generator, discriminator, seed=seed, **arguments)
 
     def compile(  # type: ignore[override]
         self,
@@ -95,18 +130,28 @@ class GAN(keras.Model):
         discriminator_optimizer: keras.optimizers.Optimizer,
         steps_per_execution: int = 1,
         jit_compile: bool = False,
+        run_eagerly: bool = False,
     ) -> None:
-        """Gives each player its optimiser. Call it in the scope of the strategy, where there is one.
+        """Gives each player its optimiser. Call it in the scope of the strategy, if there is one.
 
         Args:
-          generator_optimizer: the generator's.
-          discriminator_optimizer: the discriminator's; another object.
-          steps_per_execution: how many steps run in one call of the compiled program.
-          jit_compile: whether the step is compiled by XLA.
+          generator_optimizer: The generator's.
+          discriminator_optimizer: The discriminator's; another object.
+          steps_per_execution: How many steps run in one call of the compiled program.
+          jit_compile: Whether the step is compiled by XLA.
+          run_eagerly: Whether the step runs as plain Python, so that a breakpoint in it stops.
+
+        Raises:
+          ValueError: Both optimisers are the same object.
         """
         if generator_optimizer is discriminator_optimizer:
             raise ValueError("Expected an optimiser for each player, received the same object twice.")
-        super().compile(optimizer=None, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        super().compile(
+            optimizer=None,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+        )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         # Their variables must exist before the first trace: a strategy cannot make them within it.
@@ -114,88 +159,135 @@ class GAN(keras.Model):
         discriminator_optimizer.build(self.discriminator.trainable_variables)
 
     @property
+    def networks(self) -> dict[str, keras.Model]:
+        """The players by name: what is exported."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @property
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The optimisers by name."""
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that a step changes, by name: what a checkpoint holds. Each is a Keras object or a `tf.Variable`."""
+        return {**self.networks, **self.optimizers, "steps": self.steps, "restarts": self.restarts}
+
+    @property
     def step(self) -> int:
         """How many steps have been made."""
         return int(self.steps.numpy())
 
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.generator(latents, training=training)
-
-    def latents(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """z ~ N(0, I), `[num, ...]` or `[runs, num, ...]`, from the stream `seed`."""
-        lead = (num,) if self.runs is None else (self.runs, num)
-        return streams.normal(seed, (*lead, *self.generator.input_shape[len(lead) :]))
-
     @property
-    def stream(self) -> tf.Tensor:
+    def stream(self) -> Stream:
         """The stream of this GAN's seed."""
-        return streams.root(self.seed, self.first_run, self.restarts)
+        return streams.root(self.seed, first_run=self.first_run, attempt=self.restarts)
 
-    def sample(self, num: int, *, seed: int = 0) -> tf.Tensor:
-        """Generates `num` examples; the same seed gives the same latents. Images are float32 in [-1, 1]."""
-        return self.generator(self.sample_latents(num, seed=seed), training=False)
+    def generate(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the generated examples of some latents: the only door to them.
 
-    def sample_latents(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """The latents that `sample` gives the generator, in a graph as well as outside one."""
-        return self.latents(num, streams.fold(streams.root(seed, self.first_run), _SAMPLES))
-
-    def draw(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Generates `num` examples from the stream `seed`, in a graph as well as outside one."""
-        return self.generator(self.latents(num, seed), training=False)
-
-    def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
-        """One step of the game.
+        Training, `sample`, grids, metrics, loaded runs and exports all go through it.
 
         Args:
-          *real_batches: a real batch for each of the discriminator's updates, or one that serves them all.
+          latents: `[batch, ...]`, from N(0, I); in an ensemble `[runs, batch, ...]`.
+          training: Whether the examples are for an update of the players.
 
         Returns:
-          discriminator_loss and penalty of the last discriminator update (the loss without the penalty), and
-          generator_loss.
+          `[batch, ...]`; images are float32 in [-1, 1].
+        """
+        return self.generator(latents, training=training)
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.generate(latents, training=training)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """The shape of the latents of one example."""
+        return tuple(self.generator.input_shape[1 if self.runs is None else 2 :])
+
+    def latents(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
+        """Draws z ~ N(0, I), `[num, ...]` or `[runs, num, ...]`."""
+        lead = (num,) if self.runs is None else (self.runs, num)
+        return stream.normal((*lead, *self.latent_shape))
+
+    def sample(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Generates `num` examples; the same seed gives the same ones. Works in a graph too."""
+        return self.generate(self.sample_latents(num, seed=seed))
+
+    def sample_latents(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Returns the latents that `sample` uses. Works in a graph too."""
+        return self.latents(num, streams.root(seed, first_run=self.first_run).fold(_SAMPLES))
+
+    def draw(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
+        """Generates `num` examples from a stream. Works in a graph too."""
+        return self.generate(self.latents(num, stream))
+
+    def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
+        """Makes one step of the game.
+
+        Args:
+          *real_batches: A real batch for each of the discriminator's updates, or one that serves them all.
+
+        Returns:
+          What is `reported`: here discriminator_loss and penalty of the last discriminator update (the loss without the
+          penalty), and generator_loss.
         """
         batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in real_batches]
         if len(batches) not in (1, self.discriminator_steps):
             raise ValueError(f"Expected 1 or {self.discriminator_steps} real batches, received {len(batches)}.")
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = streams.fold(self.stream, self.steps, replica)
+        stream = self.stream.fold(self.steps, replica)
+        reported: dict[str, tf.Tensor] = {}
         for update in range(self.discriminator_steps):
-            real = batches[update % len(batches)]
             with tf.name_scope("update_discriminator"):
-                discriminator_loss, penalty = self.update_discriminator(real, streams.fold(seed, update))
-        num = self._batch_size(batches[0])
+                reported |= self.update_discriminator(batches[update % len(batches)], stream.fold(update))
         with tf.name_scope("update_generator"):
-            generator_loss = self.update_generator(num, streams.fold(seed, self.discriminator_steps))
+            reported |= self.update_generator(batches[-1], stream.fold(self.discriminator_steps))
         self.steps.assign_add(1)
-        return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss, "penalty": penalty}
+        return {name: reported[name] for name in self.reported}
 
-    def update_discriminator(self, real: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One descent on loss.discriminator + penalty; returns the two."""
-        fake = self.generator(self.latents(self._batch_size(real), streams.fold(seed, _LATENTS)), training=True)
+    def update_discriminator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
+        """Makes one descent on loss.discriminator + penalties; returns `discriminator_loss` and `penalty`."""
+        fake = self.generate(self.latents(self._batch_size(real), stream.fold(_LATENTS)), training=True)
         variables = self.discriminator.trainable_variables
         with _watching(variables) as tape:
             real_logits = self.discriminator(real, training=True)
             fake_logits = self.discriminator(fake, training=True)
             loss = self.loss_pair.discriminator(real_logits, fake_logits)
-            penalty = tf.zeros_like(loss)
-            if self.penalty is not None:
-                penalty = self.penalty(self.discriminator, real, fake, seed=streams.fold(seed, _PENALTY))
-            total = loss + penalty
-            objective = self._shared(total, self.discriminator_optimizer)
+            penalty = self._penalty(real, fake, stream)
+            if penalty is None:
+                penalty = tf.zeros_like(loss)
+            objective = self._shared(loss + penalty, self.discriminator_optimizer)
         self.discriminator_optimizer.apply(tape.gradient(objective, variables), variables)
         if self.weight_clip is not None:
             for variable in variables:
                 variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
-        return loss, penalty
+        return {"discriminator_loss": loss, "penalty": penalty}
 
-    def update_generator(self, num: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One descent on loss.generator, on `num` fresh latents; returns it."""
+    def update_generator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
+        """Makes one descent on loss.generator, on as many fresh latents as `real` has examples; returns the loss."""
         variables = self.generator.trainable_variables
+        # Only a loss that compares the two needs the real logits, which no derivative goes through.
+        real_logits = (self.discriminator(real, training=True),) if self.loss_pair.is_relative else ()
         with _watching(variables) as tape:
-            fake = self.generator(self.latents(num, streams.fold(seed, _LATENTS)), training=True)
-            loss = self.loss_pair.generator(self.discriminator(fake, training=True))
+            latents = self.latents(self._batch_size(real), stream.fold(_LATENTS))
+            fake = self.generate(latents, training=True)
+            loss = self.loss_pair.generator(*real_logits, self.discriminator(fake, training=True))
             objective = self._shared(loss, self.generator_optimizer)
         self.generator_optimizer.apply(tape.gradient(objective, variables), variables)
-        return loss
+        return {"generator_loss": loss}
+
+    def _penalty(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor | None:
+        """The penalties' sum, each from a stream of its own; None if there is none."""
+        batch_axes = 1 if self.runs is None else 2
+        values = [
+            penalty(self.discriminator, real, fake, stream=stream.fold(_PENALTY + index), batch_axes=batch_axes)
+            for index, penalty in enumerate(self.penalties)
+        ]
+        return values[0] if len(values) == 1 else tf.add_n(values) if values else None
 
     def fit(self, x=None, *args, **kwargs):
         """Keras' `fit`. `x` yields real batches, or (real batch, anything); a step takes `discriminator_steps` of them.
@@ -232,12 +324,13 @@ class GAN(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
         strategy, count = self.distribute_strategy, self.steps_per_execution
+        if self.run_eagerly:
+            self.train_function = self._eager_function(strategy, count)
+            return self.train_function
         step = tf.function(self.train_step, jit_compile=True, autograph=False) if self.jit_compile else self.train_step
 
         def one_step(iterator):
-            batches = [next(iterator) for _ in range(self.discriminator_steps)]
-            values = strategy.run(step, args=tuple(batches))
-            return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
+            return self._one_step(strategy, step, iterator)
 
         # The loop is spelt out, because AutoGraph does not turn Python's into one on every Python this runs on. One
         # step goes through it too: outside it the graph's optimiser fuses other operations, and the last bits differ.
@@ -254,6 +347,74 @@ class GAN(keras.Model):
 
         self.train_function = train_function
         return self.train_function
+
+    def _eager_function(self, strategy: tf.distribute.Strategy, count: int) -> Callable:
+        def train_function(iterator):
+            for _ in range(count):
+                values = self._one_step(strategy, self.train_step, iterator)
+            return values
+
+        return train_function
+
+    def _one_step(self, strategy: tf.distribute.Strategy, step: Callable, iterator: Any) -> dict[str, tf.Tensor]:
+        batches = [next(iterator) for _ in range(self.discriminator_steps)]
+        values = strategy.run(step, args=tuple(batches))
+        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` needs: `gan.save("gan.keras")` and `keras.models.load_model` use both.
+
+        Raises:
+          ValueError: The loss is not registered, so that no name stands for it.
+        """
+        if self.loss_pair.name not in losses.LOSSES:
+            raise ValueError(
+                f"Expected a loss of tfpaths.losses.LOSSES in a GAN that is saved, received {self.loss_pair}."
+            )
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "loss": {"name": self.loss_pair.name, **self.loss_pair.options},
+            "penalty": [serialize(penalty) for penalty in self.penalties],
+            "discriminator_steps": self.discriminator_steps,
+            "weight_clip": self.weight_clip,
+            "seed": self.seed,
+            "runs": self.runs,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        def made(value: Any) -> Any:
+            return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+
+        values = dict(config)
+        values |= {name: made(values[name]) for name in ("generator", "discriminator")}
+        values |= {"penalty": [made(penalty) for penalty in values["penalty"]], "loss": losses.get(**values["loss"])}
+        return cls(**values)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {
+            **{name: keras.saving.serialize_keras_object(one) for name, one in self.optimizers.items()},
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": self.jit_compile,
+            "run_eagerly": self.run_eagerly,
+        }
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        values = {
+            name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for name, value in config.items()
+        }
+        self.compile(**values)
+
+    def save_own_variables(self, store: Any) -> None:
+        store["steps"], store["restarts"] = self.steps.numpy(), self.restarts.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        self.steps.assign(store["steps"][()])
+        self.restarts.assign(store["restarts"][()])
 
     def _batch_size(self, real: tf.Tensor) -> int | tf.Tensor:
         """How many examples a batch has, in an ensemble of each run."""
@@ -276,9 +437,15 @@ def _watching(variables: list[keras.Variable]) -> Iterator[tf.GradientTape]:
         yield tape
 
 
+def _as_list(penalty: Any) -> list[penalties.GradientPenalty]:
+    if penalty is None:
+        return []
+    return [penalty] if isinstance(penalty, penalties.GradientPenalty) else list(penalty)
+
+
 def _warn_of_batch_norm(discriminator: keras.Model) -> None:
     names = [
-        layer.name for layer in discriminator._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
+        layer.name for layer in compat.all_layers(discriminator) if isinstance(layer, keras.layers.BatchNormalization)
     ]
     if names:
         warnings.warn(

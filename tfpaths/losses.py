@@ -5,12 +5,13 @@ batch, softplus(t) = log(1 + exp(t)). Both players minimise.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
-from tfpaths import config
-from tfpaths.tfgan import tfgan
+from tfpaths.compat.tfgan import tfgan
+from tfpaths.registry import Registry
 
 _wargs = tfgan.losses.wargs
 
@@ -20,14 +21,34 @@ _CERTAINLY_REAL = 1e4
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A pair of losses: `discriminator(real_logits, fake_logits)` and `generator(fake_logits)`, each a scalar.
+    """A pair of losses, each a scalar.
 
     Logits are of any shape and float type; the mean is over all of them, in float32.
+
+    Attributes:
+      discriminator: `(real_logits, fake_logits)` -> the discriminator's loss.
+      generator: `(fake_logits)` -> the generator's loss; `(real_logits, fake_logits)` where `is_relative`.
+      is_relative: Whether the generator's loss compares generated with real logits, paired by position.
+      needs_lipschitz: Whether the discriminator must be kept Lipschitz, by a penalty or by clipping.
+      name: The name under which it is registered.
+      options: The options with which it was made.
+
+    Example:
+      >>> pair = get("hinge")
+      >>> float(pair.discriminator(tf.constant([2.0]), tf.constant([0.5])))
+      1.5
     """
 
-    name: str
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    generator: Callable[[tf.Tensor], tf.Tensor]
+    generator: Callable[..., tf.Tensor]
+    is_relative: bool = False
+    needs_lipschitz: bool = False
+    name: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+# Name -> a Loss, or a function that makes one from options of its own.
+LOSSES: Registry[Loss | Callable[..., Loss]] = Registry("loss")
 
 
 def minimax_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -85,22 +106,34 @@ def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> 
     return _wargs.wasserstein_hinge_discriminator_loss(real_logits, fake_logits, loss_collection=None)
 
 
-LOSSES = {
-    loss.name: loss
-    for loss in (
-        Loss("minimax", minimax_discriminator_loss, minimax_generator_loss),
-        Loss("non_saturating", minimax_discriminator_loss, non_saturating_generator_loss),
-        Loss("wasserstein", wasserstein_discriminator_loss, wasserstein_generator_loss),
-        Loss("least_squares", least_squares_discriminator_loss, least_squares_generator_loss),
-        Loss("hinge", hinge_discriminator_loss, wasserstein_generator_loss),
-    )
-}
+def relativistic_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """E softplus(D(G(z)) - D(x)), examples paired by position. Jolicoeur-Martineau 2019 (arXiv 1807.00734)."""
+    return non_saturating_generator_loss(tf.cast(real_logits, tf.float32) - tf.cast(fake_logits, tf.float32))
 
 
-def get(name: str) -> Loss:
-    """The pair of that name: `minimax`, `non_saturating`, `wasserstein`, `least_squares` or `hinge`.
+def relativistic_generator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """E softplus(D(x) - D(G(z))), examples paired by position. Huang et al. 2025 (arXiv 2501.05441)."""
+    return relativistic_discriminator_loss(fake_logits, real_logits)
+
+
+LOSSES.register("minimax")(Loss(minimax_discriminator_loss, minimax_generator_loss))
+LOSSES.register("non_saturating")(Loss(minimax_discriminator_loss, non_saturating_generator_loss))
+LOSSES.register("wasserstein")(Loss(wasserstein_discriminator_loss, wasserstein_generator_loss, needs_lipschitz=True))
+LOSSES.register("least_squares")(Loss(least_squares_discriminator_loss, least_squares_generator_loss))
+LOSSES.register("hinge")(Loss(hinge_discriminator_loss, wasserstein_generator_loss))
+LOSSES.register("relativistic")(Loss(relativistic_discriminator_loss, relativistic_generator_loss, is_relative=True))
+
+
+def get(name: str, **options: Any) -> Loss:
+    """Returns the pair of that name: `minimax`, `non_saturating`, `wasserstein`, `least_squares`, `hinge`, ….
+
+    Args:
+      name: A name in `LOSSES`.
+      **options: Options of a loss that has some.
 
     Raises:
-      InputError: there is none; the line names the nearest.
+      InputError: There is none; the message has the nearest name.
     """
-    return LOSSES[config.choose("loss", name, LOSSES)]
+    found = LOSSES.lookup(name)
+    pair = found if isinstance(found, Loss) else found(**options)
+    return dataclasses.replace(pair, name=name, options=options)

@@ -1,36 +1,34 @@
-"""Adam as one operation for each variable, where Keras' is ten."""
+"""Optimisers by name: each a function that makes one from its learning rate and options of its own."""
+
+from collections.abc import Callable
 
 import keras
-import tensorflow as tf
+
+from tfpaths.networks.fast import Implementation
+from tfpaths.registry import Registry
+from tfpaths.schema import Share
+
+# Name -> `(learning_rate, implementation, *, options)` -> an optimiser.
+OPTIMIZERS: Registry[Callable[..., keras.optimizers.Optimizer]] = Registry("optimizer")
 
 
-@keras.saving.register_keras_serializable("tfpaths")
-class Adam(keras.optimizers.Adam):
-    """Keras' Adam up to rounding, with the same variables; TensorFlow's fused operation makes the update.
+@OPTIMIZERS.register("adam")
+def adam(
+    learning_rate: float, implementation: Implementation, *, beta_1: Share = 0.5, beta_2: Share = 0.9
+) -> keras.optimizers.Optimizer:
+    """Adam. Kingma and Ba 2014 (arXiv 1412.6980). The betas are those of Gulrajani et al.'s code."""
+    return implementation.adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
 
-    m <- m + (g - m) (1 - beta_1)
-    v <- v + (g^2 - v) (1 - beta_2)
-    w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
-    Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of its section 2, whose epsilon stands beside the
-    uncorrected root. AMSGrad goes Keras' own way.
-    """
+@OPTIMIZERS.register("rmsprop")
+def rmsprop(learning_rate: float, implementation: Implementation) -> keras.optimizers.Optimizer:
+    """RMSprop, as Keras has it."""
+    del implementation
+    return keras.optimizers.RMSprop(learning_rate)
 
-    def update_step(self, gradient, variable, learning_rate):
-        if self.amsgrad:
-            return super().update_step(gradient, variable, learning_rate)
-        index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
-            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=tf.cast(gradient, variable.dtype),
-        )
-        return None
+
+@OPTIMIZERS.register("sgd")
+def sgd(learning_rate: float, implementation: Implementation) -> keras.optimizers.Optimizer:
+    """Plain gradient descent."""
+    del implementation
+    return keras.optimizers.SGD(learning_rate)

@@ -52,27 +52,39 @@ def joins_cluster(strategy: str) -> bool:
     return strategy == "multi_worker" or (strategy == "auto" and bool(os.environ.get("TF_CONFIG")))
 
 
-def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) -> None:
-    """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
-
-    Keras is told what this package is written for, whatever the user's own settings are.
-
-    Args:
-      logical_cpus: shows the processor as this many devices, for a strategy of several replicas without a GPU.
-      devices: whether they are looked for already; a worker of a cluster must join it before that.
-    """
+def prepare() -> None:
+    """Sets what a command-line program wants before TensorFlow is imported: its log, and Keras' backend."""
     import absl.logging
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # TFDS and TensorFlow tell through absl what they read and how long it took.
+    # TFDS and TensorFlow report through absl what they read and how long it took.
     absl.logging.set_verbosity(absl.logging.WARNING)
     absl.logging.get_absl_handler().setFormatter(logging.Formatter("tfpaths: %(levelname)s: %(message)s"))
+
+
+def import_module(name: str) -> None:
+    """Imports a user's module, which may import TensorFlow, quietly; see `registry.import_module`."""
+    from tfpaths import registry
+
+    prepare()
+    with filtered_stderr():
+        registry.import_module(name)
+
+
+def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) -> None:
+    """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
+
+    Args:
+      logical_cpus: Shows the CPU as this many devices, for a strategy of several replicas without a GPU.
+      devices: Whether they are looked for already; a worker of a cluster must join it before that.
+    """
+    prepare()
     with filtered_stderr():
         import keras
         import tensorflow as tf
 
-        # In a notebook it would tell of each file that it writes, under the name that the file has on the way.
+        # In a notebook it would report each file that it writes, under the name that the file has on the way.
         tf.get_logger().setLevel(logging.WARNING)
         if logical_cpus is not None:
             (cpu,) = tf.config.list_physical_devices("CPU")

@@ -57,7 +57,7 @@ def losses(name):
 def build(variant, side):
     g, d = Generator(side), Discriminator(side)
     g_optimizer, d_optimizer = optimizer(variant.generator_optimizer), optimizer(variant.discriminator_optimizer)
-    d_loss, g_loss = losses(variant.loss)
+    d_loss, g_loss = losses(variant.loss.name)
     keys = jax.random.split(jax.random.key(0), 4)
     images = list(jax.random.uniform(keys[0], (BATCHES, BATCH, side, side, CHANNELS), minval=-1, maxval=1))
 

@@ -61,7 +61,7 @@ def build(variant, side, *, channels_last=True, bfloat16=False, compiled=False):
     g, d = (network(side).to(memory_format=layout) for network in (generator, discriminator))
     g_optimizer = optimizer(variant.generator_optimizer, g.parameters())
     d_optimizer = optimizer(variant.discriminator_optimizer, d.parameters())
-    d_loss, g_loss = losses(variant.loss)
+    d_loss, g_loss = losses(variant.loss.name)
     images = (torch.rand(BATCHES, BATCH, CHANNELS, side, side) * 2 - 1).unbind()
     images = [batch.contiguous(memory_format=layout) for batch in images]
     generate, judge = (torch.compile(g), torch.compile(d)) if compiled else (g, d)

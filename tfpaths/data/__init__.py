@@ -1,48 +1,46 @@
-"""Data sets of images, by name: float32 in [-1, 1], channels last, addressed by position."""
+"""Data sets by name. An example is float32; images are channels last, in [-1, 1].
 
-import dataclasses
-from collections.abc import Callable
+A new data set is one file: a subclass of `DataSet` that is registered in `DATA`.
+"""
 
-from tfpaths import config
-from tfpaths.data import coloured, digits, photographs
-from tfpaths.data.images import Images
+import os
+from typing import Any
 
+from tfpaths import config as config_lib
+from tfpaths import options as options_lib
+from tfpaths.data import digits, examples
+from tfpaths.data.dataset import DATA, DataSet
+from tfpaths.data.example import IMAGE, POINT, ExampleType
+from tfpaths.data.examples import Examples
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """What `load` hands to the maker of a data set: its own arguments but the name."""
-
-    split: str
-    source: str
-    data_dir: str | None
-    seed: int
-    path: str | None
-    image_size: int
-
-    def digits(self) -> digits.Digits:
-        """The digits of the split."""
-        return digits.load(self.split, source=self.source, data_dir=self.data_dir)
+__all__ = ["DATA", "IMAGE", "POINT", "DataSet", "ExampleType", "Examples", "digits", "examples", "get", "load", "of"]
 
 
-# Name -> maker. A data set of one's own is one more entry.
-DATA: dict[str, Callable[[Request], Images]] = {
-    "color_mnist": lambda request: coloured.color_mnist(request.digits(), request.split, request.seed),
-    "stacked_mnist": lambda request: coloured.stacked_mnist(request.digits(), request.split, request.seed),
-    "cifar10": lambda request: photographs.cifar10(request.split, request.data_dir),
-    "celeba": lambda request: photographs.celeba(request.split, request.data_dir),
-    "folder": lambda request: photographs.folder(request.path, request.split, request.image_size),
-}
-_DIGITS = ("color_mnist", "stacked_mnist")
-# Of the data sets whose images are all of one shape, whatever is asked for.
-_SHAPES = dict.fromkeys(_DIGITS, (28, 28, 3)) | {
-    "cifar10": (32, 32, 3),
-    "celeba": (photographs.CELEBA_SIZE, photographs.CELEBA_SIZE, 3),
-}
+def get(name: str) -> type[DataSet]:
+    """Returns the class of the data set of that name.
+
+    Raises:
+      InputError: There is none; the message has the nearest name.
+
+    Example:
+      >>> get("stacked_mnist").modes
+      1000
+    """
+    return DATA.lookup(name)
 
 
-def shape(name: str, image_size: int = 64) -> tuple[int, int, int] | None:
-    """`(height, width, channels)` of the images that `load` would give, without loading them; none where unknown."""
-    return (image_size, image_size, 3) if name == "folder" else _SHAPES.get(name)
+def of(config: config_lib.Data) -> DataSet:
+    """Returns the data set that a config describes, without reading it.
+
+    Raises:
+      InputError: There is none of that name, or an option is wrong.
+
+    Example:
+      >>> of(config_lib.Data(name="folder", image_size=128)).shape
+      (128, 128, 3)
+    """
+    cls = DATA.lookup(config.name, path="data.name")
+    return cls(**options_lib.complete(config, cls, "data"))
 
 
 def load(
@@ -52,28 +50,29 @@ def load(
     source: str = "auto",
     data_dir: str | None = None,
     seed: int = 0,
-    path: str | None = None,
-    image_size: int = 64,
-) -> Images:
-    """Loads a data set into memory.
+    **options: Any,
+) -> Examples:
+    """Loads a split of a data set into memory.
 
     Args:
-      name: `color_mnist`, `stacked_mnist`, `cifar10`, `celeba` or `folder`, or one that was added to `DATA`.
-      split: `train`, or another that the data set has.
-      source: where digits come from: `tfds`, `embedded`, or `auto` for the first of them that can be had.
-      data_dir: prepared TFDS data; by default `TFDS_DATA_DIR`, then TFDS's own folder.
-      seed: of what is drawn per example: colours, triples.
-      path: of `folder`: the folder.
-      image_size: of `folder`: the side of the square that each image is brought to.
+      name: A name in `DATA`: `color_mnist`, `stacked_mnist`, `cifar10`, `celeba`, `folder`, ….
+      split: `train`, or another split that the data set has.
+      source: Where the data set comes from; `auto` for the first of its sources that is available.
+      data_dir: The directory of prepared TFDS data; by default `TFDS_DATA_DIR`, then TFDS's own.
+      seed: Seed for what each example draws: colours, triples.
+      **options: Options of the data set, such as `path` and `image_size` of `folder`.
 
     Returns:
-      The data set; `Images.batches` is its shuffled stream.
+      The examples; `Examples.batches` shuffles and batches them.
 
     Raises:
-      InputError: the name is unknown, or the data cannot be had; the line says what to do.
+      InputError: The name, the split, the source or an option is wrong, or the data is not available; the message says
+        what to do.
+
+    Example:
+      >>> load("color_mnist", source="embedded").take([0, 1]).shape
+      TensorShape([2, 28, 28, 3])
     """
-    make = DATA[config.choose("data set", name, DATA)]
-    config.choose("source", source, config.SOURCES)
-    if source == "embedded" and name not in _DIGITS:
-        raise config.InputError(f"source: expected 'auto' or 'tfds' with {name}, received 'embedded'.")
-    return make(Request(split=split, source=source, data_dir=data_dir, seed=seed, path=path, image_size=image_size))
+    values = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
+    data_set = of(config_lib.Data(name=name, **values))
+    return data_set.load(split, source=source, seed=seed, data_dir=data_dir)

@@ -1,19 +1,23 @@
-"""Handwritten digits, 28×28: the real MNIST where it can be had, the embedded digits where it cannot."""
+"""Handwritten digits, 28×28: MNIST if it is available, scikit-learn's embedded digits otherwise."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
-from tfpaths import config
+from tfpaths import errors
 from tfpaths.data import prepared
 
 # Where TFDS downloads MNIST from.
 _MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz"
 SPLITS = ("train", "validation", "test")
+SOURCES = ("tfds", "embedded")
 VALIDATION = 10_000
-_WAYS_OUT = (
-    "Prepared data: --data_dir or TFDS_DATA_DIR; with a network TFDS downloads it; without either: --source=embedded."
+_FIX = (
+    "To fix this: name a directory of prepared data with --data_dir or TFDS_DATA_DIR, or connect to a network so that "
+    "TFDS can download it, or use --source=embedded."
 )
 
 
@@ -31,36 +35,40 @@ def load(split: str = "train", *, source: str = "auto", data_dir: str | None = N
 
     Args:
       split: `train`, `validation` or `test`.
-      source: `tfds` for MNIST through TFDS; `embedded` for scikit-learn's digits; `auto` for the first of them that can
-        be had, with a warning where that is the second.
-      data_dir: a TFDS data folder; by default `TFDS_DATA_DIR`, then TFDS's own.
+      source: `tfds` for MNIST through TFDS; `embedded` for scikit-learn's digits; `auto` for the first of them that is
+        available, with a warning if that is the second.
+      data_dir: A directory of TFDS data; by default `TFDS_DATA_DIR`, then TFDS's own.
 
     Raises:
-      InputError: the folder is missing or damaged, or `tfds` has neither prepared data nor a network.
+      InputError: The directory is missing or damaged, or `tfds` has neither prepared data nor a network.
+
+    Example:
+      >>> load("test", source="embedded").images.shape
+      (360, 28, 28)
     """
-    config.choose("split", split, SPLITS)
-    config.choose("source", source, config.SOURCES)
+    errors.choose("split of digits", split, SPLITS)
+    errors.choose("source of digits", source, ("auto", *SOURCES))
     if source == "embedded":
         return embedded(split)
-    folder = prepared.folder_of(data_dir)
-    version = prepared.find(folder, "mnist")
+    directory = prepared.directory_of(data_dir)
+    version = prepared.find(directory, "mnist")
     if version is not None:
         return _mnist(split, *prepared.read(version, _stored(split)))
     if prepared.reachable(_MNIST_URL):
         try:
-            return _mnist(split, *prepared.download("mnist", folder, _stored(split)))
+            return _mnist(split, *prepared.download("mnist", directory, _stored(split)))
         except Exception as error:  # TFDS raises whatever its many layers raise.
-            trouble = f"the download of MNIST failed ({prepared.reason(error)})"
+            cause = f"The download of MNIST failed ({prepared.reason(error)})"
     else:
-        trouble = f"MNIST is neither prepared in {folder} nor can it be downloaded: its server does not answer"
+        cause = f"MNIST is not prepared in {directory} and cannot be downloaded: its server does not answer"
     if source == "tfds":
-        raise config.InputError(f"{trouble}. {_WAYS_OUT}")
-    logging.warning("%s. Using the embedded digits (1,797 of UCI's, enlarged) instead. %s", trouble, _WAYS_OUT)
+        raise errors.InputError(f"{cause}. {_FIX}")
+    logging.warning("%s. Using the embedded digits (1,797 of UCI's, enlarged) instead. %s", cause, _FIX)
     return embedded(split)
 
 
 def embedded(split: str) -> Digits:
-    """The 1,797 UCI digits that scikit-learn ships: 1,200 to train on, 237 for validation, the last 360 to test.
+    """Returns scikit-learn's 1,797 UCI digits: 1,200 for training, 237 for validation, the last 360 for test.
 
     8×8 pixels of 0 to 16, enlarged with a cubic spline to 20×20 and centred on 28×28, as MNIST's digits are.
     """
@@ -75,8 +83,38 @@ def embedded(split: str) -> Digits:
     return Digits(np.pad(pixels, ((0, 0), (4, 4), (4, 4))), digits.target[part].astype(np.int64), "embedded")
 
 
+def generator(seed: int, split: str) -> np.random.Generator:
+    """Returns the random numbers of a data set made of digits; they differ from split to split."""
+    return np.random.default_rng([seed, ("train", "test", "validation").index(split)])
+
+
+def shares(digits: Digits) -> np.ndarray:
+    """Returns the share of each of the ten digits, `[10]`."""
+    return np.bincount(digits.labels, minlength=10) / len(digits.labels)
+
+
+def by_channel(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads each channel as an image of its own.
+
+    Args:
+      model: A classifier of grey digits: `[batch, 28, 28, 1]` -> (logits `[batch, 10]`, features
+        `[batch, dimensions]`).
+      images: `[batch, 28, 28, channels]` in [-1, 1].
+
+    Returns:
+      Logits `[batch, channels, 10]`, and features `[batch, channels * dimensions]`, channel after channel.
+    """
+    batch, channels = tf.shape(images)[0], images.shape[-1]
+    # [batch * channels, 28, 28, 1]
+    single = tf.reshape(tf.transpose(images, [0, 3, 1, 2]), [-1, *images.shape[1:3], 1])
+    logits, features = model(single, training=False)
+    return tf.reshape(logits, [batch, channels, logits.shape[-1]]), tf.reshape(
+        features, [batch, channels * features.shape[-1]]
+    )
+
+
 def _stored(split: str) -> str:
-    """MNIST's own split in which a split of ours lies."""
+    """MNIST's own split that contains a split of ours."""
     return "test" if split == "test" else "train"
 
 

@@ -1,4 +1,4 @@
-"""Data sets that TFDS prepares: where they are, whether they can be downloaded, and reading them whole."""
+"""Data sets that TFDS prepares: where they are, whether they can be downloaded, and how they are read whole."""
 
 import os
 import pathlib
@@ -9,98 +9,136 @@ from collections.abc import Callable
 import numpy as np
 import tqdm
 
-from tfpaths import config
+from tfpaths import errors
 
 # A name look-up alone can take longer than anybody waits, and TFDS itself takes minutes to give up.
 _ANSWER_WITHIN_SECONDS = 6.0
 
+# Images `[size, height, width, channels]` uint8, and other features by name.
+Contents = tuple[np.ndarray, dict[str, np.ndarray]]
 
-def folder_of(data_dir: str | None) -> pathlib.Path:
-    """The folder of prepared data: `data_dir`, else `TFDS_DATA_DIR`, else TFDS's own.
+
+def load(name: str, split: str, data_dir: str | None, url: str, prepare: Callable | None = None) -> Contents:
+    """Reads a split of a data set that TFDS has; downloads and prepares it first if necessary.
+
+    Args:
+      name: TFDS's name of the data set.
+      split: TFDS's name of the split.
+      data_dir: As in `directory_of`.
+      url: A file on the server from which TFDS downloads.
+      prepare: As in `read`.
+
+    Returns:
+      What `read` returns.
 
     Raises:
-      InputError: the first two name something that is not a folder.
+      InputError: The data is damaged, or neither prepared nor available for download.
     """
-    named = data_dir or os.environ.get("TFDS_DATA_DIR")
+    directory = directory_of(data_dir)
+    version = find(directory, name)
+    if version is not None:
+        return read(version, split, prepare)
+    fix = (
+        f"To fix this: prepare it on a machine with a network (tfds build {name}), and name its directory with "
+        "--data_dir or TFDS_DATA_DIR."
+    )
+    if not reachable(url):
+        raise errors.InputError(f"{name} is not prepared in {directory} and its server does not answer. {fix}")
+    try:
+        return download(name, directory, split, prepare)
+    except Exception as error:  # TFDS raises whatever its many layers raise; a full quota is the likeliest here.
+        raise errors.InputError(f"TFDS could not download {name}: {reason(error)}. {fix}") from error
+
+
+def directory_of(data_dir: str | None) -> pathlib.Path:
+    """Returns the directory of prepared data: `data_dir`, else `TFDS_DATA_DIR`, else TFDS's own.
+
+    Raises:
+      InputError: One of the first two is given and is not a directory of data sets.
+    """
+    given = data_dir or os.environ.get("TFDS_DATA_DIR")
     flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
-    if not named:
+    if not given:
         return pathlib.Path("~/tensorflow_datasets").expanduser()
-    folder = pathlib.Path(named).expanduser()
-    if not folder.is_dir():
-        raise config.InputError(f"{flag}: expected a folder of TFDS data, received {named!r}, which is not a folder.")
-    for above, inside in ((folder.parent.parent, "dataset_info.json"), (folder.parent, "*/dataset_info.json")):
-        if any(folder.glob(inside)):
-            raise config.InputError(
-                f"{flag}: expected the folder above all data sets, received one of them, {named!r}; did you mean "
-                f"{str(above)!r}?"
+    directory = pathlib.Path(given).expanduser()
+    if not directory.is_dir():
+        raise errors.InputError(
+            f"{flag}: expected a directory of TFDS data, received {given!r}, which is not a directory."
+        )
+    for above, inside in ((directory.parent.parent, "dataset_info.json"), (directory.parent, "*/dataset_info.json")):
+        if any(directory.glob(inside)):
+            raise errors.InputError(
+                f"{flag}: expected the directory above all data sets, received the directory of one, {given!r}; did "
+                f"you mean {str(above)!r}?"
             )
-    return folder
+    return directory
 
 
-def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The newest version of a data set in `folder`, complete or not; none where there is none."""
-    # TFDS prepares under other names, such as incomplete.AB12_3.0.1: what is being made or was left is not a version.
-    versions = [path for path in folder.glob(f"{name}/*") if re.fullmatch(r"\d+\.\d+\.\d+", path.name)]
+def find(directory: pathlib.Path, name: str) -> pathlib.Path | None:
+    """Returns the newest version of a data set in `directory`, complete or not; None if there is none."""
+    # TFDS prepares under other names, such as incomplete.AB12_3.0.1: an unfinished preparation is not a version.
+    versions = [path for path in directory.glob(f"{name}/*") if re.fullmatch(r"\d+\.\d+\.\d+", path.name)]
     return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=None)
 
 
-def read(
-    version: pathlib.Path, split: str, prepare: Callable | None = None
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """All images of a split, in TFDS's own order without shuffling.
+def read(version: pathlib.Path, split: str, prepare: Callable | None = None) -> Contents:
+    """Reads all images of a split, in TFDS's own order without shuffling.
 
     Args:
-      version: the folder of a prepared version.
-      split: the name of the split.
-      prepare: image `[height, width, channels]` uint8 -> what is kept of it, uint8; all of it by default.
+      version: The directory of a prepared version.
+      split: The name of the split.
+      prepare: Image `[height, width, channels]` uint8 -> the uint8 image to keep; by default the image itself.
 
     Returns:
-      Images `[size, height, width, channels]` uint8, and the other features that are plain numbers, by name.
+      Images `[size, height, width, channels]` uint8, and the other features that are integers, by name.
 
     Raises:
-      InputError: the data is damaged or has no such split.
+      InputError: The data is damaged or has no such split.
     """
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(str(version))
-        if split not in builder.info.splits:
-            raise config.unknown(f"split of {builder.name}", split, builder.info.splits)
-        info = builder.info.splits[split]
-        # Asked of the disk first: TensorFlow would report a short file too, in several lines of its own.
-        found = sum(pathlib.Path(str(file)).stat().st_size for file in info.filepaths)
-        # A TFRecord has 16 bytes beside its content.
-        expected = info.num_bytes + 16 * info.num_examples * (builder.info.file_format.value == "tfrecord")
-        if found < expected:
-            raise ValueError(f"its {split} files hold {found} bytes, not {expected}")
+        errors.choose(f"split of {builder.name}", split, builder.info.splits)
+        _check_size(builder, split)
         return collect(builder, split, prepare)
-    except config.InputError:
+    except errors.InputError:
         raise
-    except Exception as error:  # A torn file shows as any of a dozen exceptions of as many libraries.
-        raise config.InputError(f"the data in {version} is damaged: {reason(error)}. Prepare it anew.") from error
+    except Exception as error:  # A damaged file raises any of a dozen exceptions of as many libraries.
+        raise errors.InputError(f"the data in {version} is damaged: {reason(error)}. Prepare it again.") from error
+
+
+def _check_size(builder, split: str) -> None:
+    """Compares the size of the files first: TensorFlow would report a short file too, but in several lines."""
+    info = builder.info.splits[split]
+    size = sum(pathlib.Path(str(file)).stat().st_size for file in info.filepaths)
+    # A TFRecord has 16 bytes besides its content.
+    expected = info.num_bytes + 16 * info.num_examples * (builder.info.file_format.value == "tfrecord")
+    if size < expected:
+        raise ValueError(f"its {split} files have {size} bytes instead of {expected}")
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error's text, without TensorFlow's marks; its type where it has no text."""
+    """Returns the first line of an error's text, without TensorFlow's marks; its type if it has no text."""
     lines = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error)).strip().splitlines() or [type(error).__name__]
     return lines[0][:200].rstrip(".")
 
 
-def download(name: str, folder: pathlib.Path, split: str, prepare: Callable | None = None):
-    """Lets TFDS download and prepare a data set, then reads it as `read` does. Raises whatever TFDS raises."""
+def download(name: str, directory: pathlib.Path, split: str, prepare: Callable | None = None) -> Contents:
+    """Has TFDS download and prepare a data set, then reads it as `read` does. Raises whatever TFDS raises."""
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=str(folder), try_gcs=False)
+    builder = tfds.builder(name, data_dir=str(directory), try_gcs=False)
     builder.download_and_prepare()
     return collect(builder, split, prepare)
 
 
-def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Reads a split into memory, `prepare` on all cores."""
+def collect(builder, split: str, prepare: Callable | None) -> Contents:
+    """Reads a split into memory, with `prepare` on all cores."""
     import tensorflow as tf
 
     size = builder.info.splits[split].num_examples
-    # TFDS's order is always the same where it does not shuffle; the order of the examples is part of an experiment.
+    # TFDS's order is always the same if it does not shuffle; the order of the examples is part of an experiment.
     examples = builder.as_dataset(split=split, shuffle_files=False)
     plain = [name for name, feature in builder.info.features.items() if feature.shape == () and name != "id"]
 
@@ -109,7 +147,7 @@ def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, 
         return image, {name: example[name] for name in plain if example[name].dtype.is_integer}
 
     batches = examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(512).as_numpy_iterator()
-    # Small data is read before a bar could be seen.
+    # Small data is read before a progress bar could be seen.
     shown = tqdm.tqdm(
         batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False, disable=None
     )
@@ -121,7 +159,7 @@ def collect(builder, split: str, prepare: Callable | None) -> tuple[np.ndarray, 
 
 
 def reachable(url: str) -> bool:
-    """Whether a server answers in time. A name look-up has no time limit of its own, hence the thread."""
+    """Returns whether a server answers in time. A name look-up has no time limit of its own, hence the thread."""
     answers: list[bool] = []
 
     def ask() -> None:

@@ -1,6 +1,6 @@
-"""What is costly to make and always the same: kept in a file with its checksum, and made anew where it is damaged.
+"""A cache of files with checksums, for what is slow to make and always the same. A damaged file is made again.
 
-The folder is `TFPATHS_CACHE_DIR`, else `~/.cache/tfpaths`. A file is a line of JSON and an uncompressed `.npz` archive
+The directory is `TFPATHS_CACHE_DIR`, or `~/.cache/tfpaths`. A file is a line of JSON and an uncompressed `.npz` archive
 of plain arrays, which cannot execute anything when it is read.
 """
 
@@ -15,26 +15,26 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from tfpaths import results
+from tfpaths import files
 
 Arrays = Mapping[str, np.ndarray]
 Facts = Mapping[str, Any]
 
 
-def folder() -> pathlib.Path:
-    """Where everything is kept."""
+def directory() -> pathlib.Path:
+    """Returns the directory of the cache."""
     return pathlib.Path(os.environ.get("TFPATHS_CACHE_DIR") or "~/.cache/tfpaths").expanduser()
 
 
 def key(*parts: object) -> str:
-    """A file's name from what its content depends on: the first three for people, all of it in a checksum."""
+    """Returns a file's name from what its content depends on: the first three parts for people, all in a checksum."""
     head = "-".join(str(part) for part in parts[:3])
     return "".join(c if c.isalnum() or c == "-" else "_" for c in head) + "-" + _checksum(repr(parts).encode())[:16]
 
 
 def read(name: str) -> tuple[Arrays, Facts] | None:
-    """What was kept under a name; none where there is nothing, or where the file is damaged, which is said."""
-    path = folder() / name
+    """Returns what is cached under a name; None if nothing is, or, with a warning, if the file is damaged."""
+    path = directory() / name
     try:
         head, _, content = path.read_bytes().partition(b"\n")
         stored = json.loads(head)
@@ -45,33 +45,33 @@ def read(name: str) -> tuple[Arrays, Facts] | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # A torn file shows as any exception of any of its readers.
-        logging.warning("%s is damaged (%s) and is made anew.", path, error)
+        logging.warning("%s is damaged (%s) and is made again.", path, error)
         return None
 
 
 def write(name: str, arrays: Arrays, facts: Facts) -> None:
-    """Keeps arrays and facts under a name; where the folder cannot be written, that is said and all goes on."""
+    """Caches arrays and facts under a name. A directory that cannot be written is a warning."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     head = json.dumps({"sha256": _checksum(content), "facts": facts})
     try:
-        results.write_bytes(folder() / name, head.encode() + b"\n" + content)
+        files.write_bytes(directory() / name, head.encode() + b"\n" + content)
     except OSError as error:
-        logging.warning("%s cannot be kept in %s: %s", name, folder(), error)
+        logging.warning("%s cannot be cached in %s: %s", name, directory(), error)
 
 
 def fetch(name: str, make: Callable[[], tuple[Arrays, Facts]]) -> tuple[Arrays, Facts]:
-    """What is kept under a name, made and kept where it is not."""
-    found = read(name)
-    if found is None:
-        found = make()
-        write(name, *found)
-    return found
+    """Returns what is cached under a name; if nothing is, makes it and caches it."""
+    cached = read(name)
+    if cached is None:
+        cached = make()
+        write(name, *cached)
+    return cached
 
 
 def checksum(*arrays: np.ndarray) -> str:
-    """A short name for the content of arrays."""
+    """Returns a short checksum of the content of arrays."""
     return _checksum(b"".join(array.tobytes() for array in arrays))[:16]
 
 

@@ -1,7 +1,7 @@
-"""The two classifiers whose features stand in for Inception's: of digits, and of CIFAR-10. Trained here, on first use.
+"""Two classifiers whose features replace Inception's: of digits, and of CIFAR-10. They are trained here, on first use.
 
-They are ours: small, and made in minutes. The share of test images that each reads rightly stands beside its scores,
-which are comparable between runs that name the same classifier, by its key, and with nobody else's.
+They are ours: small, and trained in minutes. The share of test images that each reads correctly is reported beside its
+scores, which are comparable between runs with the same classifier, by its key, and with nothing else.
 """
 
 import dataclasses
@@ -12,17 +12,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpaths import config, data, progress
+from tfpaths import data, errors, progress
+from tfpaths.data import Examples
 from tfpaths.metrics import cache
 
-# Part of the kept files' names: a number that changes with the recipes below.
-_VERSION = 1
+# Part of the keys in the cache: a number that changes with the recipes below.
+_VERSION = 2
 _BATCH = 500
 # Name -> how many features a classifier has.
 FEATURES = {"digits": 64, "cifar10": 128}
 
 
-class UnfitError(config.RunError):
+class UnfitError(errors.RunError):
     """A classifier reads too few test images for its scores to mean anything."""
 
 
@@ -31,9 +32,9 @@ class Classifier:
     """A trained classifier.
 
     Attributes:
-      model: images `[batch, height, width, channels]` in [-1, 1] -> (logits `[batch, 10]`, features `[batch, width]`).
-      accuracy: the share of test images that it reads rightly.
-      key: names the classifier and its weights, for what is derived from it.
+      model: Images `[batch, height, width, channels]` in [-1, 1] -> (logits `[batch, 10]`, features `[batch, width]`).
+      accuracy: The share of test images that it reads correctly.
+      key: Names the classifier and its weights, for what is derived from it.
     """
 
     model: keras.Model
@@ -43,7 +44,7 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True)
 class _Recipe:
-    # Makes the classifier, and the model around it that is trained: images, changed at random -> logits.
+    # Returns the classifier, and the model around it that is trained: images, changed at random -> logits.
     network: Callable[[], tuple[keras.Model, keras.Model]]
     epochs: int
     batch_size: int
@@ -87,7 +88,7 @@ def _initializers(count: int) -> Iterator[keras.initializers.Initializer]:
     return iter([keras.initializers.GlorotUniform(seed=seed) for seed in range(count)])
 
 
-# (data set, where it comes from) -> how its classifier is made.
+# (data set, source) -> how its classifier is trained.
 _RECIPES = {
     ("digits", "tfds"): _Recipe(functools.partial(_digits_network, 0.07), epochs=6, batch_size=128, required=0.99),
     ("digits", "embedded"): _Recipe(functools.partial(_digits_network, 0.1), epochs=50, batch_size=32, required=0.96),
@@ -97,55 +98,69 @@ _RECIPES = {
 
 
 def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Classifier:
-    """The classifier of that name: read where it is kept, else trained and kept.
+    """Returns the classifier of that name from the cache; if it is not there, trains and caches it.
 
     Args:
       name: `digits` or `cifar10`.
-      source: where the digits come from: `tfds` or `embedded`.
-      data_dir: prepared TFDS data.
+      source: Where the digits come from, `tfds` or `embedded`; any other source means `tfds`.
+      data_dir: The directory of prepared TFDS data.
 
     Raises:
-      InputError: the data cannot be had.
-      UnfitError: the trained classifier is below the accuracy that its scores need.
+      InputError: The data is not available.
+      UnfitError: The trained classifier is below the accuracy that its scores need.
     """
-    recipe = _RECIPES[config.choose("classifier", name, FEATURES), source]
+    errors.choose("classifier", name, FEATURES)
+    if (name, source) not in _RECIPES:
+        source = "tfds"
+    recipe = _RECIPES[name, source]
     model, trained = recipe.network()
-    test_images = _load(name, "test", source, data_dir)
-    # The number of images tells a subset of CIFAR-10 from the whole.
-    made_of = (source, test_images.size, recipe.epochs, recipe.batch_size, [weight.shape for weight in model.weights])
-    kept_as = cache.key("classifier", name, _VERSION, *made_of)
+    train_images, test_images = (_load(name, split, source, data_dir) for split in ("train", "test"))
+    contents = (train_images.content, test_images.content)
+    shapes = [weight.shape for weight in model.weights]
+    key = cache.key("classifier", name, source, *contents, recipe.epochs, recipe.batch_size, shapes, _VERSION)
 
     def make():
-        _train(trained, recipe, name, _load(name, "train", source, data_dir))
+        _train(trained, recipe, name, train_images)
         accuracy = _accuracy(model, test_images)
         _check(accuracy, recipe, f"{name} ({source})")
         weights = {f"weight_{index:03d}": weight for index, weight in enumerate(model.get_weights())}
         return weights, {"accuracy": accuracy}
 
-    weights, facts = cache.fetch(kept_as, make)
+    weights, facts = cache.fetch(key, make)
     _check(facts["accuracy"], recipe, f"{name} ({source})")
     values = [weights[index] for index in sorted(weights)]
     model.set_weights(values)
-    # What is derived from one training of it is not valid for another, on another machine for instance.
-    return Classifier(model, facts["accuracy"], f"{kept_as}-{cache.checksum(*values)}")
+    # What is derived from one training of it is not valid for another, for instance on another machine.
+    return Classifier(model, facts["accuracy"], f"{key}-{cache.checksum(*values)}")
+
+
+def stand_in(name: str) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function with the interface of a classifier's model and the shapes of its outputs, which are zeros."""
+
+    def model(images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = tf.shape(images)[0]
+        return tf.zeros([batch, 10]), tf.zeros([batch, FEATURES[name]])
+
+    return model
 
 
 def _check(accuracy: float, recipe: _Recipe, what: str) -> None:
     if accuracy < recipe.required:
         raise UnfitError(
-            f"the classifier of {what} reads {accuracy:.2%} of the test images; its scores need {recipe.required:.0%}. "
-            "Ways out: another --set evaluation.extractor=…, or --set evaluation.metrics=ms_ssim."
+            f"the classifier of {what} reads {accuracy:.2%} of the test images correctly; its scores need "
+            f"{recipe.required:.0%}. To fix this: choose another extractor (--set evaluation.extractor=…), or "
+            "--set evaluation.metrics=ms_ssim."
         )
 
 
-def _load(name: str, split: str, source: str, data_dir: str | None) -> data.Images:
+def _load(name: str, split: str, source: str, data_dir: str | None) -> Examples:
     if name != "digits":
         return data.load(name, split, data_dir=data_dir)
     digits = data.digits.load(split, source=source, data_dir=data_dir)
-    return data.photographs.in_memory("digits", split, source, digits.images[..., np.newaxis], digits.labels)
+    return data.examples.in_memory("digits", split, source, digits.images[..., np.newaxis], digits.labels)
 
 
-def _train(trained: keras.Model, recipe: _Recipe, name: str, images: data.Images) -> None:
+def _train(trained: keras.Model, recipe: _Recipe, name: str, images: Examples) -> None:
     steps = images.size // recipe.batch_size
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps * recipe.epochs)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -158,16 +173,16 @@ def _train(trained: keras.Model, recipe: _Recipe, name: str, images: data.Images
         .map(lambda positions: (images.take(positions), tf.gather(labels, positions)))
         .prefetch(2)
     )
-    progress.say(f"Training the classifier of {name} ({images.source}), once; it is kept in {cache.folder()}.")
+    progress.say(f"Training the classifier of {name} ({images.source}), once; it is cached in {cache.directory()}.")
     for _ in progress.shown(range(recipe.epochs), "classifier, epoch", recipe.epochs):
         trained.fit(batches, verbose=0, shuffle=False)
 
 
-def _accuracy(model: keras.Model, images: data.Images) -> float:
-    """The share of images that the model reads rightly."""
-    right = 0
+def _accuracy(model: keras.Model, images: Examples) -> float:
+    """The share of images that the model reads correctly."""
+    correct = 0
     for start in range(0, images.size, _BATCH):
         positions = np.arange(start, min(start + _BATCH, images.size))
         logits, _ = model(images.take(positions), training=False)
-        right += int((np.argmax(logits, axis=1) == images.labels[positions]).sum())
-    return right / images.size
+        correct += int((np.argmax(logits, axis=1) == images.labels[positions]).sum())
+    return correct / images.size

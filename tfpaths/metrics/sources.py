@@ -1,48 +1,66 @@
-"""Where the images to be judged come from: a sampler, a data set, or noise."""
+"""Where the examples to be judged come from: a sampler, a data set, or noise."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import tensorflow as tf
 
 from tfpaths import streams
-from tfpaths.data.images import Images
+from tfpaths.data.examples import Examples
+from tfpaths.streams import Stream
 
-# `(num, seed)` -> images drawn from the stream.
-Sampler = Callable[[int, tf.Tensor], tf.Tensor]
+# `(num, stream)` -> examples drawn from the stream.
+Sampler = Callable[[int, Stream], tf.Tensor]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Where the images to be judged come from.
+    """Where the examples to be judged come from.
 
     Attributes:
-      batches: `(start, num)` -> the `num` images from `start` on; the same call gives the same images.
-      sampler: `(num, seed)` -> images drawn anew, for the critic.
-      size: how many different ones there are; none where there is no end.
+      batches: `(start, num)` -> the `num` examples from `start` on; the same call gives the same examples.
+      sampler: `(num, stream)` -> examples drawn from a stream, for the critic.
+      size: How many different ones there are; None if there is no end.
+      state: Returns what tells apart states of the source, such as a training step. What was computed of the source in
+        the same state is used again. None if nothing tells them apart: then each measurement computes everything.
     """
 
     batches: Callable[[int, int], tf.Tensor]
     sampler: Sampler
     size: int | None = None
+    state: Callable[[], Hashable] | None = None
+
+    def at_most(self, count: int) -> int:
+        """Returns `count`, or the number of examples if there are fewer."""
+        return count if self.size is None else min(count, self.size)
 
 
-def samples(sampler: Sampler, seed: int) -> Source:
-    """The images that a sampler gives for a seed."""
+def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None = None) -> Source:
+    """Returns the examples that a sampler gives for a seed.
+
+    Args:
+      sampler: `(num, stream)` -> examples, a pure function of the stream.
+      seed: Seed for the examples.
+      state: Returns what the sampler depends on besides the stream, such as a training step.
+    """
     stream = streams.root(seed)
     compiled = tf.function(sampler, reduce_retracing=True)
-    return Source(lambda start, num: compiled(num, streams.fold(stream, start)), sampler)
+    return Source(
+        lambda start, num: compiled(num, stream.fold(start)),
+        sampler,
+        state=None if state is None else lambda: (sampler, seed, state()),
+    )
 
 
-def real(images: Images) -> Source:
-    """A generator that has memorised a data set: its images in one order of chance, or drawn anew."""
+def real(examples: Examples) -> Source:
+    """Returns a generator that has memorised a data set: its examples in one random order, or drawn from a stream."""
 
-    def sampler(num, seed):
-        return images.take(tf.cast(streams.uniform(seed, [num]) * images.size, tf.int64))
+    def sampler(num: int, stream: Stream) -> tf.Tensor:
+        return examples.take(tf.cast(stream.uniform([num]) * examples.size, tf.int64))
 
-    return Source(images.some, sampler, images.size)
+    return Source(examples.some, sampler, examples.size)
 
 
 def noise(shape: Sequence[int], seed: int) -> Source:
-    """Independent uniform pixels."""
-    return samples(lambda num, seed: 2.0 * streams.uniform(seed, [num, *shape]) - 1.0, seed)
+    """Returns independent uniform numbers in [-1, 1)."""
+    return samples(lambda num, stream: 2.0 * stream.uniform([num, *shape]) - 1.0, seed)

@@ -9,94 +9,118 @@ a discriminator that starts from N(0, 0.02) is nearly zero and slow to leave it;
 that the statistics for sampling follow the weights within some tens of steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 
-from tfpaths import config
-from tfpaths.networks import layers
+from tfpaths import errors
+from tfpaths.networks.family import NETWORKS, Family
+from tfpaths.schema import PositiveInt
 
 # Pixels -> the side of the smallest feature map, and how often it is doubled from there.
 SIZES = {28: (7, 2), 32: (4, 3), 64: (4, 4)}
 
 
-def generator(
-    image_shape: Sequence[int],
-    latent_dim: int,
-    *,
-    filters: int = 64,
-    seed: int = 0,
-    precision: str = "float32",
-    synchronized: bool = False,
-) -> keras.Model:
-    """G: latents `[batch, latent_dim]` -> images `[batch, height, width, channels]` in [-1, 1], float32.
+@NETWORKS.register("dcgan")
+class DCGAN(Family):
+    """DCGAN's generator and discriminator.
 
-    The map before the image has `filters` channels; each map before it has twice as many on half the side.
-    BatchNorm's statistics are those of the replica's batch, or if it is synchronised of the global one; its moving
-    statistics, for sampling, are the first replica's.
+    The generator's map before the image has `generator_filters` channels, the discriminator's first map
+    `discriminator_filters`; each map of half the side has twice as many.
 
-    Raises:
-      InputError: the images are not square, or of another side than 28, 32 or 64.
+    Args:
+      generator_filters: Channels of the generator's largest map.
+      discriminator_filters: Channels of the discriminator's largest map.
+      synchronized: Whether BatchNorm's statistics are those of the global batch, not of each replica's. Its moving
+        statistics, for sampling, are the first replica's.
+      **kwargs: Those of `Family`.
+
+    Example:
+      >>> DCGAN(latent_dim=8, generator_filters=4).generator((32, 32, 3)).output_shape
+      (None, 32, 32, 3)
     """
-    side, doublings, channels = _plan(image_shape)
-    weights = _initializers(seed)
-    width = filters * 2 ** (doublings - 1)
-    latents = keras.Input((latent_dim,))
-    x = keras.layers.Dense(side * side * width, use_bias=False, kernel_initializer=next(weights), dtype=precision)(
-        latents
-    )
-    x = keras.layers.Reshape((side, side, width), dtype=precision)(x)
-    for _ in range(doublings - 1):
-        x = _normalised(x, precision, synchronized)
-        width //= 2
-        x = keras.layers.Conv2DTranspose(
-            width, 4, 2, "same", use_bias=False, kernel_initializer=next(weights), dtype=precision
+
+    def __init__(
+        self,
+        *,
+        generator_filters: PositiveInt = 64,
+        discriminator_filters: PositiveInt = 64,
+        synchronized: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.generator_filters = generator_filters
+        self.discriminator_filters = discriminator_filters
+        self.synchronized = synchronized
+
+    def generator(self, example_shape: Sequence[int], *, seed: int = 0) -> keras.Model:
+        """Returns G: latents `[batch, latent_dim]` -> images `[batch, height, width, channels]` in [-1, 1], float32.
+
+        Raises:
+          InputError: The images are not square, or of another side than 28, 32 or 64.
+        """
+        side, doublings, channels = _plan(example_shape)
+        weights, dtype = _initializers(seed), self.precision
+        width = self.generator_filters * 2 ** (doublings - 1)
+        latents = keras.Input((self.latent_dim,), dtype="float32")
+        x = keras.layers.Dense(side * side * width, use_bias=False, kernel_initializer=next(weights), dtype=dtype)(
+            latents
+        )
+        x = keras.layers.Reshape((side, side, width), dtype=dtype)(x)
+        for _ in range(doublings - 1):
+            x = self._normalised(x)
+            width //= 2
+            x = keras.layers.Conv2DTranspose(
+                width, 4, 2, "same", data_format=_LAST, use_bias=False, kernel_initializer=next(weights), dtype=dtype
+            )(x)
+        x = self._normalised(x)
+        x = self.layers.doubling_convolution(
+            channels, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype
         )(x)
-    x = _normalised(x, precision, synchronized)
-    x = layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
-    # tanh in float32: half precision has 8 bits between 0.5 and 1, too few for a picture.
-    images = keras.layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model(latents, images, name="generator")
+        # tanh in float32: half precision has 8 bits between 0.5 and 1, too few for a picture.
+        images = keras.layers.Activation("tanh", dtype="float32")(x)
+        return keras.Model(latents, images, name="generator")
+
+    def discriminator(self, example_shape: Sequence[int], *, seed: int = 0) -> keras.Model:
+        """Returns D: images `[batch, height, width, channels]` -> logits `[batch, 1]`, float32.
+
+        Raises:
+          InputError: The images are not square, or of another side than 28, 32 or 64.
+        """
+        _, halvings, _ = _plan(example_shape)
+        weights, dtype = _initializers(seed), self.precision
+        images = x = keras.Input(tuple(example_shape), dtype="float32")
+        for level in range(halvings):
+            # Only the first convolution, of an image's few channels, is slow as Keras has it.
+            convolution = self.layers.halving_convolution if level == 0 else keras.layers.Conv2D
+            filters = self.discriminator_filters * 2**level
+            x = convolution(filters, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype)(x)
+            x = self.layers.leaky_relu(0.2, dtype=dtype)(x)
+        x = keras.layers.Flatten(_LAST, dtype=dtype)(x)
+        logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)
+        return keras.Model(images, logits, name="discriminator")
+
+    def _normalised(self, x):
+        norm = self.layers.batch_normalization(momentum=0.9, synchronized=self.synchronized, dtype=self.precision)
+        return keras.layers.ReLU(dtype=self.precision)(norm(x))
 
 
-def discriminator(
-    image_shape: Sequence[int], *, filters: int = 64, seed: int = 0, precision: str = "float32"
-) -> keras.Model:
-    """D: images `[batch, height, width, channels]` -> logits `[batch, 1]`, float32.
-
-    The first map has `filters` channels on half the image's side; each further one has twice as many on half the side.
-
-    Raises:
-      InputError: the images are not square, or of another side than 28, 32 or 64.
-    """
-    _, halvings, _ = _plan(image_shape)
-    weights = _initializers(seed)
-    images = x = keras.Input(tuple(image_shape))
-    for level in range(halvings):
-        convolution = layers.Conv2D if level == 0 else keras.layers.Conv2D
-        x = convolution(filters * 2**level, 4, 2, "same", kernel_initializer=next(weights), dtype=precision)(x)
-        x = layers.LeakyReLU(0.2, dtype=precision)(x)
-    x = keras.layers.Flatten(dtype=precision)(x)
-    logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)
-    return keras.Model(images, logits, name="discriminator")
+# Whatever the user's Keras has for a default.
+_LAST = "channels_last"
 
 
-def _normalised(x, precision, synchronized):
-    norm = layers.BatchNormalization(momentum=0.9, synchronized=synchronized, dtype=precision)
-    return keras.layers.ReLU(dtype=precision)(norm(x))
-
-
-def _initializers(seed: int):
+def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
     """Glorot's, for one layer after the other, each with a seed of its own: Keras repeats a seed's draw."""
     for child in np.random.SeedSequence(seed).generate_state(16):
         yield keras.initializers.GlorotUniform(seed=int(child >> 1))
 
 
-def _plan(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = image_shape
+def _plan(example_shape: Sequence[int]) -> tuple[int, int, int]:
+    height, width, channels = example_shape if len(example_shape) == 3 else (0, 0, 0)
     if height != width or height not in SIZES:
-        raise config.InputError(
-            f"dcgan: expected square images of {', '.join(map(str, SIZES))} pixels, received {height}×{width}."
+        raise errors.InputError(
+            f"networks.name: 'dcgan' makes square images of {', '.join(map(str, SIZES))} pixels; the examples are "
+            f"{'×'.join(map(str, example_shape))}."
         )
     return (*SIZES[height], channels)

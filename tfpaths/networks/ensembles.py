@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpaths import streams
-from tfpaths.networks.layers import LeakyReLU
+from tfpaths.networks.fast import FastLeakyReLU
+from tfpaths.streams import Stream
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -36,11 +36,11 @@ class EnsembleDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def reset(self, seed: tf.Tensor) -> None:
+    def reset(self, stream: Stream) -> None:
         """Glorot's uniform weights from a stream, and biases of zero."""
         inputs = self.kernel.shape[1]
         limit = (6.0 / (inputs + self.units)) ** 0.5
-        self.kernel.assign(limit * (2.0 * streams.uniform(seed, self.kernel.shape) - 1.0))
+        self.kernel.assign(limit * (2.0 * stream.uniform(self.kernel.shape) - 1.0))
         self.bias.assign(tf.zeros_like(self.bias))
 
     def get_config(self) -> dict[str, Any]:
@@ -51,11 +51,11 @@ def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
     """D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`, of `depth` hidden layers with LeakyReLU 0.2."""
     examples = x = keras.Input(batch_shape=(runs, None, inputs))
     for _ in range(depth):
-        x = LeakyReLU(0.2)(EnsembleDense(width)(x))
+        x = FastLeakyReLU(0.2)(EnsembleDense(width)(x))
     return keras.Model(examples, EnsembleDense(1)(x), name="discriminator")
 
 
-def reset(model: keras.Model, seed: tf.Tensor) -> None:
+def reset(model: keras.Model, stream: Stream) -> None:
     """Draws the weights of a model of these layers anew, each layer from a stream of its own."""
     for index, layer in enumerate(layer for layer in model.layers if isinstance(layer, EnsembleDense)):
-        layer.reset(streams.fold(seed, index))
+        layer.reset(stream.fold(index))

@@ -1,0 +1,22 @@
+"""An experiment of your own: a value with a name, which then works in every mode.
+
+    python -m tfpaths.launch --import=examples.custom_experiment --exp=color_mnist_r1_r2
+    python -m tfpaths.launch --import=examples.custom_experiment --list --exp='*r1_r2'
+
+It has the game of R3GAN (Huang et al. 2025, arXiv 2501.05441): relativistic losses with the two zero-centred penalties,
+on networks of ours. The penalties' weights are ours too.
+"""
+
+from tfpaths import experiments
+from tfpaths.config import Loss, Penalty, Variant
+
+experiments.register(
+    experiments.get("color_mnist_ns").replace(
+        name="color_mnist_r1_r2",
+        variant=Variant(
+            name="r1_r2",
+            loss=Loss(name="relativistic"),
+            penalty=(Penalty(name="r1", weight=5.0), Penalty(name="r2", weight=5.0)),
+        ),
+    )
+)

@@ -1,0 +1,50 @@
+"""What has no public name in Keras, and what only some versions have."""
+
+import subprocess
+import sys
+
+import keras
+import pytest
+import tensorflow as tf
+
+from tfpaths.compat import keras as compat
+
+
+def test_adams_moments():
+    # One step on the gradient 2 with betas of 0.5 and 0.75: m = 1, v = 1.
+    variable, adam = keras.Variable(1.0), keras.optimizers.Adam(0.1, beta_1=0.5, beta_2=0.75)
+    adam.apply([tf.constant(2.0)], [variable])
+    assert [float(moment.numpy()) for moment in compat.adam_moments(adam, variable)] == [1.0, 1.0]
+
+
+def test_renormalizes():
+    assert not compat.renormalizes(keras.layers.BatchNormalization())
+    layer = keras.layers.BatchNormalization()
+    if not hasattr(layer, "renorm"):
+        pytest.skip(f"Keras {keras.__version__} has no batch renormalisation")
+    assert compat.renormalizes(keras.layers.BatchNormalization(renorm=True))
+
+
+def test_takes_any_argument():
+    class Named(keras.layers.Layer):
+        def call(self, name, x):
+            return x
+
+    plain, free = Named(), Named()
+    compat.takes_any_argument(free)
+    assert float(free("a", tf.constant(1.0))) == 1.0
+    with pytest.raises(ValueError, match="positional"):
+        plain("a", tf.constant(1.0))
+
+
+def test_all_layers_includes_those_inside():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="deep")])
+    model = keras.Sequential([keras.Input((2,)), inner, keras.layers.Dense(1, name="top")])
+    assert {"deep", "top"} <= {layer.name for layer in compat.all_layers(model)}
+
+
+def test_another_backend_is_refused():
+    code = "import keras; keras.backend.backend = lambda: 'jax'; import tfpaths.compat.keras"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "tfpaths needs Keras' TensorFlow backend; it is 'jax'. To fix this: set KERAS_BACKEND" in run.stderr

@@ -1,0 +1,61 @@
+"""The types of examples: how each shows and stores samples."""
+
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from tfpaths.data import pictures
+from tfpaths.data.example import IMAGE, POINT, TYPES
+
+SAMPLES = {
+    "image": np.random.default_rng(0).uniform(-1.1, 1.1, (5, 8, 8, 3)).astype(np.float32),
+    "point": np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", sorted(TYPES))
+def test_every_type_shows_what_it_stores(name):
+    kind, samples = TYPES[name], SAMPLES[name]
+    stored = kind.stored(samples)
+    assert stored.shape == samples.shape
+    # A sampler may hold what is stored, which is smaller.
+    assert kind.grid(stored, 2) == kind.grid(samples, 2)
+    assert kind.single(stored[0]) == kind.single(samples[0])
+    assert kind.is_png == (kind.suffix == ".png")
+    for content in (kind.grid(samples, 2), kind.single(samples[0])):
+        assert PIL.Image.open(io.BytesIO(content)).format == "PNG"
+
+
+def test_images_are_stored_as_levels():
+    stored = IMAGE.stored(np.array([[-1.0, -0.2], [1.0, 7.0]], np.float32))
+    assert stored.dtype == np.uint8
+    # (-0.2 + 1) * 127.5 = 102.
+    np.testing.assert_array_equal(stored, [[0, 102], [255, 255]])
+
+
+def test_points_are_stored_as_they_are():
+    stored = POINT.stored([[0.5, 7.0]])
+    assert stored.dtype == np.float32
+    np.testing.assert_array_equal(stored, [[0.5, 7.0]])
+
+
+def test_image_grid_ends_with_black():
+    samples = SAMPLES["image"]
+    opened = np.asarray(PIL.Image.open(io.BytesIO(IMAGE.grid(samples, 3))))
+    whole = np.concatenate([samples, -np.ones((1, 8, 8, 3))])
+    np.testing.assert_array_equal(opened, pictures.grid(whole, 3))
+
+
+def test_full_image_grid_is_the_picture_of_its_images():
+    assert IMAGE.grid(SAMPLES["image"][:4], 2) == pictures.png(pictures.grid(SAMPLES["image"][:4], 2))
+    np.testing.assert_array_equal(
+        np.asarray(PIL.Image.open(io.BytesIO(IMAGE.single(SAMPLES["image"][0])))), pictures.levels(SAMPLES["image"][0])
+    )
+
+
+def test_point_grid_draws_all_points():
+    two, one = POINT.grid(np.array([[0.5, 0.5], [-0.5, 0.5]]), 8), POINT.grid(np.array([[0.5, 0.5]]), 8)
+    assert two != one
+    assert POINT.single(np.array([0.5, 0.5])) == one

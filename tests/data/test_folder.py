@@ -1,0 +1,112 @@
+"""Directories of images: which files are read, how each becomes a square, and what is refused."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from tfpaths import data, errors
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "b").mkdir()
+    rng = np.random.default_rng(0)
+    for name, shape in (("a.png", (40, 60, 3)), ("b/c.jpg", (100, 80, 3)), ("b/d.bmp", (28, 28, 3))):
+        PIL.Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(tmp_path / name)
+    PIL.Image.fromarray(np.full((30, 30), 200, np.uint8)).save(tmp_path / "grey.png")
+    PIL.Image.new("RGBA", (30, 30), (255, 0, 0, 255)).save(tmp_path / "red.webp", lossless=True)
+    return tmp_path
+
+
+def test_every_image_is_read_in_the_order_of_its_path(directory):
+    images = data.load("folder", path=str(directory), image_size=28)
+    assert (images.size, images.shape, images.source) == (5, (28, 28, 3), "folder")
+    pixels = np.rint((images.take(np.arange(5)).numpy() + 1) * 127.5)
+    np.testing.assert_array_equal(pixels[2], np.asarray(PIL.Image.open(directory / "b" / "d.bmp")))
+    np.testing.assert_array_equal(pixels[3], np.full((28, 28, 3), 200))
+    np.testing.assert_array_equal(pixels[4], np.broadcast_to([255, 0, 0], (28, 28, 3)))
+    assert images.notes == {"unreadable_files": 0}
+
+
+def test_path_may_be_a_pathlib_path(directory):
+    assert data.load("folder", path=directory, image_size=8).size == 5
+
+
+def test_square_is_the_central_one(tmp_path):
+    wide = np.zeros((32, 96, 3), np.uint8)
+    wide[:, 32:64] = 255
+    PIL.Image.fromarray(wide).save(tmp_path / "wide.png")
+    images = data.load("folder", path=str(tmp_path), image_size=32)
+    np.testing.assert_allclose(images.take(np.array([0])), 1.0)
+
+
+def test_photograph_is_turned_upright(tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:16] = 255
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 3  # upside down
+    PIL.Image.fromarray(image).save(tmp_path / "turned.png", exif=exif)
+    shown = data.load("folder", path=str(tmp_path), image_size=32).take(np.array([0]))[0]
+    np.testing.assert_allclose(shown[16:], 1.0)
+
+
+def test_unreadable_files_are_counted_and_named(directory, caplog):
+    (directory / "notes.txt").write_text("not an image")
+    (directory / "b" / "torn.png").write_bytes((directory / "a.png").read_bytes()[:200])
+    (directory / ".DS_Store").write_text("hidden")
+    images = data.load("folder", path=str(directory), image_size=28)
+    assert images.size == 5
+    assert images.notes == {"unreadable_files": 2}
+    assert "2 of 7 files" in caplog.text
+    assert "b/torn.png, notes.txt" in caplog.text
+
+
+def test_subdirectories_are_splits(directory):
+    (directory / "train").mkdir()
+    with pytest.raises(errors.InputError, match="which has no file"):
+        data.load("folder", path=str(directory))
+    for split, index in (("train", 3), ("validation", 7)):
+        (directory / split).mkdir(exist_ok=True)
+        PIL.Image.new("RGB", (8, 8), (index, 0, 0)).save(directory / split / "a.png")
+        images = data.load("folder", split, path=str(directory), image_size=28)
+        assert images.size == 1
+        np.testing.assert_allclose(images.take(np.array([0]))[0, 0, 0, 0], index / 127.5 - 1, atol=1e-6)
+    assert data.get("folder")(path=str(directory)).known_splits() == ("train", "validation")
+    with pytest.raises(errors.InputError, match="split of the folder"):
+        data.load("folder", "test", path=str(directory))
+
+
+def test_changed_files_are_other_content(directory):
+    before = data.load("folder", path=str(directory), image_size=28).content
+    assert data.load("folder", path=str(directory), image_size=28).content == before
+    PIL.Image.new("RGB", (30, 30), (1, 2, 3)).save(directory / "grey.png")
+    assert data.load("folder", path=str(directory), image_size=28).content != before
+
+
+def test_what_is_no_folder_of_images_is_refused(tmp_path):
+    with pytest.raises(errors.InputError, match="--set data.path=FOLDER"):
+        data.load("folder")
+    with pytest.raises(errors.InputError, match="which is not a folder"):
+        data.load("folder", path=str(tmp_path / "none"))
+    with pytest.raises(errors.InputError, match="which has no file"):
+        data.load("folder", path=str(tmp_path))
+    (tmp_path / "x.txt").write_text("x")
+    with pytest.raises(errors.InputError, match="1 files that are not images: x.txt"):
+        data.load("folder", path=str(tmp_path))
+    with pytest.raises(errors.InputError, match="split of the folder"):
+        data.load("folder", "test", path=str(tmp_path))
+
+
+def test_it_trains_and_the_results_have_the_unreadable_files(directory, tmp_path):
+    from tfpaths import experiments, schema
+    from tfpaths.runs import training
+
+    (directory / "notes.txt").write_text("not an image")
+    texts = {f"networks.{part}_filters": "2" for part in ("generator", "discriminator")}
+    texts |= {"schedule.steps": "1", "schedule.batch_size": "4", "data.path": str(directory), "data.image_size": "32"}
+    workdir = tmp_path / "run"
+    training.train(schema.override(experiments.get("folder_dragan_ns"), texts), workdir)
+    protocol = json.loads((workdir / "results.json").read_text())["protocol"]
+    assert (protocol["data_source"], protocol["unreadable_files"]) == ("folder", 1)

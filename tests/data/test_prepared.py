@@ -1,0 +1,88 @@
+"""Data that TFDS prepares: found, damaged, misnamed, and out of reach."""
+
+import shutil
+import threading
+
+import pytest
+import requests
+
+from tfpaths import data, errors
+from tfpaths.data import digits, prepared
+
+
+def test_missing_directory_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(errors.InputError, match="--data_dir: expected a directory"):
+        digits.load(data_dir=str(tmp_path / "none"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    with pytest.raises(errors.InputError, match="TFDS_DATA_DIR: expected a directory"):
+        digits.load()
+
+
+def test_damaged_data_is_named(tfds_dir, tmp_path):
+    shutil.copytree(tfds_dir / "mnist", tmp_path / "mnist")
+    (record,) = tmp_path.glob("mnist/*/mnist-test.tfrecord*")
+    record.write_bytes(record.read_bytes()[:100_000])
+    with pytest.raises(errors.InputError, match=r"the data in .*mnist.* is damaged") as caught:
+        digits.load("test", data_dir=str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unfinished_preparation_is_not_a_version(tmp_path):
+    for name in ("incomplete.AB12CD_3.0.1", "3.0.1.incomplete_ABC", "3.0.1", "2.9.9", "downloads"):
+        (tmp_path / "mnist" / name).mkdir(parents=True)
+    assert prepared.find(tmp_path, "mnist").name == "3.0.1"
+    assert prepared.find(tmp_path, "cifar10") is None
+
+
+def test_directory_of_one_data_set_is_refused_with_the_one_above(tfds_dir):
+    version = prepared.find(tfds_dir, "mnist")
+    for directory in (version, version.parent):
+        with pytest.raises(errors.InputError, match=f"did you mean '{tfds_dir}'"):
+            digits.load(data_dir=str(directory))
+
+
+def test_reason_is_one_clean_line():
+    text = "{{function_node __wrapped__X}} truncated record at 5 [Op:IteratorGetNext] name: \nmore"
+    assert prepared.reason(ValueError(text)) == "truncated record at 5"
+    assert prepared.reason(TimeoutError()) == "TimeoutError"
+
+
+def test_half_prepared_directory_is_refused(tmp_path):
+    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+    with pytest.raises(errors.InputError, match="is damaged"):
+        digits.load(data_dir=str(tmp_path))
+
+
+def test_server_that_never_answers_is_given_up(monkeypatch):
+    # Ten seconds are promised for the whole decision.
+    assert prepared._ANSWER_WITHIN_SECONDS < 10
+    monkeypatch.setattr(prepared, "_ANSWER_WITHIN_SECONDS", 0.1)
+    never = threading.Event()
+
+    def wait(*args, **kwargs):
+        never.wait()
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests, "head", wait)
+    assert not prepared.reachable("http://localhost")
+    never.set()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "celeba"])
+def test_unavailable_data_is_one_line_that_says_how_to_get_it(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "reachable", lambda url: False)
+    with pytest.raises(
+        errors.InputError, match=r"its server does not answer\. .*tfds build (celeb_a|cifar10)\)"
+    ) as caught:
+        data.load(name, data_dir=str(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert "--data_dir" in str(caught.value)
+    monkeypatch.setattr(prepared, "reachable", lambda url: True)
+
+    def download(*args):
+        raise requests.HTTPError("quota exceeded\nlater lines")
+
+    monkeypatch.setattr(prepared, "download", download)
+    with pytest.raises(errors.InputError, match=r"could not download .*quota exceeded.*--data_dir") as caught:
+        data.load(name, data_dir=str(tmp_path))
+    assert "\n" not in str(caught.value)

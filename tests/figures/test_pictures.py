@@ -1,0 +1,56 @@
+"""The pictures of the figures: their axes, their lines, and where these are drawn."""
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+from tfpaths import plotting
+from tfpaths.figures import dimensions, rises, runner
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("figure_1", {"step", "d²", "nats", "first coordinate"}),
+        ("figure_2", {"x", "D(G(z))", "loss, nats"}),
+        ("figure_3", {"first coordinate", "NS-GAN\nsecond coordinate", "GAN-GP\nsecond coordinate", "step 10"}),
+        ("figure_paths", {"share of steps on which d² rose", "all rises together / net descent of d²"}),
+    ],
+)
+def test_axes_and_lines_have_names(name, texts, small, copy, monkeypatch):
+    directory, pictures = copy(name), []
+    png = plotting.png
+
+    def keep(draw, *args, **kwargs):
+        pictures.append(draw(*args))
+        return png(draw, *args, **kwargs)
+
+    monkeypatch.setattr(plotting, "png", keep)
+    runner.run(small(name), directory)
+    (picture,) = pictures
+    assert isinstance(picture, matplotlib.figure.Figure)
+    names = {text for axes in picture.axes for text in (axes.get_xlabel(), axes.get_ylabel(), axes.get_title())}
+    assert texts <= names
+
+
+def test_rises_are_drawn_where_their_rows_say():
+    rows = [
+        {"variant": variant}
+        | dict.fromkeys(("rises", "rises_arriving"), share)
+        | dict.fromkeys(("climbed", "climbed_arriving"), 10 * share)
+        for variant, shares in {"ns": (0.3, 0.1, 0.2), "gan_gp": (0.5,)}.items()
+        for share in shares
+    ]
+    often, far, *_ = rises.picture(rows).axes
+    lines = {line.get_label(): line for line in often.lines}
+    assert set(lines) == {"NS-GAN (3 runs)", "GAN-GP (1 runs)"}
+    np.testing.assert_allclose(lines["NS-GAN (3 runs)"].get_xydata(), [(0.1, 1 / 3), (0.2, 2 / 3), (0.3, 1)])
+    assert far.get_xscale() == "log"
+
+
+def test_dimensions_are_drawn_where_their_rows_say():
+    row = {"experiment": "one", "variant": "ns", "failed_share": 0.25, "initial_distance_mean": 9.0}
+    row |= {"distance_mean": 2.0, "distance_mean_low": 1.5, "distance_mean_high": 2.5, "distance_median": 1.0}
+    above, below = dimensions.picture([{**row, "dimension": d} for d in (8, 2)]).axes
+    np.testing.assert_allclose(below.lines[0].get_xydata(), [(2, 0.25), (8, 0.25)])
+    np.testing.assert_allclose([ends[:, 1] for ends in above.collections[0].get_segments()], [(1.5, 2.5)] * 2)

@@ -1,0 +1,31 @@
+"""Rises: about runs that end near equilibrium."""
+
+import pytest
+
+from tfpaths import experiments, schema
+from tfpaths.figures import runner
+from tfpaths.figures.figure import Cell
+
+
+def test_the_runs_that_end_near_equilibrium(small):
+    cells = []
+    for name, ends in (("line1_ns", (0.2, 0.1, 3.0)), ("line1_gan_gp", (3.0, 2.0, None))):
+        rows = []
+        for run, end in enumerate(ends):
+            is_lost = end is None
+            rows += [
+                {"run": run, "step": 0, "squared_distance": 4.0, "rises": 0.0, "climbed": 0.0},
+                {"run": run, "step": 9, "squared_distance": end, "rises": None if is_lost else 0.1 * (run + 1)}
+                | {"climbed": None if is_lost else 0.38},
+            ]
+        cells.append(Cell(schema.override(experiments.get(name), {"study.runs": "3"}), rows))
+    value = small("figure_paths")
+    drawing = runner.build(value).draw(value, cells)
+    assert [row["near"] for row in drawing.rows] == [True, True, False, False, False, False]
+    assert drawing.metrics["ns_near_runs"] == 2
+    assert drawing.metrics["gan_gp_near_runs"] == 0
+    assert not [name for name in drawing.metrics if name.startswith("gan_gp_rises")]
+    assert drawing.metrics["ns_rises_50"] == drawing.metrics["ns_rises_arriving_50"] == pytest.approx(0.15)
+    assert drawing.metrics["ns_climbed_95"] == pytest.approx(0.1 - 0.05 * (0.1 - 0.38 / 3.9))
+    assert "NS-GAN, 10,000 steps: on 15 % (10.5 % to 19.5 %) of the steps up to its arrival" in drawing.finding
+    assert "GAN-GP, 10,000 steps: no run ended there" in drawing.finding

@@ -1,0 +1,119 @@
+"""Ensembles: each run of many is what it would be alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpaths import losses, penalties, streams
+from tfpaths.experiments.variants import VARIANTS
+from tfpaths.gan import GAN
+from tfpaths.lines import ensemble
+from tfpaths.networks import ensembles
+
+NAMES = [variant.name for variant in VARIANTS]
+
+
+def weights(made):
+    """Every weight of a block, by run."""
+    gan = made.gan
+    return [variable.numpy() for variable in (*gan.generator.weights, *gan.discriminator.weights)]
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_many_runs_are_as_many_alone(variant, block):
+    many = block(f"line2_{variant}", runs=3, first_run=7)
+    progress = many.advance(4)
+    alone = block(f"line2_{variant}", runs=1)
+    for run in range(3):
+        alone.reset(7 + run)
+        progress_alone = alone.advance(4)
+        for one, other in zip(weights(alone), weights(many), strict=True):
+            np.testing.assert_allclose(other[run], one[0], rtol=2e-4, atol=2e-5)
+        assert progress_alone.distance[0] == pytest.approx(progress.distance[run], rel=1e-4)
+        assert progress_alone.rises[0] == progress.rises[run]
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_a_nan_in_one_run_leaves_the_others_as_they_were(variant, block):
+    made = block(f"line1_{variant}", runs=4)
+    made.advance(3)
+    whole = weights(made)
+    made.reset(0)
+    offset = made._linear.offset.numpy()
+    offset[2] = np.nan
+    made._linear.offset.assign(offset)
+    progress = made.advance(3)
+    assert np.isnan(progress.distance).tolist() == [False, False, True, False]
+    for one, other in zip(whole, weights(made), strict=True):
+        np.testing.assert_array_equal(other[[0, 1, 3]], one[[0, 1, 3]])
+
+
+def test_reset_starts_again(block):
+    made = block(runs=2)
+    first = made.advance(5).distance
+    made.reset(0)
+    assert made.gan.step == 0
+    np.testing.assert_array_equal(made.advance(5).distance, first)
+
+
+def test_a_run_sees_the_gradient_that_a_plain_gan_sees():
+    # Plain descent, one step, no penalty: the update of each run's c is that of a GAN without the axis of runs.
+    generator, discriminator = ensemble.players(2, 3, 1, width=8, depth=1)
+    gan = GAN(generator, discriminator, loss="non_saturating", runs=2)
+    gan.compile(generator_optimizer=keras.optimizers.SGD(0.1), discriminator_optimizer=keras.optimizers.SGD(1e-9))
+    ensembles.reset(discriminator, streams.root(0, first_run=0))
+    # Step 0, replica 0; the generator's update follows the discriminator's one.
+    z = gan.latents(16, gan.stream.fold(0, 0).fold(1, 0))
+    layer = generator.layers[-1]
+    layer.offset.assign([[1.0, -2.0, 0.5], [0.3, 0.7, -1.0]])
+    layer.directions.assign(np.linspace(-1.0, 1.0, 6).reshape(2, 3, 1))
+    expected = []
+    for run in range(2):
+        c, s = tf.Variable(layer.offset[run]), layer.directions[run]
+        kernels = [weight[run] for weight in discriminator.weights]
+        with tf.GradientTape() as tape:
+            x = c + tf.matmul(z[run], s, transpose_b=True)
+            hidden = tf.nn.leaky_relu(tf.matmul(x, kernels[0]) + kernels[1], 0.2)
+            logits = tf.matmul(hidden, kernels[2]) + kernels[3]
+            loss = losses.get("non_saturating").generator(logits)
+        expected.append(c - 0.1 * tape.gradient(loss, c))
+    gan.train_step(tf.zeros([2, 16, 3]))
+    np.testing.assert_allclose(layer.offset, np.stack(expected), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        penalties.InterpolationPenalty(),
+        penalties.DRAGANPenalty(),
+        penalties.R1Penalty(weight=10.0, target=1.0),
+    ],
+    ids=lambda penalty: type(penalty).__name__,
+)
+def test_the_penalty_is_the_mean_over_runs_of_each_runs_own(penalty):
+    # D(x) = w_r · x: the norm of run r is |w_r|, so that the penalty is the mean of 10 (|w_r| - 1)^2.
+    w = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
+
+    def discriminator(x, training=False):
+        return tf.einsum("rbd,rd->rb", x, w)
+
+    real, fake = tf.ones([2, 5, 2]), tf.zeros([2, 5, 2])
+    value = penalty(discriminator, real, fake, stream=streams.root(0, first_run=0), batch_axes=2)
+    assert float(value) == pytest.approx((10 * 16 + 10 * 1) / 2, rel=1e-5)
+
+
+def test_dragans_std_is_that_of_each_run():
+    real = tf.stack([tf.zeros([6, 2]), 100.0 * streams.root(2).normal([6, 2])])
+    points = penalties.perturb(real, streams.root(0, first_run=0), batch_axes=2).numpy()
+    np.testing.assert_array_equal(points[0], 0.0)
+    assert np.abs(points[1] - real[1]).max() > 5
+
+
+def test_rises_are_counted_step_by_step(block):
+    made, again = block(runs=2), block(runs=2)
+    distances = [made.distance().numpy()] + [made.advance(1).distance for _ in range(12)]
+    rises = np.diff(distances, axis=0)
+    progress = again.advance(12)
+    np.testing.assert_array_equal(progress.rises, (rises > 0).sum(axis=0))
+    np.testing.assert_allclose(progress.climbed, np.maximum(rises, 0).sum(axis=0), rtol=1e-3, atol=1e-6)

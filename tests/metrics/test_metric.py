@@ -1,0 +1,160 @@
+"""A metric in one file: registered, computed, reported, with its option in the config."""
+
+import numpy as np
+import pytest
+from helpers import registered
+
+from tfpaths import config, errors, schema
+from tfpaths.metrics import METRICS, Metric, UnavailableError, complete, sources
+from tfpaths.metrics.evaluator import Evaluator
+from tfpaths.schema import PositiveInt
+
+EMBEDDED = config.Data(name="color_mnist", source="embedded")
+NOISE = sources.noise((28, 28, 3), 0)
+
+
+class Brightness(Metric):
+    """The mean of all numbers, of some samples."""
+
+    computed = 0
+
+    def __init__(self, *, bright_samples: PositiveInt = 30):
+        self.bright_samples = bright_samples
+
+    def compute(self, context, source, count=None):
+        type(self).computed += 1
+        values = source.batches(0, source.at_most(count or self.bright_samples))
+        return {"brightness": float(np.mean(values)), "brightness_real": float(np.mean(context.real.some(0, 9)))}
+
+    def protocol(self, context):
+        return {"bright_samples": self.bright_samples}
+
+
+@pytest.fixture
+def brightness():
+    with registered(METRICS, "brightness", Brightness):
+        yield Brightness
+
+
+def wanting(*names, **fields):
+    return config.Evaluation(metrics=names, **fields)
+
+
+@pytest.mark.usefixtures("brightness")
+class TestOfOnesOwn:
+    def test_it_is_computed_with_its_option_and_reported(self):
+        evaluator = Evaluator(EMBEDDED, wanting("brightness", bright_samples=7))
+        found = evaluator.measure(NOISE)
+        assert found["brightness"] == pytest.approx(float(np.mean(NOISE.batches(0, 7))))
+        assert evaluator.measure(NOISE, count=3)["brightness"] == pytest.approx(float(np.mean(NOISE.batches(0, 3))))
+        assert evaluator.protocol()["bright_samples"] == 7
+
+    def test_auto_has_it_after_the_others(self):
+        assert Evaluator(EMBEDDED, config.Evaluation(samples=300)).metrics[-1] == "brightness"
+
+    def test_its_references_are_cached_by_its_option(self, own_cache):
+        first = wanting("brightness", bright_samples=7, references=True)
+        found = Evaluator(EMBEDDED, first).references()
+        assert found["real"]["brightness"] < -0.5 < found["noise"]["brightness"]
+        computed = Brightness.computed
+        assert Evaluator(EMBEDDED, first.replace(references=False)).references() == found
+        assert Evaluator(EMBEDDED, wanting("brightness", bright_samples=8)).references() == {}
+        assert Brightness.computed == computed
+
+    def test_another_version_has_other_references(self, own_cache, monkeypatch):
+        Evaluator(EMBEDDED, wanting("brightness", references=True)).references()
+        monkeypatch.setattr(Brightness, "version", 2)
+        assert Evaluator(EMBEDDED, wanting("brightness")).references() == {}
+
+    @pytest.mark.parametrize(
+        ("fields", "line"),
+        [
+            ({"bright_sample": 7}, r"evaluation\.bright_sample: unknown field .*; did you mean 'bright_samples'"),
+            ({"bright_samples": 0}, r"evaluation\.bright_samples: expected a number above zero, received 0"),
+            ({"bright_samples": "x"}, r"evaluation\.bright_samples: expected an integer, received 'x'"),
+            ({"metrics": ("britness",)}, r"evaluation\.metrics: unknown metric 'britness'; did you mean 'brightness'"),
+            (
+                {"every_metrics": ("scors",)},
+                r"evaluation\.every_metrics: unknown metric 'scors'; did you mean 'scores'",
+            ),
+        ],
+    )
+    def test_wrong_names_and_options(self, fields, line):
+        with pytest.raises(errors.InputError, match=line):
+            Evaluator(EMBEDDED, config.Evaluation(**fields))
+
+    def test_its_option_is_a_field_of_the_command_line(self):
+        changed = schema.assign(config.Evaluation(), ["bright_samples=12", "metrics=brightness,ms_ssim"])
+        assert complete(changed).options["bright_samples"] == 12
+        assert changed.metrics == ("brightness", "ms_ssim")
+
+
+def test_complete_fills_in_the_defaults_and_can_be_repeated():
+    value = complete(config.Evaluation(critic_steps=5))
+    assert value.options == {"critic_steps": 5, "mode_samples": 26_000}
+    assert complete(value) == value
+
+
+def test_an_option_of_a_metric_that_is_not_registered():
+    with pytest.raises(errors.InputError, match=r"evaluation\.bright_samples: unknown field 'bright_samples'"):
+        complete(config.Evaluation(bright_samples=7))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ("samples: int = 3", r"evaluation\.samples: a metric has this field for an option; choose another name"),
+        ("needed: int", r"evaluation\.needed: expected a value, received none"),
+    ],
+)
+def test_metrics_with_impossible_options(parameters, line):
+    space = {}
+    exec(f"def __init__(self, *, {parameters}): pass", space)
+    cls = type("Impossible", (Metric,), {"__init__": space["__init__"]})
+    with registered(METRICS, "impossible", cls), pytest.raises(errors.InputError, match=line):
+        complete(config.Evaluation())
+
+
+def test_a_metric_without_a_computation():
+    with registered(METRICS, "empty", type("Empty", (Metric,), {})), pytest.raises(NotImplementedError, match="define"):
+        Evaluator(EMBEDDED, wanting("empty")).measure(NOISE)
+
+
+class Needy(Metric):
+    """Needs what this machine does not have."""
+
+    def missing(self, context):
+        return "has no sound" if context.data.name == "cifar10" else None
+
+    def check(self, context, count=None):
+        raise UnavailableError("needy: expected a microphone.")
+
+
+class TestUnavailable:
+    @pytest.fixture(autouse=True)
+    def needy(self):
+        with registered(METRICS, "needy", Needy):
+            yield
+
+    def test_training_continues_without_a_metric_that_nobody_named(self, caplog):
+        wanted = config.Evaluation(samples=300, every=1, every_samples=250)
+        evaluator = Evaluator(EMBEDDED, wanted, lenient=True)
+        assert evaluator.metrics == ("scores", "ms_ssim", "modes", "critic")
+        assert evaluator.every_metrics == ("scores", "ms_ssim", "modes")
+        assert caplog.text.count("needy: left out. needy: expected a microphone.") == 1
+
+    @pytest.mark.parametrize("lenient", [True, False])
+    def test_named_it_is_an_error(self, lenient):
+        with pytest.raises(errors.InputError, match="expected a microphone"):
+            Evaluator(EMBEDDED, wanting("needy"), lenient=lenient)
+
+    def test_an_evaluation_by_itself_is_not_lenient(self):
+        with pytest.raises(errors.InputError, match="expected a microphone"):
+            Evaluator(EMBEDDED, config.Evaluation(samples=300))
+
+    @pytest.mark.parametrize("field", ["metrics", "every_metrics"])
+    def test_what_a_data_set_cannot_have_is_refused_by_its_field(self, field):
+        wanted = config.Evaluation(**{"metrics": ("ms_ssim",), field: ("needy",)}, every=1)
+        line = rf"evaluation\.{field}: 'needy' cannot be computed for cifar10, which has no sound\."
+        with pytest.raises(errors.InputError, match=line):
+            Evaluator(config.Data(name="cifar10"), wanted)

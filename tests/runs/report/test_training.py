@@ -1,0 +1,45 @@
+"""The section about training runs."""
+
+from tfpaths.runs.report import runs as runs_lib
+from tfpaths.runs.report import training
+
+
+def test_every_quantity_of_the_rows_is_drawn_in_their_order(tmp_path, training_run):
+    # A game with other players names other quantities.
+    paths = [training_run(tmp_path / "a"), training_run(tmp_path / "b", reported=("penalty", "mixture_weight"))]
+    runs = runs_lib.read([str(path) for path in paths])
+    assert training.quantities(runs) == [
+        "discriminator_loss",
+        "generator_loss",
+        "penalty",
+        "frechet_classifier_distance",
+        "mixture_weight",
+    ]
+    titles = [chart.title for chart in training.section(runs).charts]
+    assert titles == [
+        "discriminator loss",
+        "generator loss",
+        "penalty",
+        "Fréchet classifier distance",
+        "mixture weight",
+    ]
+
+
+def test_a_single_point_is_not_drawn(tmp_path, training_run):
+    runs = runs_lib.read([str(training_run(tmp_path / "a", steps=(0, 2)))])
+    assert training.section(runs).charts == []
+
+
+def test_a_chart_has_the_runs_that_have_the_quantity(tmp_path, training_run):
+    paths = [training_run(tmp_path / "a"), training_run(tmp_path / "b", reported=("penalty",))]
+    charts = {chart.title: chart.text for chart in training.curves(runs_lib.read([str(path) for path in paths]))}
+    assert charts["generator loss"] == "generator loss by step, to step 4. run 1, a: 12 at step 2; 14 at step 4."
+    assert "run 2, b: 12 at step 2" in charts["penalty"]
+
+
+def test_runs_without_grids_have_none_in_the_section(tmp_path, training_run):
+    paths = [training_run(tmp_path / "a", steps=(), finished=False), training_run(tmp_path / "b")]
+    section = training.section(runs_lib.read([str(path) for path in paths]))
+    assert [grids.run.name for grids in section.grids] == ["b"]
+    assert section.steps == [0, 2, 4]
+    assert [run.name for run in section.unfinished] == ["a"]

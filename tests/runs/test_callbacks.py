@@ -1,0 +1,125 @@
+"""What happens beside training: TensorBoard, progress, profiles, signals."""
+
+import io
+import re
+import signal
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from runs.toys import assert_same_run, toy
+
+from tfpaths.runs import callbacks, rows, training
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "toy"
+    training.train(toy(), path)
+    return path
+
+
+def test_tensorboard_holds_the_same_numbers_and_grids(finished):
+    (file,) = (finished / "tensorboard").iterdir()
+    scalars, pictures = {}, {}
+    for record in tf.data.TFRecordDataset(str(file)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            if value.tag == "samples":
+                pictures[event.step] = value.tensor.string_val[2]
+            elif not value.tag.startswith("_hparams_"):
+                scalars[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for row in rows.read_rows(finished / "metrics.jsonl"):
+        for name in set(row) - {"step"}:
+            np.testing.assert_allclose(scalars[name, row["step"]], row[name], rtol=1e-6)
+    for step, png in pictures.items():
+        written = tf.io.decode_png((finished / "samples" / f"step_{step:08d}.png").read_bytes())
+        np.testing.assert_array_equal(tf.io.decode_png(png), written)
+    assert set(pictures) == {0, 2, 4}
+
+
+def test_progress_is_a_line_for_each_row(tmp_path, capsys):
+    training.train(toy(schedule__log_every="2"), tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    of_run = rows.read_rows(tmp_path / "metrics.jsonl")
+    assert len(lines) == len(of_run) == 2
+    for line, row in zip(lines, of_run, strict=True):
+        numbers = "  ".join(
+            [
+                f"D {row['discriminator_loss']:.3f}",
+                f"G {row['generator_loss']:.3f}",
+                f"penalty {row['penalty']:.3f}",
+                f"examples/s {row['examples_per_second']:.0f}",
+            ]
+        )
+        assert re.fullmatch(rf"step {row['step']}/4  {re.escape(numbers)}  left \d\d:\d\d", line)
+
+
+def test_progress_on_a_terminal_is_a_bar(monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def fileno(self):
+            return 2
+
+    class Game:
+        step = 4
+        reported = {"loss": "L"}  # noqa: RUF012
+
+    terminal = Terminal()
+    monkeypatch.setattr(callbacks.os, "get_terminal_size", lambda _: callbacks.os.terminal_size((0, 0)))
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = callbacks.Progress(8)
+    progress.set_model(Game())
+    progress.on_train_begin()
+    progress.row({"step": 4, "loss": 0.25, "examples_per_second": 10.0})
+    progress.close()
+    assert re.search(r"50%.*4/8.*L=0\.250, examples/s=10", terminal.getvalue())
+    # Standard output is no terminal here, and gets its line too.
+    assert capsys.readouterr().out.startswith("step 4/8  L 0.250  examples/s 10  left ")
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_a_profile_changes_nothing_and_names_the_parts_of_the_step(tmp_path, steps_per_execution):
+    value = toy(schedule__steps="8", schedule__steps_per_execution=str(steps_per_execution))
+    training.train(value, tmp_path / "plain")
+    training.train(value, tmp_path / "traced", profile=True)
+    assert_same_run(tmp_path / "plain", tmp_path / "traced")
+    (trace,) = (tmp_path / "traced" / "tensorboard").glob("plugins/profile/*/*.xplane.pb")
+    content = trace.read_bytes()
+    assert b"update_discriminator/dragan_penalty" in content
+    assert b"update_generator" in content
+    assert not list((tmp_path / "plain" / "tensorboard").glob("plugins/**/*.pb"))
+
+
+def test_a_run_too_short_for_a_profile_says_so(tmp_path, caplog):
+    training.train(toy(schedule__steps="2"), tmp_path / "short", profile=True)
+    assert "--profile: nothing was traced" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_resumes_from_there(finished, tmp_path, number, monkeypatch, capfd):
+    act = callbacks.Rows.act
+
+    def acting(self, step, logs):
+        act(self, step, logs)
+        if step == 3:
+            signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Rows, "act", acting)
+        run = training.train(toy(), tmp_path)
+    assert signal.getsignal(number) is before
+    assert (run.step, run.stopped_by) == (3, number)
+    assert not (tmp_path / "results.json").exists()
+    message = run.message("python -m tfpaths.launch --exp=toy")
+    assert (
+        f"Stopped by {number.name} at step 3, and saved. To continue:\n  python -m tfpaths.launch --exp=toy" in message
+    )
+    assert "results" not in message
+    assert "Stopping after this step" in capfd.readouterr().err
+    training.train(toy(), tmp_path)
+    assert_same_run(finished, tmp_path)

@@ -1,0 +1,37 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from tfpaths import experiments
+from tfpaths.runs import results
+
+EXPERIMENT = experiments.get("color_mnist_ns")
+
+
+def test_summary_says_what_was_measured_and_with_what():
+    summary = results.summary(EXPERIMENT.replace(seed=3), 7, {"loss": 0.5}, {"data": "color_mnist"})
+    assert summary.pop("versions")["tensorflow"] == tf.__version__
+    assert summary == {
+        "experiment": "color_mnist_ns",
+        "kind": "training",
+        "step": 7,
+        "seed": 3,
+        "metrics": {"loss": 0.5},
+        "protocol": {"data": "color_mnist"},
+    }
+
+
+def test_results_round_trip(tmp_path):
+    path = tmp_path / "results.json"
+    assert results.read_results(path) is None
+    summary = results.summary(EXPERIMENT, 7, {"loss": 0.5}, {})
+    path.write_text(json.dumps(summary))
+    assert results.read_results(path) == summary
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"step": 1}', '{"step": "1", "metrics": {}, "protocol": {}}'])
+def test_other_files_are_no_results(tmp_path, content):
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    assert results.read_results(path) is None

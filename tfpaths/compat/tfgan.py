@@ -1,0 +1,120 @@
+"""Makes TF-GAN 2.1.0 importable on TensorFlow 2.16 and later, and leaves TensorFlow as it found it.
+
+    from tfpaths.tfgan import tfgan     # this is `tensorflow_gan`
+
+TF-GAN's last release needs two things that TensorFlow has since dropped (github.com/tensorflow/gan, issue 55):
+
+- `tf.estimator`: a base class is taken from it while TF-GAN is imported, and a sub-package is built on it. The name
+  stands in TensorFlow for the time of that import only, and an empty module stands for `tensorflow_gan.estimator`.
+- `tf.compat.v1.layers.flatten`: the kernel distance and the Inception metrics call it. Each module of TF-GAN, its
+  tests included, gets a view of TensorFlow as its own `tf`, in which that name exists. TensorFlow is not touched.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+_PACKAGE = "tensorflow_gan"
+
+
+def _flatten(inputs: tf.Tensor, name: str | None = None) -> tf.Tensor:
+    """`tf.compat.v1.layers.flatten`: all axes but the first become one."""
+    inputs = tf.convert_to_tensor(inputs)
+    size = inputs.shape[1:].num_elements()
+    flat = tf.reshape(inputs, [tf.shape(inputs)[0], -1 if size is None else size], name=name)
+    flat.set_shape([inputs.shape[0], size])
+    return flat
+
+
+class _View(types.ModuleType):
+    """A module seen with a few more names: everything else is asked of the module behind it."""
+
+    def __init__(self, name: str, module: Any, **names: Any):
+        super().__init__(name)
+        self.__dict__["_module"] = module
+        self.__dict__.update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_module"], name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(self.__dict__["_module"]), *self.__dict__})
+
+
+def _tensorflow_view() -> _View:
+    v1 = tf.compat.v1
+    layers = _View("tensorflow.compat.v1.layers", v1.layers, flatten=_flatten)
+    compat = _View("tensorflow.compat", tf.compat, v1=_View("tensorflow.compat.v1", v1, layers=layers))
+    return _View("tensorflow", tf, compat=compat)
+
+
+class _Loader(importlib.abc.Loader):
+    """Loads a module of TF-GAN as its own loader would, then hands it the view."""
+
+    def __init__(self, loader: Any, view: _View):
+        self._loader = loader
+        self._view = view
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        with warnings.catch_warnings():
+            # Python's deprecations of what TF-GAN was written with are not the user's to mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            self._loader.exec_module(module)
+        if getattr(module, "tf", None) is tf:
+            module.tf = self._view
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds TF-GAN's modules and nothing else."""
+
+    def __init__(self):
+        self._view = _tensorflow_view()
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target=None):
+        if fullname.split(".")[0] != _PACKAGE:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._view)
+        return spec
+
+
+def _import() -> types.ModuleType:
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise ModuleNotFoundError("tfpaths needs TF-GAN: pip install tensorflow-gan==2.1.0", name=_PACKAGE)
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    # TF-GAN is rarely the first to be here, but where the user imported a working one there is nothing to mend.
+    if _PACKAGE in sys.modules:
+        return sys.modules[_PACKAGE]
+    had_estimator = hasattr(tf, "estimator")
+    if not had_estimator:
+        sys.modules[f"{_PACKAGE}.python.estimator"] = types.ModuleType(f"{_PACKAGE}.python.estimator")
+        tf.estimator = types.SimpleNamespace(SessionRunHook=tf.compat.v1.train.SessionRunHook)
+    try:
+        with warnings.catch_warnings():
+            # TF-Hub, which TF-GAN imports, still reads its version through pkg_resources.
+            warnings.filterwarnings("ignore", message=".*pkg_resources.*")
+            # TensorFlow Probability and TF-GAN compare versions with distutils.
+            warnings.filterwarnings("ignore", message=".*distutils.*")
+            return importlib.import_module(_PACKAGE)
+    finally:
+        if not had_estimator:
+            del tf.estimator
+
+
+tfgan = _import()

@@ -1,0 +1,21 @@
+"""CIFAR-10 through TFDS."""
+
+from tfpaths.data import prepared
+from tfpaths.data.dataset import DATA, DataSet
+from tfpaths.data.examples import Examples, in_memory
+
+_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+
+
+@DATA.register("cifar10")
+class CIFAR10(DataSet):
+    """32×32×3; its labels are the 10 classes. The last tenth of its training images is the validation split."""
+
+    shape = (32, 32, 3)
+    extractor = "cifar10"
+
+    def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
+        pixels, others = prepared.load("cifar10", "test" if split == "test" else "train", data_dir, _URL)
+        held_out = len(pixels) // 10
+        part = {"train": slice(-held_out), "validation": slice(-held_out, None), "test": slice(None)}[split]
+        return in_memory(self.name, split, "tfds", pixels[part], others["label"][part])

@@ -1,0 +1,148 @@
+"""What a data set is: a record of its facts, and how it is read."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfpaths import errors
+from tfpaths.data.example import IMAGE, ExampleType
+from tfpaths.data.examples import Examples
+from tfpaths.registry import Registry
+
+Outputs = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+class DataSet:
+    """A data set. A new one is a registered subclass with a `shape` and one method, `read`.
+
+    The keyword-only parameters of its constructor are its options: fields of `data` in a config.
+
+    Attributes:
+      name: The name under which it is registered; `DATA.register` sets it.
+      version: A text that changes when the same request gives other examples.
+      splits: The splits that it has; `known_splits` where they depend on its options.
+      sources: The values of `data.source` besides `auto`.
+      example: What one example is, and so how samples are shown and stored.
+      modes: How many modes it has; None if it has none.
+      networks: The default family of networks.
+      extractor: The default extractor of the scores: `digits`, `cifar10` or `inception`.
+
+    Example:
+      >>> import numpy as np
+      >>> from tfpaths.data import POINT, examples
+      >>> @DATA.register("circle")
+      ... class Circle(DataSet):
+      ...     splits, sources, example, shape = ("train",), ("drawn",), POINT, (2,)
+      ...
+      ...     def __init__(self, *, radius: float = 1.0):
+      ...         self.radius = radius
+      ...
+      ...     def read(self, split, *, source, seed, data_dir):
+      ...         angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, 1000)
+      ...         points = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+      ...         return examples.in_memory(self.name, split, "drawn", points, np.zeros(1000, np.int64))
+      >>> float(tf.norm(Circle(radius=3.0).load().take([0])))
+      3.0
+    """
+
+    name: str = ""
+    version: str = "1"
+    splits: tuple[str, ...] = ("train", "validation", "test")
+    sources: tuple[str, ...] = ("tfds",)
+    example: ExampleType = IMAGE
+    modes: int | None = None
+    networks: str = "dcgan"
+    extractor: str = "inception"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example, known without reading any."""
+        raise NotImplementedError
+
+    @property
+    def outputs_key(self) -> str:
+        """Names everything that `outputs` depends on besides the model, for the keys of caches."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def known_splits(self) -> tuple[str, ...]:
+        """Returns the splits that it has, without reading their examples."""
+        return self.splits
+
+    def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
+        """Reads a split.
+
+        Args:
+          split: One of `known_splits()`.
+          source: `auto` or one of `sources`.
+          seed: Seed for what each example draws.
+          data_dir: The directory of prepared TFDS data, if one is given.
+
+        Raises:
+          InputError: The data is not available.
+        """
+        raise NotImplementedError
+
+    def outputs(self, model: Callable) -> Outputs:
+        """Returns how a classifier reads this data set's examples: examples -> (logits, features).
+
+        Args:
+          model: The classifier: images -> (logits `[batch, classes]`, features `[batch, dimensions]`).
+        """
+
+        def outputs(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits, features = model(images, training=False)
+            return logits, features
+
+        return outputs
+
+    def load(
+        self, split: str = "train", *, source: str = "auto", seed: int = 0, data_dir: str | None = None
+    ) -> Examples:
+        """Checks what is asked for, reads it, and checks what was read. The arguments are those of `read`.
+
+        Raises:
+          InputError: The data set has no such split or source, the data is not available, or `read` returned examples
+            of another split or shape.
+        """
+        self.check_source(source)
+        errors.choose(f"split of {self}", split, self.known_splits())
+        examples = self.read(split, source=source, seed=seed, data_dir=data_dir)
+        for what, expected, received in (("split", split, examples.split), ("shape", self.shape, examples.shape)):
+            if expected != received:
+                raise errors.InputError(
+                    f"the data set {self.name!r} read examples of the wrong {what}: expected {expected!r}, received "
+                    f"{received!r}."
+                )
+        return examples
+
+    def check_source(self, source: str) -> None:
+        """Checks a value of `data.source`.
+
+        Raises:
+          InputError: The data set has no such source.
+        """
+        valid = ("auto", *self.sources)
+        if source not in valid:
+            match = errors.nearest(source, valid)
+            raise errors.InputError(
+                f"data.source: expected {' or '.join(map(repr, valid))} for {self.name}, received {source!r}"
+                + (f"; did you mean {match!r}?" if match else ".")
+            )
+
+
+class _Table(Registry[type[DataSet]]):
+    def register(self, name: str) -> Callable[[type[DataSet]], type[DataSet]]:
+        """As `Registry.register`; the class gets the name."""
+
+        def registered(cls: type[DataSet]) -> type[DataSet]:
+            known = super(_Table, self).register(name)(cls)
+            known.name = name
+            return known
+
+        return registered
+
+
+DATA: Registry[type[DataSet]] = _Table("data set", "tfpaths.data")

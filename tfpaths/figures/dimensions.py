@@ -1,0 +1,135 @@
+"""The final distance and the share of failed runs against the dimension."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import matplotlib.axes
+import matplotlib.figure
+import numpy as np
+
+from tfpaths import config as config_lib
+from tfpaths import plotting, schema
+from tfpaths.figures.figure import Cell, Dimension, Drawing, Figure, percent
+from tfpaths.figures.registry import FIGURES
+
+Row = Mapping[str, Any]
+_DimensionList = Annotated[
+    tuple[Dimension, ...],
+    schema.expects("numbers of at least 2, each once", lambda sizes: 0 < len(sizes) == len(set(sizes))),
+]
+# What `results.json` has of each study.
+_METRICS = ("distance_mean", "distance_median", "failed_share", "never_near_share", "runs_not_finite")
+
+
+@FIGURES.register("dimensions")
+class Dimensions(Figure):
+    """Every study in every dimension.
+
+    Args:
+      dimensions: The dimensions.
+      **kwargs: Those of `Figure`.
+    """
+
+    def __init__(self, *, dimensions: _DimensionList = (2,), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dimensions = dimensions
+
+    def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
+        rows: list[dict[str, Any]] = [
+            {
+                "experiment": _experiment(cell.config.study.latents),
+                "variant": cell.variant,
+                "dimension": cell.config.study.dimension,
+                "latents": cell.config.study.latents,
+                "step": cell.config.schedule.steps,
+                **cell.summary(),
+            }
+            for cell in cells
+        ]
+        metrics = {
+            f"latents_{row['latents']}_d_{row['dimension']}_{row['variant']}_{name}": row[name]
+            for row in rows
+            for name in _METRICS
+            if name in row
+        }
+        return Drawing(rows, plotting.png(picture, rows), metrics, _finding(rows))
+
+
+def _experiment(latents: int) -> str:
+    """An experiment as the paper counts: with the data's own latents, or with more."""
+    return "Experiment 1: one latent" if latents == 1 else f"Experiment 2: {latents} latents"
+
+
+def _finding(rows: Sequence[Row]) -> str:
+    parts = []
+    for experiment in dict.fromkeys(row["experiment"] for row in rows):
+        for size in sorted({row["dimension"] for row in rows}):
+            studies = [
+                f"{plotting.label(row['variant'])} {row.get('distance_mean', math.nan):.2g} "
+                f"({percent(row['failed_share'])}; {percent(row['never_near_share'])})"
+                for row in rows
+                if (row["experiment"], row["dimension"]) == (experiment, size)
+            ]
+            parts.append(f"{experiment}, d = {size}: {', '.join(studies)}")
+    return (
+        "Mean final squared distance of the finite runs (share of runs that failed; that never were near). "
+        f"{'. '.join(parts)}."
+    )
+
+
+def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
+    """Draws the final distance, and under it the share of failed runs; an experiment to each column.
+
+    Args:
+      rows: One for each `experiment`, `variant` and `dimension`, with its `statistics.summary`.
+    """
+    names = list(dict.fromkeys(row["experiment"] for row in rows))
+    figure = matplotlib.figure.Figure(figsize=(4.2 * len(names), 6), layout="constrained")
+    grid = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False, height_ratios=[1.6, 1])
+    for (above, below), experiment in zip(grid.T, names, strict=True):
+        of_experiment = [row for row in rows if row["experiment"] == experiment]
+        variants = list(dict.fromkeys(row["variant"] for row in of_experiment))
+        for index, variant in enumerate(variants):
+            # Shifted a little, so that intervals do not hide each other.
+            shift = 1.05 ** (index - (len(variants) - 1) / 2)
+            of_variant = sorted(
+                (row for row in of_experiment if row["variant"] == variant), key=lambda row: row["dimension"]
+            )
+            _draw_variant(above, below, plotting.look(variant), of_variant, shift)
+        sizes = sorted({row["dimension"] for row in of_experiment})
+        initial = [
+            np.mean([row["initial_distance_mean"] for row in of_experiment if row["dimension"] == size])
+            for size in sizes
+        ]
+        style = {"color": plotting.DATA_COLOR, "linestyle": (0, (1, 1)), "marker": "*"}
+        above.plot(sizes, initial, label="random generator, mean", **style)
+        above.set(title=experiment, yscale="log", xscale="log")
+        below.set(xlabel="dimension d", ylim=(-0.03, 1.03))
+        below.set_xticks(sizes, [str(size) for size in sizes])
+        below.minorticks_off()
+    grid[0][0].set_ylabel("squared Fréchet distance d² after training")
+    grid[1][0].set_ylabel("share of failed runs")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _draw_variant(
+    above: matplotlib.axes.Axes,
+    below: matplotlib.axes.Axes,
+    look: plotting.Look,
+    rows: Sequence[Row],
+    shift: float,
+) -> None:
+    finite = [row for row in rows if "distance_mean" in row]
+    x = np.array([row["dimension"] for row in finite]) * shift
+    mean = np.array([row["distance_mean"] for row in finite])
+    ends = np.array([[row["distance_mean_low"], row["distance_mean_high"]] for row in finite]).T
+    reach = np.abs(ends - mean) if len(finite) else None
+    style = {**look.line, "marker": look.marker, "markersize": 5}
+    above.errorbar(x, mean, yerr=reach, capsize=3, label=f"{look.name}, mean", **style)
+    median = [row["distance_median"] for row in finite]
+    hollow: dict[str, Any] = {"color": look.color, "markerfacecolor": "white", "markersize": 5}
+    above.plot(x, median, look.marker, label=f"{look.name}, median", **hollow)
+    below.plot([row["dimension"] for row in rows], [row["failed_share"] for row in rows], **style)

@@ -1,0 +1,214 @@
+"""What a figure is. A new one is a registered class in a file of this package, or in a user's own module:
+
+@FIGURES.register("medians")
+class Medians(Figure):
+    def __init__(self, *, log: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.log = log
+
+    def draw(self, config, cells):
+        ...
+        return Drawing(rows, plotting.png(picture, rows), metrics, finding)
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from tfpaths import config as config_lib
+from tfpaths import errors, experiments, kinds, schema
+from tfpaths.lines import statistics
+from tfpaths.runs.rows import Row
+
+# Options that figures share.
+Studies = Annotated[
+    config_lib.Names, schema.expects("names of studies, each once", lambda names: 0 < len(names) == len(set(names)))
+]
+Dimension = Annotated[int, schema.expects("a number of at least 2", lambda size: size >= 2)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """What a figure consists of.
+
+    Attributes:
+      rows: What is drawn, for `metrics.jsonl`; each row has a `step`.
+      picture: A PNG.
+      metrics: Numbers for `results.json`.
+      finding: What the figure shows, in a sentence.
+    """
+
+    rows: Sequence[Row]
+    picture: bytes
+    metrics: dict[str, float]
+    finding: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One study of a figure, finished: its config and its rows."""
+
+    config: config_lib.Study
+    rows: Sequence[Row]
+
+    @property
+    def variant(self) -> str:
+        """The name of the study's variant."""
+        return self.config.variant.name
+
+    def rows_of(self, run: int) -> list[Row]:
+        """Returns the rows of one run, by step."""
+        return sorted((row for row in self.rows if row["run"] == run), key=lambda row: row["step"])
+
+    def summary(self) -> dict[str, float]:
+        """Returns the statistics of the study, see `statistics.summary`."""
+        return statistics.summary(self.rows, self.config.study.runs)
+
+    def paths(self) -> list[dict[str, Any]]:
+        """Returns how each run went, see `statistics.paths`."""
+        return statistics.paths(self.rows, self.config.study.runs)
+
+
+class Figure(abc.ABC):
+    """What is drawn, and from which studies. The keyword-only parameters of the constructor are a config's options.
+
+    Args:
+      studies: Names of registered studies. The variant and the latents of each count; everything else is the figure's
+        own.
+
+    Attributes:
+      uses_studies: Whether it is drawn from studies; otherwise from formulas.
+      needs_players: Whether the rows of its studies hold data and generator too.
+      names: The names of its studies.
+      dimensions: Each study is trained in each of these dimensions.
+    """
+
+    uses_studies = True
+    needs_players = False
+    dimensions: tuple[int, ...] = (2,)
+
+    def __init__(self, *, studies: Studies):
+        self.names = studies
+
+    def studies(self, config: config_lib.Figure) -> list[config_lib.Study]:
+        """Returns the studies that the figure is drawn from, in the order in which they are trained.
+
+        A variant with several discriminator updates in a step makes as many times fewer steps, and logs as many times
+        as often: all variants of a figure get the same number of discriminator updates.
+
+        Raises:
+          InputError: A name is not that of a study, or the studies do not go together.
+        """
+        assert config.study is not None
+        assert config.schedule is not None
+        runs = {name: getattr(config.study, name) for name in config_lib.Runs.model_fields}
+        studies = []
+        for name in self.names:
+            base = experiments.EXPERIMENTS.lookup(name, path="figure.studies")
+            if not isinstance(base, config_lib.Study):
+                raise errors.InputError(
+                    f"figure.studies: expected names of studies, received {name!r}, {kinds.of(base).noun}."
+                )
+            updates = base.variant.discriminator_steps
+            schedule = config.schedule.replace(
+                steps=math.ceil(config.schedule.steps / updates),
+                log_every=math.ceil(config.schedule.log_every / updates),
+            )
+            for dimension in self.dimensions:
+                lines = base.study.replace(**runs, dimension=dimension, players=self.needs_players)
+                studies.append(base.replace(study=lines, schedule=schedule, seed=config.seed))
+        return studies
+
+    @abc.abstractmethod
+    def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
+        """Returns the drawing.
+
+        Args:
+          config: The experiment, complete.
+          cells: The finished studies, in the order of `studies`.
+
+        Raises:
+          RunError: Nothing can be drawn.
+        """
+
+    def check(self, config: config_lib.Figure) -> None:
+        """Checks that the config has what the figure is drawn from, and nothing else.
+
+        Raises:
+          InputError: It does not; the message has the path of the field.
+        """
+        for field in ("study", "schedule"):
+            has_field = getattr(config, field) is not None
+            if has_field and not self.uses_studies:
+                raise errors.InputError(f"{field}: {config.name} is drawn from formulas and has no {field!r}.")
+            if self.uses_studies and not has_field:
+                raise errors.InputError(
+                    f"{field}: expected a value, received none; {config.name} is drawn from studies."
+                )
+        if self.uses_studies:
+            self.studies(config)
+
+
+class RunFigure(Figure):
+    """A figure of one run in the plane.
+
+    Args:
+      shown_run: The run; None for the one that the first study leaves furthest from its data.
+      **kwargs: Those of `Figure`.
+    """
+
+    needs_players = True
+
+    def __init__(self, *, shown_run: schema.Count | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.shown_run = shown_run
+
+    def check(self, config: config_lib.Figure) -> None:
+        super().check(config)
+        assert config.study is not None
+        if self.shown_run is not None and self.shown_run >= config.study.runs:
+            raise errors.InputError(
+                f"figure.shown_run: expected one of the {config.study.runs} runs, received {self.shown_run}."
+            )
+
+    def run_of(self, cell: Cell) -> int:
+        """Returns the run that is drawn.
+
+        Raises:
+          RunError: No run of the study is finite at the last step.
+        """
+        if self.shown_run is not None:
+            return self.shown_run
+        finite = [path for path in cell.paths() if path["final"] is not None]
+        if not finite:
+            raise errors.RunError(f"{cell.config.name}: no run is finite at the last step, and none can be drawn.")
+        return max(finite, key=lambda path: path["final"])["run"]
+
+
+def check_equal(studies: Sequence[config_lib.Study], field: str, value: Callable[[config_lib.Study], Any]) -> None:
+    """Checks that a field has one value in all studies of a figure.
+
+    Raises:
+      InputError: It has several.
+    """
+    values = {study.name: value(study) for study in studies}
+    if len(set(values.values())) > 1:
+        received = ", ".join(f"{value} in {name}" for name, value in values.items())
+        raise errors.InputError(f"figure.studies: expected studies with the same {field}, received {received}.")
+
+
+def number(value: float | None) -> str:
+    """Returns a distance as a sentence has it."""
+    return "no number" if value is None else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    """Returns a share as a sentence has it.
+
+    Example:
+      >>> percent(0.125)
+      '12.5 %'
+    """
+    return f"{100 * share:.3g} %"

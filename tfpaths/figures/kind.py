@@ -1,0 +1,63 @@
+"""Figures as a kind of experiment. No TensorFlow at import."""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from tfpaths import config as config_lib
+from tfpaths import kinds
+
+if TYPE_CHECKING:
+    from tfpaths.runs.report.section import Section
+
+# How many studies `describe` names.
+_NAMED = 4
+
+
+class FigureKind(kinds.Kind):
+    """A picture, drawn from studies or from formulas."""
+
+    noun = "a figure"
+
+    def describe(self, config: config_lib.Figure) -> str:
+        """Returns what the figure shows.
+
+        Example:
+          >>> from tfpaths import experiments
+          >>> KIND.describe(experiments.get("figure_4"))
+          'snapshots of line2_ns, line2_gan_gp, line2_dragan_ns'
+        """
+        studies = config.figure.options.get("studies")
+        if config.study is None or not studies:
+            return f"{config.figure.name}, from formulas"
+        names = studies.split(",") if isinstance(studies, str) else list(map(str, studies))  # type: ignore[arg-type]
+        rest = f", … ({len(names)} studies)" if len(names) > _NAMED else ""
+        return f"{config.figure.name} of {', '.join(names[:_NAMED])}{rest}"
+
+    def complete(self, config: config_lib.Figure) -> config_lib.Figure:
+        from tfpaths.figures import runner
+
+        return runner.complete(config)
+
+    def may_change(self, path: str) -> bool:
+        # A figure is drawn again from its studies, and those that are missing are trained. The length of their runs has
+        # an error of its own, `study.continued`.
+        return (
+            path in ("study.runs", "study.block")
+            or (path.startswith("figure.") and path != "figure.name")
+            or (path.startswith("schedule.") and path != "schedule.batch_size")
+        )
+
+    def train(self, config: config_lib.Figure, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:
+        from tfpaths.figures import runner
+        from tfpaths.runs import distribution
+
+        self.check_settings(config, settings)
+        return runner.run(config, workdir, devices=distribution.get(settings.strategy, settings.tpu))
+
+    def section(self, runs: Any) -> "Section":
+        from tfpaths.figures import report
+
+        return report.section(runs)
+
+
+KIND = FigureKind()

@@ -1,0 +1,10 @@
+"""The table of figures."""
+
+from typing import TYPE_CHECKING
+
+from tfpaths.registry import Registry
+
+if TYPE_CHECKING:
+    from tfpaths.figures.figure import Figure
+
+FIGURES: "Registry[type[Figure]]" = Registry("figure", "tfpaths.figures")

@@ -1,0 +1,106 @@
+"""How often and how far the distance rose in runs that end near equilibrium: many paths to it, few of them straight."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+
+from tfpaths import config as config_lib
+from tfpaths import plotting
+from tfpaths.figures.figure import Cell, Dimension, Drawing, Figure, check_equal, percent
+from tfpaths.figures.registry import FIGURES
+
+Row = Mapping[str, Any]
+_QUANTITIES = ("rises_arriving", "climbed_arriving", "rises", "climbed")
+_PERCENTS = (50, 5, 95)
+
+
+@FIGURES.register("rises")
+class Rises(Figure):
+    """The runs of every study that have not failed.
+
+    Args:
+      dimension: The dimension of every study.
+      **kwargs: Those of `Figure`.
+    """
+
+    def __init__(self, *, dimension: Dimension = 2, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dimensions = (dimension,)
+
+    def studies(self, config: config_lib.Figure) -> list[config_lib.Study]:
+        studies = super().studies(config)
+        check_equal(studies, "study.latents", lambda study: study.study.latents)
+        return studies
+
+    def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
+        rows = [
+            {"step": cell.config.schedule.steps, "variant": cell.variant, **path}
+            for cell in cells
+            for path in cell.paths()
+        ]
+        near = [row for row in rows if row["near"]]
+        metrics: dict[str, float] = {}
+        parts = []
+        for cell in cells:
+            of_variant = [row for row in near if row["variant"] == cell.variant]
+            quantiles = {name: _quantiles(of_variant, name) for name in _QUANTITIES}
+            metrics[f"{cell.variant}_near_runs"] = float(len(of_variant))
+            metrics |= {
+                f"{cell.variant}_{name}_{part}": value
+                for name, values in quantiles.items()
+                for part, value in zip(_PERCENTS, values, strict=True)
+                if math.isfinite(value)
+            }
+            name = f"{plotting.label(cell.variant)}, {cell.config.schedule.steps:,} steps"
+            parts.append(f"{name}: {_sentence(quantiles) if of_variant else 'no run ended there'}")
+        finding = (
+            "How often and how far the squared distance rose in runs that end near equilibrium, median (5 to 95 % of "
+            f"runs). {'. '.join(parts)}."
+        )
+        return Drawing(rows, plotting.png(picture, near), metrics, finding)
+
+
+def _quantiles(rows: Sequence[Row], name: str) -> list[float]:
+    """The quantiles of a quantity over the runs that have it; NaN if none has."""
+    values = [row[name] for row in rows if row[name] is not None]
+    quantiles = np.divide(_PERCENTS, 100)
+    return np.quantile(values, quantiles).tolist() if values else [math.nan] * len(_PERCENTS)
+
+
+def _sentence(quantiles: Mapping[str, Sequence[float]]) -> str:
+    texts = {}
+    for name, values in quantiles.items():
+        middle, low, high = (percent(value) if name.startswith("rises") else f"{value:.2g}" for value in values)
+        texts[name] = f"{middle} ({low} to {high})"
+    return (
+        f"on {texts['rises_arriving']} of the steps up to its arrival, climbing {texts['climbed_arriving']} of its net "
+        f"descent; on {texts['rises']} of all steps, climbing {texts['climbed']}"
+    )
+
+
+def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
+    """Draws how often the distance rose and how far it climbed, until arrival and over all steps.
+
+    Args:
+      rows: One for each run that ended near equilibrium, with its `variant` and its `statistics.paths`.
+    """
+    figure = matplotlib.figure.Figure(figsize=(8, 6), layout="constrained")
+    grid = figure.subplots(2, 2, sharey=True)
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        look = plotting.look(variant)
+        of_variant = [row for row in rows if row["variant"] == variant]
+        for axes, name in zip(grid.flat, _QUANTITIES, strict=True):
+            values = np.sort([row[name] for row in of_variant if row[name] is not None])
+            shares = np.arange(1, len(values) + 1) / max(len(values), 1)
+            axes.plot(values, shares, label=f"{look.name} ({len(of_variant)} runs)", **look.line)
+    for (often, far), when in zip(grid, ("until d² is a tenth of its first", "over all steps"), strict=True):
+        often.set(title=f"How often, {when}", xlabel="share of steps on which d² rose", ylabel="share of runs below")
+        far.set(title=f"How far, {when}", xlabel="all rises together / net descent of d²", xscale="log")
+        far.set_xlim(left=1e-4)
+        often.set_xlim(left=0)
+    if rows:
+        figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure

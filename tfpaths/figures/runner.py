@@ -1,0 +1,149 @@
+"""`run`: draws a figure from an experiment's value: its studies, its rows, its picture, and a sentence."""
+
+import dataclasses
+import pathlib
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfpaths import config as config_lib
+from tfpaths import files, options, progress, schema
+from tfpaths.figures.figure import Cell, Drawing, Figure
+from tfpaths.figures.registry import FIGURES
+from tfpaths.lines import cost, statistics, study
+from tfpaths.runs import distribution, results
+from tfpaths.runs import rows as rows_lib
+from tfpaths.runs.directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a call of `run` ended.
+
+    Attributes:
+      directory: The run directory.
+      finding: What the figure shows, in a sentence; None if a signal ended it before.
+      stopped_by: That signal, or None.
+    """
+
+    directory: RunDirectory
+    finding: str | None
+    stopped_by: signal.Signals | None = None
+
+    def message(self, command: str) -> str:
+        """Returns the last lines for a terminal; `command` is what continues the figure."""
+        path = self.directory.path
+        if self.stopped_by is not None:
+            return (
+                f"Stopped by {self.stopped_by.name}; finished runs are kept. The same command continues:\n  {command}"
+            )
+        paths = {"picture": path / "figure.png", "rows": self.directory.metrics, "results": self.directory.results}
+        return "\n".join([str(self.finding), *(f"  {what:<11}{file}" for what, file in paths.items())])
+
+
+def build(config: config_lib.Figure) -> Figure:
+    """Returns the figure that a config describes.
+
+    Raises:
+      InputError: There is none, an option is wrong, or the config lacks what the figure is drawn from.
+    """
+    factory = FIGURES.lookup(config.figure.name, path="figure.name")
+    figure = factory(**options.complete(config.figure, factory, "figure"))
+    figure.check(config)
+    return figure
+
+
+def complete(config: config_lib.Figure) -> config_lib.Figure:
+    """Returns the config with every option of its figure, checked. Raises as `build`."""
+    return config.replace(figure=options.completed(config.figure, type(build(config)), "figure"))
+
+
+def run(
+    config: config_lib.Figure, workdir: str | pathlib.Path, *, devices: tf.distribute.Strategy | None = None
+) -> Outcome:
+    """Draws a figure in a run directory: its studies, each in a run directory of its own below, then `figure.png`.
+
+    `metrics.jsonl` holds the rows that are drawn, `results.json` numbers and a sentence. Finished studies are not
+    trained again, and one that was stopped continues.
+
+    Args:
+      config: The figure.
+      workdir: The run directory.
+      devices: Those of `study.run`.
+
+    Raises:
+      InputError: The config is invalid, or the directory holds another figure.
+      RunError: Nothing can be drawn.
+    """
+    devices = devices or tf.distribute.get_strategy()
+    config = complete(config)
+    if distribution.worker(devices) == 0:
+        # Refused before the lock, which is a file in the directory.
+        study.continued(config, RunDirectory(pathlib.Path(workdir)))
+    with distribution.directory(workdir, devices) as directory:
+        config = study.continued(config, directory)
+        files.write_json(directory.config, schema.to_dict(config))
+        figure = build(config)
+        cells, stopped_by = _cells(config, figure, directory, devices)
+        if stopped_by is not None:
+            return Outcome(directory, None, stopped_by)
+        if distribution.worker(devices) > 0:
+            return Outcome(directory, "Finished; the chief has drawn the figure.")
+        drawing = figure.draw(config, cells)
+        rows_lib.rewrite_rows(directory.metrics, drawing.rows)
+        files.write_bytes(directory.path / "figure.png", drawing.picture)
+        files.write_json(directory.results, {**_results(config, cells, drawing), "finding": drawing.finding})
+    return Outcome(directory, drawing.finding)
+
+
+def _cells(
+    config: config_lib.Figure, figure: Figure, directory: RunDirectory, devices: tf.distribute.Strategy
+) -> tuple[list[Cell], signal.Signals | None]:
+    """Trains the studies that are not finished; returns the finished ones, and the signal that arrived, or None."""
+    studies = figure.studies(config) if figure.uses_studies else []
+    paths = [directory.path / "studies" / f"{one.name}_d{one.study.dimension}" for one in studies]
+    finished = [_finished_runs(path) for path in paths]
+    is_chief = distribution.worker(devices) == 0
+    announced = is_chief and len(studies) > 1 and min(finished) < studies[0].study.runs
+    if announced:
+        left = _duration(cost.seconds(studies, finished))
+        progress.say(f"{config.name}: {len(studies)} studies, about {left} left on this machine")
+    cells: list[Cell] = []
+    for index, (one, path) in enumerate(zip(studies, paths, strict=True), start=1):
+        if announced:
+            progress.say(f"study {index} of {len(studies)}: {one.name} in {one.study.dimension} dimensions")
+        outcome = study.run(one, path, devices=devices)
+        if outcome.stopped_by is not None:
+            return cells, outcome.stopped_by
+        cells.append(Cell(one, rows_lib.read_rows(outcome.directory.metrics)))
+    return cells, None
+
+
+def _finished_runs(path: pathlib.Path) -> int:
+    """How many runs of a study have rows; a run's rows are written when it is finished."""
+    return len({row["run"] for row in rows_lib.read_rows(RunDirectory(path).metrics)})
+
+
+def _results(config: config_lib.Figure, cells: Sequence[Cell], drawing: Drawing) -> dict[str, Any]:
+    protocol: dict[str, Any] = {}
+    if config.study is not None and config.schedule is not None:
+        protocol = {
+            "data": "line",
+            "data_source": "drawn",
+            "batch_size": config.schedule.batch_size,
+            "precision": "float32",
+            **{name: value for name, value in schema.to_dict(config.study).items() if name != "block"},
+            "failed_above": statistics.FAILED_ABOVE,
+            "studies": [cell.config.name for cell in cells],
+        }
+    step = 0 if config.schedule is None else config.schedule.steps
+    return results.summary(config, step, drawing.metrics, protocol)
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    if minutes < 1.5:
+        return "a minute"
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

@@ -1,0 +1,60 @@
+"""Files: written whole or not at all, and what an error says of them. No TensorFlow."""
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from tfpaths import errors
+
+
+def check_writable(flag: str, path: pathlib.Path) -> None:
+    """Checks that a file or a directory can be made at `path`.
+
+    Raises:
+      InputError: It cannot; the message names the flag.
+    """
+    existing = next(existing for existing in path.absolute().parents if existing.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise errors.InputError(f"{flag}: expected a path that can be written, received {str(path)!r}.")
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes `value` so that a reader sees the old file or the new one, never a part."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file at once: into a neighbour first, which then takes its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with named(path), os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp's own mode hides the file from everybody else.
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def named(path: pathlib.Path) -> Iterator[None]:
+    """A full disk is noticed by a write, which knows no name: the error gets that of the file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, in one line: its first."""
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error) or type(error).__name__
+    return str(text).strip().splitlines()[0]

@@ -1,0 +1,7 @@
+"""The table of games."""
+
+from tfpaths.gan import GAN
+from tfpaths.registry import Registry
+
+GAMES: Registry[type[GAN]] = Registry("game", "tfpaths.games")
+GAMES.register("gan")(GAN)

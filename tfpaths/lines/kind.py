@@ -1,0 +1,57 @@
+"""Studies as a kind of experiment. No TensorFlow at import."""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from tfpaths import config as config_lib
+from tfpaths import kinds
+
+if TYPE_CHECKING:
+    from tfpaths.runs.report.section import Section
+
+
+class StudyKind(kinds.Kind):
+    """Many independent GANs on lines."""
+
+    noun = "a study"
+
+    def describe(self, config: config_lib.Study) -> str:
+        """Returns what the study is.
+
+        Example:
+          >>> from tfpaths import experiments
+          >>> KIND.describe(experiments.get("line1_gan_gp"))
+          '1,000 GANs on a line in R^2, 1 latent: non_saturating loss, interpolation penalty'
+        """
+        study, variant = config.study, config.variant
+        latents = f"{study.latents} latent{'s' if study.latents > 1 else ''}"
+        parts = [f"{variant.loss.name} loss", *(f"{penalty.name} penalty" for penalty in variant.penalties)]
+        if variant.weight_clip is not None:
+            parts.append(f"weights clipped to {variant.weight_clip:g}")
+        if variant.game.name != type(variant).model_fields["game"].default.name:
+            parts.append(f"{variant.game.name} game")
+        return f"{study.runs:,} GANs on a line in R^{study.dimension}, {latents}: {', '.join(parts)}"
+
+    def complete(self, config: config_lib.Study) -> config_lib.Study:
+        from tfpaths.runs import build
+
+        return config.replace(variant=build.complete_variant(config.variant))
+
+    def may_change(self, path: str) -> bool:
+        # A run is the same in whatever block. The length of runs has an error of its own, `study.continued`.
+        return path in ("study.runs", "study.block") or (path.startswith("schedule.") and path != "schedule.batch_size")
+
+    def train(self, config: config_lib.Study, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:
+        from tfpaths.lines import study
+        from tfpaths.runs import distribution
+
+        self.check_settings(config, settings)
+        return study.run(config, workdir, devices=distribution.get(settings.strategy, settings.tpu))
+
+    def section(self, runs: Any) -> "Section":
+        from tfpaths.lines import report
+
+        return report.section(runs)
+
+
+KIND = StudyKind()

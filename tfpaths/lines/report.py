@@ -1,0 +1,55 @@
+"""The section of a report about studies. No TensorFlow."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tfpaths.runs.report import charts, tables
+from tfpaths.runs.report.charts import Chart, Line
+from tfpaths.runs.report.runs import Run
+from tfpaths.runs.report.section import Section
+
+
+def section(runs: Sequence[Run]) -> Section:
+    """Returns the section about studies: final numbers, and the squared distance by step over the runs of each."""
+    caption = "At the last step, over the runs of each study. The distance is the squared Fréchet distance."
+    return Section(heading="Studies", runs=runs, charts=curves(runs), tables=[tables.finals(runs, caption)])
+
+
+def curves(studies: Sequence[Run]) -> list[Chart]:
+    """Returns two charts: of the mean over the runs of each study, and of their median, each with an interval."""
+    summaries: Mapping[str, Callable[[np.ndarray], Sequence[float]]] = {
+        "Mean squared distance, with the 95 % interval of the mean": mean,
+        "Median squared distance, with 5 to 95 % of the runs": functools.partial(np.quantile, q=[0.5, 0.05, 0.95]),
+    }
+    drawn = []
+    for title, summary in summaries.items():
+        lines = []
+        for study in studies:
+            by_step = list(distances(study))
+            if len(by_step) > 1:
+                columns = np.transpose([summary(values) for _, values in by_step])
+                lines.append(Line(study, [step for step, _ in by_step], *columns))
+        if lines:
+            drawn.append(charts.chart(title, lines, charts.last_step(studies), log=True))
+    return drawn
+
+
+def mean(values: np.ndarray) -> Sequence[float]:
+    """Returns (mean, mean - e, mean + e), with e = 1.96 standard errors, as in the results of a study.
+
+    Args:
+      values: `[runs]`; with one run e is 0.
+    """
+    error = 1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return values.mean(), values.mean() - error, values.mean() + error
+
+
+def distances(study: Run) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields (step, the squared distances of all runs of a study that are finite there), by step."""
+    by_step: dict[int, list[float]] = {}
+    for row in study.rows:
+        if row.get("squared_distance") is not None:
+            by_step.setdefault(row["step"], []).append(row["squared_distance"])
+    return ((step, np.asarray(by_step[step])) for step in sorted(by_step))

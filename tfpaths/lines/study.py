@@ -1,0 +1,264 @@
+"""`run`: a study, many independent GANs on lines, block after block."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import json
+import math
+import os
+import pathlib
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import tensorflow as tf
+
+from tfpaths import config as config_lib
+from tfpaths import errors, files, games, progress, schema
+from tfpaths.lines import ensemble, statistics
+from tfpaths.runs import distribution, results
+from tfpaths.runs import rows as rows_lib
+from tfpaths.runs.build import arguments, compiled_with, complete_variant
+from tfpaths.runs.callbacks import StopOnSignal
+from tfpaths.runs.directory import RunDirectory
+
+_Config = TypeVar("_Config", config_lib.Study, config_lib.Figure)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a call of `run` ended.
+
+    Attributes:
+      directory: The run directory.
+      done: How many runs are finished.
+      finished: Whether those are all.
+      stopped_by: The signal that arrived, or None. The study is finished all the same if it arrived in the last block.
+    """
+
+    directory: RunDirectory
+    done: int
+    finished: bool
+    stopped_by: signal.Signals | None
+
+    def message(self, command: str) -> str:
+        """Returns the last lines for a terminal; `command` is what continues the study."""
+        if not self.finished:
+            assert self.stopped_by is not None
+            return (
+                f"Stopped by {self.stopped_by.name} after {self.done} runs, which are kept. The same command "
+                f"continues:\n  {command}"
+            )
+        stored = results.read_results(self.directory.results)
+        metrics = {} if stored is None else stored["metrics"]
+        table = [f"  {name:<26}{value:>10.4g}" for name, value in metrics.items()]
+        paths = {"rows": self.directory.metrics, "results": self.directory.results}
+        lines = [f"  {name:<11}{path}" for name, path in paths.items()]
+        return "\n".join([f"Finished {self.done} runs.", *table, *lines])
+
+
+def build(config: config_lib.Study, runs: int) -> ensemble.Ensemble:
+    """Returns a block of `runs` GANs that the config describes.
+
+    Raises:
+      InputError: A name or an option in the config is wrong.
+    """
+    study, variant = config.study, complete_variant(config.variant)
+    generator, discriminator = ensemble.players(
+        runs, study.dimension, study.latents, width=study.width, depth=study.depth
+    )
+    game = games.GAMES[variant.game.name]
+    gan = game(generator, discriminator, runs=runs, seed=config.seed, **arguments(variant))
+    gan.compile(**compiled_with(variant))
+    return ensemble.Ensemble(gan, batch_size=config.schedule.batch_size, start=study.start)
+
+
+def run(
+    config: config_lib.Study,
+    workdir: str | pathlib.Path,
+    *,
+    devices: tf.distribute.Strategy | None = None,
+) -> Outcome:
+    """Trains a study's runs in a run directory, from the block where it was stopped, and writes their statistics.
+
+    A row of `metrics.jsonl` is one run at one logged step: squared_distance, and since the row before it the share of
+    steps on which it rose (rises) and the sum of its rises (climbed). A run that is not finite has null there from then
+    on. The rows of a block are written when it is finished. A larger `study.runs` adds runs to those that are there.
+
+    Args:
+      config: The study.
+      workdir: The run directory.
+      devices: The strategy over whose devices and workers the runs are spread; None for this machine's cores or GPU.
+
+    Raises:
+      InputError: The config is invalid, or the directory holds another experiment, or this one with another length.
+    """
+    devices = devices or tf.distribute.get_strategy()
+    config = config.replace(variant=complete_variant(config.variant))
+    if distribution.worker(devices) == 0:
+        # Refused before the lock, which is a file in the directory.
+        continued(config, RunDirectory(pathlib.Path(workdir)))
+    with distribution.directory(workdir, devices) as directory, StopOnSignal() as stop:
+        config = continued(config, directory)
+        distribution.check_same(json.dumps(schema.to_dict(config)), "the study", devices)
+        files.write_json(directory.config, schema.to_dict(config))
+        done = _train(config, directory, devices, stop)
+        finished = done >= config.study.runs
+        if finished and distribution.worker(devices) == 0:
+            files.write_json(directory.results, _results(config, directory))
+        return Outcome(RunDirectory(pathlib.Path(workdir)), done, finished, stop.received)
+
+
+def continued(config: _Config, directory: RunDirectory) -> _Config:
+    """Returns the config to run with in a directory, as `RunDirectory.continued`; the length of runs cannot change.
+
+    Args:
+      config: A complete study, or a figure, whose studies have its length.
+      directory: The run directory.
+
+    Raises:
+      InputError: The directory holds something else, or runs of another length.
+    """
+    config, stored = cast(_Config, directory.continued(config)), directory.stored()
+    if stored is None or stored.schedule is None or config.schedule is None:
+        return config
+    old, new = ((schedule.steps, schedule.log_every) for schedule in (stored.schedule, config.schedule))
+    if old != new:
+        raise errors.InputError(
+            f"--workdir: {directory.path} holds this with schedule.steps={old[0]} and schedule.log_every={old[1]}; "
+            f"expected the same, received {new[0]} and {new[1]}."
+        )
+    return config
+
+
+def _train(
+    config: config_lib.Study, directory: RunDirectory, devices: tf.distribute.Strategy, stop: StopOnSignal
+) -> int:
+    """Trains the runs that are not finished and writes their rows; returns how many runs are finished."""
+    study, schedule = config.study, config.schedule
+    agreed = functools.partial(distribution.any_worker, strategy=devices)
+    (kept,) = distribution.from_chief([tf.constant(_keep_finished(directory, schedule.steps))], devices)
+    done = int(kept)
+    blocks = _blocks(config, study.runs - done, devices)
+    logged_steps = [0, *range(schedule.log_every, schedule.steps, schedule.log_every), schedule.steps]
+    at_once = sum(block.runs for block in blocks) * distribution.workers(devices)
+    firsts = range(done, study.runs, max(at_once, 1))
+    parts = _parts(blocks, firsts, logged_steps, devices, players=study.players)
+    if distribution.worker(devices) == 0:
+        parts = progress.shown(parts, f"{config.name}, part", len(firsts) * len(logged_steps))
+    rows: list[rows_lib.Row] = []
+    for first, of_step in parts:
+        rows += of_step
+        if of_step[0]["step"] == schedule.steps:
+            # The last block may reach beyond the last run.
+            wanted = [row for row in rows if row["run"] < study.runs]
+            rows_lib.append_rows(directory.metrics, sorted(wanted, key=lambda row: (row["run"], row["step"])))
+            rows, done = [], min(first + at_once, study.runs)
+        if agreed(stop.received is not None):
+            stop.received = stop.received or signal.SIGTERM
+            break
+    return done
+
+
+def _keep_finished(directory: RunDirectory, steps: int) -> int:
+    """Drops the rows of runs that were cut short; returns how many runs are whole."""
+    if not directory.metrics.exists():
+        return 0
+    rows = rows_lib.read_rows(directory.metrics)
+    whole = {row["run"] for row in rows if row["step"] == steps}
+    done = next(count for count in range(len(whole) + 1) if count not in whole)
+    # Always rewritten: half a line, or one without its end, would spoil the next.
+    rows_lib.rewrite_rows(directory.metrics, [row for row in rows if row["run"] < done])
+    return done
+
+
+def _blocks(config: config_lib.Study, runs: int, devices: tf.distribute.Strategy) -> list[ensemble.Ensemble]:
+    """Returns blocks for so many runs that train side by side on this worker: one for each of its devices or cores.
+
+    Small matrices keep one core busy and not two: two programs of 32 runs on two cores take two thirds of the time of
+    one of 64. On a GPU one program is enough to fill it.
+    """
+    study = config.study
+    if runs <= 0:
+        return []
+    names = distribution.devices(devices)
+    if len(names) == 1 and "CPU" in names[0]:
+        cores, workers = len(os.sched_getaffinity(0)), distribution.workers(devices)
+        # As many on every worker, and none for which no run is left.
+        (cores,) = distribution.from_chief([tf.constant(cores)], devices)
+        wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / int(cores))))
+        names *= min(int(cores), wanted)
+    size = min(study.block, math.ceil(runs / distribution.workers(devices) / len(names)))
+    blocks = []
+    for name in names:
+        with tf.device(name):
+            blocks.append(build(config, size))
+    return blocks
+
+
+def _parts(
+    blocks: Sequence[ensemble.Ensemble],
+    firsts: Sequence[int],
+    logged_steps: Sequence[int],
+    devices: tf.distribute.Strategy,
+    *,
+    players: bool,
+) -> Iterator[tuple[int, list[rows_lib.Row]]]:
+    """Yields (the first run, the rows of one logged step), for each logged step of the blocks that begin there."""
+    offset = sum(block.runs for block in blocks) * distribution.worker(devices)
+    with concurrent.futures.ThreadPoolExecutor(max(len(blocks), 1)) as pool:
+        for first in firsts:
+            for index, block in enumerate(blocks):
+                block.reset(first + offset + index * block.runs)
+            before = 0
+            for step in logged_steps:
+                # TensorFlow releases Python's lock while a program runs.
+                made = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
+                values = _joined([dataclasses.asdict(one) for one in made], devices)
+                positions = _joined([block.players() for block in blocks], devices) if players else {}
+                yield (
+                    first,
+                    [
+                        {
+                            "step": step,
+                            "run": first + run,
+                            **_finite({name: value[run] for name, value in values.items()}, step - before),
+                            **{name: _listed(value[run]) for name, value in positions.items()},
+                        }
+                        for run in range(len(values["distance"]))
+                    ],
+                )
+                before = step
+
+
+def _joined(parts: Sequence[Mapping[str, np.ndarray]], devices: tf.distribute.Strategy) -> dict[str, np.ndarray]:
+    """Returns the arrays of all blocks of all workers, joined in the order of runs."""
+    return {name: distribution.joined(np.concatenate([part[name] for part in parts]), devices) for name in parts[0]}
+
+
+def _listed(values: np.ndarray) -> list | None:
+    return values.tolist() if np.isfinite(values).all() else None
+
+
+def _finite(values: Mapping[str, np.ndarray], steps: int) -> dict[str, float | None]:
+    distance, rises, climbed = (float(values[name]) for name in ("distance", "rises", "climbed"))
+    finite = bool(np.isfinite([distance, climbed]).all())
+    return {
+        "squared_distance": distance if finite else None,
+        "rises": rises / max(steps, 1) if finite else None,
+        "climbed": climbed if finite else None,
+    }
+
+
+def _results(config: config_lib.Study, directory: RunDirectory) -> dict[str, Any]:
+    protocol = {
+        "data": "line",
+        "data_source": "drawn",
+        "batch_size": config.schedule.batch_size,
+        "precision": "float32",
+        "failed_above": statistics.FAILED_ABOVE,
+        **{name: value for name, value in schema.to_dict(config.study).items() if name != "block"},
+    }
+    values = statistics.summary(rows_lib.read_rows(directory.metrics), config.study.runs)
+    return results.summary(config, config.schedule.steps, values, protocol)

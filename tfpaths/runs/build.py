@@ -1,0 +1,119 @@
+"""Values become objects here, and nowhere else: a config's data set, its networks, its compiled game."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tfpaths import config as config_lib
+from tfpaths import data, errors, games, losses, networks, options, penalties
+from tfpaths.gan import GAN
+from tfpaths.networks import fast
+from tfpaths.optimizers import OPTIMIZERS
+
+# What a penalty's layer takes and a config does not set: the run's seed decides.
+_NOT_OPTIONS = ("seed",)
+
+
+def complete(config: config_lib.Training) -> config_lib.Training:
+    """Returns the config with every option of what it names, checked.
+
+    Raises:
+      InputError: A name is unknown, or an option does not exist, has the wrong type or is out of its range.
+    """
+    data_set = data.of(config.data)
+    data_set.check_source(config.data.source)
+    chosen = config.networks if config.networks.name != "auto" else config.networks.replace(name=data_set.networks)
+    family = networks.NETWORKS.lookup(chosen.name, path="networks.name")
+    return config.replace(
+        data=options.completed(config.data, type(data_set), "data"),
+        variant=complete_variant(config.variant),
+        networks=options.completed(chosen, family, "networks", reserved=networks.COMMON),
+    )
+
+
+def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
+    """Returns a variant with every option of what it names, checked. Raises as `complete`."""
+    pair = losses.LOSSES.lookup(variant.loss.name, path="variant.loss.name")
+    game = games.GAMES.lookup(variant.game.name, path="variant.game.name")
+    several = isinstance(variant.penalty, tuple)
+    layers = tuple(
+        options.completed(
+            penalty,
+            penalties.PENALTIES.lookup(penalty.name, path=f"{path}.name"),
+            path,
+            reserved=_NOT_OPTIONS,
+        )
+        for index, penalty in enumerate(variant.penalties)
+        for path in (f"variant.penalty.{index}" if several else "variant.penalty",)
+    )
+    is_critic = isinstance(pair, losses.Loss) and pair.needs_lipschitz
+    if is_critic and not layers and variant.weight_clip is None:
+        raise errors.InputError(
+            f"variant.loss: expected a penalty or a weight_clip besides {variant.loss.name!r}, received neither."
+        )
+    return variant.replace(
+        loss=options.completed(variant.loss, _factory(pair), "variant.loss"),
+        penalty=layers if several else layers[0] if layers else None,
+        game=options.completed(variant.game, game, "variant.game", reserved=games.COMMON),
+        **{
+            name: options.completed(
+                getattr(variant, name),
+                OPTIMIZERS.lookup(getattr(variant, name).name, path=f"variant.{name}.name"),
+                f"variant.{name}",
+            )
+            for name in ("generator_optimizer", "discriminator_optimizer")
+        },
+    )
+
+
+def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
+    """Returns the compiled game that a config describes. Call it in the scope of the strategy.
+
+    Raises:
+      InputError: A name or an option in the config is wrong, or the networks do not fit the examples.
+    """
+    config = complete(config)
+    family = networks.family(config.networks, precision=config.precision)
+    game = games.GAMES[config.variant.game.name]
+    gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
+    gan.compile(
+        **compiled_with(config.variant, config.precision, config.networks.implementation),
+        steps_per_execution=config.schedule.steps_per_execution,
+    )
+    return gan
+
+
+def arguments(variant: config_lib.Variant) -> dict[str, Any]:
+    """Returns the arguments that a complete variant gives a game besides its networks."""
+    return {
+        "loss": losses.get(variant.loss.name, **variant.loss.options),
+        "penalty": [penalties.PENALTIES[penalty.name](**penalty.options) for penalty in variant.penalties],
+        "discriminator_steps": variant.discriminator_steps,
+        "weight_clip": variant.weight_clip,
+        **variant.game.options,
+    }
+
+
+def compiled_with(
+    variant: config_lib.Variant, precision: str = "float32", implementation: str = "fast"
+) -> Mapping[str, keras.optimizers.Optimizer]:
+    """Returns the optimisers of a complete variant, by the names of `GAN.compile`."""
+    return {
+        name: optimizer(getattr(variant, name), precision, implementation)
+        for name in ("generator_optimizer", "discriminator_optimizer")
+    }
+
+
+def optimizer(
+    config: config_lib.Optimizer, precision: str = "float32", implementation: str = "fast"
+) -> keras.optimizers.Optimizer:
+    """Returns the optimiser of a config, with loss scaling where the precision needs it."""
+    made = OPTIMIZERS.lookup(config.name)(config.learning_rate, fast.IMPLEMENTATIONS[implementation], **config.options)
+    # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
+    return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made
+
+
+def _factory(pair: Any) -> Any:
+    """What has the options of a loss: nothing for a plain pair."""
+    return (lambda: pair) if isinstance(pair, losses.Loss) else pair

@@ -1,0 +1,172 @@
+"""A run directory: its files, its lock, and whether a run can start or continue there. No TensorFlow."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+
+from tfpaths import config as config_lib
+from tfpaths import errors, kinds, schema
+from tfpaths.runs import rows
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The places in a run directory."""
+
+    path: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> pathlib.Path:
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        return self.path / "tensorboard"
+
+    @property
+    def results(self) -> pathlib.Path:
+        return self.path / "results.json"
+
+    @property
+    def export(self) -> pathlib.Path:
+        return self.path / "export"
+
+    @property
+    def report(self) -> pathlib.Path:
+        return self.path / "report.html"
+
+    def stored(self) -> config_lib.Experiment | None:
+        """The config of the run that is here; none where there is no run.
+
+        Raises:
+          InputError: `config.json` is not the config of a run.
+        """
+        if not self.config.exists():
+            return None
+        try:
+            return config_lib.from_dict(json.loads(self.config.read_text()))
+        except (OSError, ValueError) as error:
+            raise errors.InputError(f"{self.config}: expected the config of a run: {error}") from error
+
+    def known(self) -> config_lib.Experiment:
+        """The config of the run that is here.
+
+        Raises:
+          InputError: there is no run here; the line names the nearest one beside it.
+        """
+        config = self.stored()
+        if config is not None:
+            return config
+        if (self.path / "saved_model.pb").exists():
+            raise self.refused("it is an export, which --mode=sample and tf.saved_model.load read")
+        if self.path.exists():
+            raise self.refused("it has no config.json")
+        others = [entry.name for entry in self.path.parent.glob("*") if (entry / "config.json").is_file()]
+        nearest = errors.nearest(self.path.name, others)
+        raise self.refused("there is none", f"; did you mean {str(self.path.parent / nearest)!r}?" if nearest else ".")
+
+    def refused(self, why: str, end: str = ".") -> errors.InputError:
+        """The error for a directory that is not the one of a run, or of such a run as is needed."""
+        return errors.InputError(f"expected the directory of a run, received {str(self.path)!r}: {why}{end}")
+
+    def continued(self, config: config_lib.Experiment, *, is_complete: bool = True) -> config_lib.Experiment:
+        """Returns the config to run with here: `config`, its `auto` choices as this run made them. Writes nothing.
+
+        Args:
+          config: The experiment.
+          is_complete: Whether all its options are filled in; if not, those that only one side has are not compared.
+
+        Raises:
+          InputError: No run can be written to the path, or it holds something else than a run, or a run of another
+            config; the message names the fields that differ.
+        """
+        try:
+            self._check_path()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        stored = self.stored()
+        if stored is None:
+            return config
+        kind = kinds.of(config)
+        if stored.kind != config.kind:
+            raise errors.InputError(f"--workdir: {self.path} holds {kinds.of(stored).noun}, {stored.name!r}.")
+        config = kind.settled(config, stored)
+        differences = {
+            path: pair
+            for path, pair in schema.differences(stored, config).items()
+            if not kind.may_change(path) and (is_complete or _comparable(*pair))
+        }
+        if differences:
+            listed = "; ".join(f"{path} is {old!r} there and {new!r} here" for path, (old, new) in differences.items())
+            raise errors.InputError(f"--workdir: {self.path} holds another experiment: {listed}.")
+        return config
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the directory and keeps every other run out of it.
+
+        Raises:
+          InputError: the directory cannot be written, or another run is writing to it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise errors.InputError(f"--workdir: another run is writing to {self.path}.") from None
+            yield
+
+    def begun(self) -> int:
+        """The last step of which something was written; 0 for a directory without rows."""
+        return max((row["step"] for row in rows.read_rows(self.metrics)), default=0)
+
+    def _unwritable(self, error: OSError) -> errors.InputError:
+        return errors.InputError(
+            f"--workdir: expected a path that can be written, received {str(self.path)!r} ({error.strerror})."
+        )
+
+    def _check_path(self) -> None:
+        existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise errors.InputError(
+                f"--workdir: expected a path that can be written, received {str(self.path)!r} ({existing} "
+                f"{'is not a directory' if not existing.is_dir() else 'is read-only'})."
+            )
+        for folder in (self.samples, self.checkpoints, self.tensorboard):
+            if folder.exists() and not folder.is_dir():
+                raise errors.InputError(f"--workdir: expected a folder at {folder}, found a file.")
+        for file in (self.metrics, self.results, self.config):
+            if file.exists() and not file.is_file():
+                raise errors.InputError(f"--workdir: expected a file at {file}, found a folder.")
+        if existing == self.path and not self.config.exists():
+            others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
+            if others:
+                raise errors.InputError(
+                    f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "
+                    f"{', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
+                )
+
+
+def _comparable(one: object, other: object) -> bool:
+    """Whether two values of a field say something about each other before options are filled in and read."""
+    return one is not None and other is not None and isinstance(one, str) == isinstance(other, str)

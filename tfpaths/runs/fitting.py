@@ -1,0 +1,90 @@
+"""`fit`: the training of a run, with all that it writes on the way."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from tfpaths import config as config_lib
+from tfpaths import data
+from tfpaths.gan import GAN
+from tfpaths.metrics import sources
+from tfpaths.metrics.evaluator import Evaluator
+from tfpaths.runs import callbacks, hparams
+from tfpaths.runs.checkpoints import Checkpoints
+from tfpaths.runs.directory import RunDirectory
+
+
+def fit(
+    gan: GAN,
+    batches: tf.data.Dataset,
+    config: config_lib.Training,
+    directory: RunDirectory,
+    saved: Checkpoints,
+    others: Sequence[keras.callbacks.Callback] = (),
+    *,
+    evaluator: Evaluator | None = None,
+    quiet: bool = False,
+) -> None:
+    """Trains up to the config's last step, with all that a run writes on the way.
+
+    Args:
+      gan: The compiled game.
+      batches: Real batches from the next step on.
+      config: The experiment.
+      directory: The run directory.
+      saved: The run's checkpoints.
+      others: Further callbacks, called last.
+      evaluator: Measures `evaluation.every_metrics` every `evaluation.every` steps; None for no measurements.
+      quiet: Whether nothing is shown or measured: another worker does it.
+    """
+    schedule, last = config.schedule, config.schedule.steps
+    writer = tf.summary.create_file_writer(str(directory.tensorboard))
+    hparams.write(writer, config)
+    progress = callbacks.Progress(last)
+    written = [
+        callbacks.Rows(
+            schedule.log_every,
+            last,
+            path=directory.metrics,
+            writer=writer,
+            examples_per_step=schedule.batch_size * config.variant.discriminator_steps,
+            listeners=() if quiet else (progress.row,),
+        ),
+        callbacks.SampleGrids(
+            schedule.sample_every,
+            last,
+            example=data.of(config.data).example,
+            directory=directory.samples,
+            writer=writer,
+            seed=config.seed,
+        ),
+    ]
+    if evaluator is not None and evaluator.every_metrics and not quiet:
+        measure = _measurement(gan, evaluator, config)
+        written.append(
+            callbacks.Evaluations(config.evaluation.every, last, measure=measure, path=directory.metrics, writer=writer)
+        )
+    save = callbacks.SaveCheckpoints(schedule.checkpoint_every, last, checkpoints=saved)
+    try:
+        gan.fit(
+            batches,
+            steps_per_epoch=last - gan.step,
+            verbose=0,
+            callbacks=[*([] if quiet else [progress]), *written, save, *others],
+        )
+    finally:
+        progress.close()
+        writer.close()
+
+
+def _measurement(gan: GAN, evaluator: Evaluator, config: config_lib.Training) -> Callable[[int], dict[str, float]]:
+    """Returns step -> what is measured on the way; at the last step only what the final evaluation does not measure."""
+    source = sources.samples(gan.draw, config.evaluation.seed)
+    at_last = tuple(name for name in evaluator.every_metrics if name not in evaluator.metrics)
+
+    def measure(step: int) -> dict[str, float]:
+        names = evaluator.every_metrics if step < config.schedule.steps else at_last
+        return evaluator.measure(source, names, config.evaluation.every_samples) if names else {}
+
+    return measure

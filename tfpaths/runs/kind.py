@@ -1,0 +1,84 @@
+"""Training runs as a kind of experiment: what `launch`, `load` and `report` do with them. No TensorFlow at import."""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from tfpaths import config as config_lib
+from tfpaths import kinds
+
+if TYPE_CHECKING:
+    from tfpaths.runs.report.section import Section
+
+
+class TrainingKind(kinds.Kind):
+    """One game on one data set, with checkpoints, samples and an evaluation."""
+
+    noun = "a training run"
+
+    def describe(self, config: config_lib.Training) -> str:
+        """Returns what the experiment is.
+
+        Example:
+          >>> from tfpaths import experiments
+          >>> KIND.describe(experiments.get("color_mnist_dragan_ns"))
+          'color_mnist: non_saturating loss, dragan penalty, 20,000 steps'
+        """
+        variant = config.variant
+        parts = [f"{variant.loss.name} loss", *(f"{penalty.name} penalty" for penalty in variant.penalties)]
+        if variant.weight_clip is not None:
+            parts.append(f"weights clipped to {variant.weight_clip:g}")
+        if variant.game.name != type(variant).model_fields["game"].default.name:
+            parts.append(f"{variant.game.name} game")
+        return f"{config.data.name}: {', '.join(parts)}, {config.schedule.steps:,} steps"
+
+    def complete(self, config: config_lib.Training) -> config_lib.Training:
+        from tfpaths.runs import build
+
+        return build.complete(config)
+
+    def check_settings(self, config: config_lib.Training, settings: kinds.Settings) -> None:
+        """Every setting works with a training run."""
+
+    def settled(self, config: config_lib.Training, stored: config_lib.Training) -> config_lib.Training:
+        if config.data.source == "auto":
+            config = config.replace(data=config.data.replace(source=stored.data.source))
+        if config.networks.name == "auto":
+            config = config.replace(networks=config.networks.replace(name=stored.networks.name))
+        return config
+
+    def may_change(self, path: str) -> bool:
+        return path.startswith(("schedule.", "evaluation.")) and path != "schedule.batch_size"
+
+    def train(
+        self, config: config_lib.Training, workdir: str | pathlib.Path, settings: kinds.Settings
+    ) -> kinds.Outcome:
+        from tfpaths.runs import training
+
+        return training.train(
+            config,
+            workdir,
+            data_dir=settings.data_dir,
+            strategy=settings.strategy,
+            tpu=settings.tpu,
+            profile=settings.profile,
+        )
+
+    def evaluate(
+        self, config: config_lib.Training, workdir: str | pathlib.Path, settings: kinds.Settings
+    ) -> dict[str, Any]:
+        from tfpaths.runs import evaluation
+
+        return evaluation.evaluate(config, workdir, data_dir=settings.data_dir)
+
+    def load(self, path: pathlib.Path, config: config_lib.Training) -> Any:
+        from tfpaths.runs import loading
+
+        return loading.trained(path, config)
+
+    def section(self, runs: Any) -> "Section":
+        from tfpaths.runs.report import training
+
+        return training.section(runs)
+
+
+KIND = TrainingKind()

@@ -1,0 +1,91 @@
+"""`load`: a trained run, from its directory to samples."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfpaths import config as config_lib
+from tfpaths import data, errors, kinds
+from tfpaths.data.example import ExampleType
+from tfpaths.gan import GAN
+from tfpaths.runs import build
+from tfpaths.runs.checkpoints import Checkpoints, steps_in
+from tfpaths.runs.directory import RunDirectory
+
+# A batch's feature maps are some hundreds of times its images: this many keep the cores busy in little memory.
+BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained run.
+
+    Attributes:
+      gan: The compiled game with the run's weights; its `networks` are Keras models.
+      config: The experiment as it ran.
+      step: The step of the checkpoint that was loaded.
+      path: The run directory.
+    """
+
+    gan: GAN
+    config: config_lib.Training
+    step: int
+    path: pathlib.Path
+
+    @property
+    def example(self) -> ExampleType:
+        """What one sample is: an image, a point."""
+        return data.of(self.config.data).example
+
+    def sample(self, num: int, seed: int = 0) -> np.ndarray:
+        """Returns `num` samples, those of `gan.sample(num, seed=seed)`; images are float32 in [-1, 1].
+
+        Args:
+          num: How many, at least 1.
+          seed: Seed for the latents.
+
+        Returns:
+          float32 `[num, *example_shape]`.
+
+        Raises:
+          InputError: `num` is less than 1.
+        """
+        if num < 1:
+            raise errors.InputError(f"num: expected at least 1, received {num}.")
+        latents = self.latents(num, seed)
+        return np.concatenate([self.generate(latents[start : start + BATCH]) for start in range(0, num, BATCH)])
+
+    def latents(self, num: int, seed: int = 0) -> np.ndarray:
+        """Returns the latents of `sample`, `[num, latent_dim]`."""
+        return self.gan.sample_latents(num, seed=seed).numpy()
+
+    def generate(self, latents: np.ndarray) -> np.ndarray:
+        """Returns the samples of a batch of latents; images are float32 in [-1, 1]."""
+        return self.gan.generate(tf.convert_to_tensor(latents)).numpy()
+
+
+def load(path: str | pathlib.Path) -> Trained:
+    """Loads the newest checkpoint of a run that can be read. The data set is not read.
+
+    Args:
+      path: The run directory.
+
+    Raises:
+      InputError: The directory is not that of a trained run.
+      DamagedCheckpointError: There are checkpoints, and none of them can be read.
+    """
+    directory = RunDirectory(pathlib.Path(path).expanduser())
+    config = directory.known()
+    return kinds.of(config).load(directory.path, config)
+
+
+def trained(path: pathlib.Path, config: config_lib.Training) -> Trained:
+    """Loads a training run of a known config; raises as `load`."""
+    directory = RunDirectory(path)
+    if not steps_in(directory.checkpoints):
+        raise directory.refused("it has no checkpoint, so it is not trained yet")
+    gan = build.build(config, data.of(config.data).shape)
+    step = Checkpoints(directory.checkpoints, gan).restore()
+    return Trained(gan=gan, config=config, step=step, path=directory.path)

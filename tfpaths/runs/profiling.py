@@ -1,0 +1,50 @@
+"""A trace of a few steps for TensorBoard's profiler."""
+
+import pathlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from tfpaths import startup
+
+
+class Profile(keras.callbacks.Callback):
+    """Traces `steps` steps for TensorBoard's profiler, from the third execution on: the first ones compile.
+
+    A run that ends before leaves the steps that it made; one that is shorter leaves no trace, and logs a warning.
+
+    Args:
+      directory: TensorBoard's; the trace is below it in `plugins/profile`.
+      steps: How many steps are traced.
+    """
+
+    def __init__(self, directory: pathlib.Path, steps: int = 10):
+        super().__init__()
+        self.directory = directory
+        self.steps = steps
+        self._first: int | None = None
+        self._running = False
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._first is None and batch >= 2 * self.model.steps_per_execution:
+            self._first = self.model.step
+            tf.profiler.experimental.start(str(self.directory))
+            self._running = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._running and self._first is not None and self.model.step - self._first >= self.steps:
+            self.close()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.close()
+        if self._first is None:
+            logging.warning("--profile: nothing was traced; expected at least three executions of the step.")
+
+    def close(self) -> None:
+        """Writes the trace, if one is running."""
+        if self._running:
+            self._running = False
+            with startup.filtered_stderr():
+                tf.profiler.experimental.stop()

@@ -1,0 +1,51 @@
+"""`write`: one HTML page about one or several runs. No TensorFlow, and no network to read it.
+
+Each kind of run contributes a `section.Section`; the page knows no kind by name. Charts are matplotlib's SVG: a few
+kilobytes each, sharp at any size and on paper, with text that is text. A plotting library that draws in the browser
+would add some megabytes of script to each page to make it zoom.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from tfpaths import config as config_lib
+from tfpaths import errors, files, kinds
+from tfpaths.runs.directory import RunDirectory
+from tfpaths.runs.report import page
+from tfpaths.runs.report import runs as runs_lib
+from tfpaths.runs.report.section import Section
+
+
+def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = True) -> pathlib.Path:
+    """Writes a report about runs.
+
+    Args:
+      workdirs: The run directories, of any kind, finished or not.
+      out: The page, `….html`; by default `report.html` in the first directory.
+      overwrite: Whether a file at `out` is replaced. A directory's own `report.html` always is.
+
+    Returns:
+      The page's path.
+
+    Raises:
+      InputError: A directory is not that of a run, or `out` cannot be written; nothing was written.
+    """
+    path = RunDirectory(pathlib.Path(workdirs[0]).expanduser()).report if out is None else pathlib.Path(out)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise errors.InputError(f"--out: expected a file that ends in .html, received {str(path)!r}.")
+    if out is not None and not overwrite and path.exists():
+        raise errors.InputError(f"--out: {str(path)!r} exists; choose another path, or add --overwrite to replace it.")
+    runs = runs_lib.read(workdirs)
+    content = page.render(runs, sections(runs)).encode()
+    files.check_writable("--out" if out else "--workdir", path)
+    files.write_bytes(path, content)
+    return path
+
+
+def sections(runs: Sequence[runs_lib.Run]) -> dict[str, Section]:
+    """Returns a section for each kind that the runs have: kind -> section, in the order of `config.KINDS`."""
+    return {
+        kind: kinds.get(kind).section([run for run in runs if run.kind == kind])
+        for kind in config_lib.KINDS
+        if any(run.kind == kind for run in runs)
+    }

@@ -1,0 +1,101 @@
+"""The charts of a report: small SVG pictures of lines by step, on a common axis, and what they show in words."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import matplotlib.figure
+import matplotlib.lines
+import matplotlib.ticker
+
+from tfpaths import plotting
+from tfpaths.runs.report.runs import Run
+
+# After Okabe and Ito, the light ones darkened until each has three times the contrast that a line needs on white.
+COLOURS = ("#000000", "#C04A00", "#0072B2", "#007D5A", "#A8457F", "#6B5B00")
+_DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1.5, 1, 1.5)))
+_SIZE = (4.2, 2.7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A picture with its title and what it shows, in words."""
+
+    title: str
+    svg: bytes
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A run's values by step, with an interval about them or without."""
+
+    run: Run
+    steps: Sequence[int]
+    values: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+
+    def __str__(self) -> str:
+        first, last = (f"{self.values[end]:.3g} at step {self.steps[end]:,}" for end in (0, -1))
+        interval = ""
+        if self.low is not None and self.high is not None:
+            interval = f", interval {self.low[-1]:.3g} to {self.high[-1]:.3g}"
+        return f"run {self.run.number}, {self.run.name}: {first}; {last}{interval}"
+
+
+def chart(title: str, lines: Sequence[Line], last: int, *, log: bool = False) -> Chart:
+    """Draws lines by step.
+
+    Args:
+      title: What the values are.
+      lines: At least one line, each with at least one step.
+      last: The last step of the axis.
+      log: Whether the values' axis is logarithmic.
+    """
+    text = f"{title} by step, to step {last:,}. " + ". ".join(map(str, lines)) + "."
+    return Chart(title, plotting.svg(_draw, lines, last, log), text)
+
+
+def last_step(runs: Sequence[Run]) -> int:
+    """Returns the last step that any of the runs has: the end of their common axis."""
+    return max(run.step for run in runs)
+
+
+def style(number: int) -> dict:
+    """Returns how the lines of run `number` look: no two of the first 24 look alike, in grey neither."""
+    index = number - 1
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": _DASHES[(index + index // len(COLOURS)) % len(_DASHES)],
+    }
+
+
+def swatch(number: int) -> bytes:
+    """Draws a piece of the line of run `number`, as SVG."""
+
+    def draw() -> matplotlib.figure.Figure:
+        figure = matplotlib.figure.Figure(figsize=(0.6, 0.14))
+        figure.add_artist(matplotlib.lines.Line2D([0.02, 0.98], [0.5, 0.5], linewidth=2.4, **style(number)))
+        return figure
+
+    return plotting.svg(draw)
+
+
+def _draw(lines: Sequence[Line], last: int, log: bool) -> matplotlib.figure.Figure:
+    figure = matplotlib.figure.Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.subplots()
+    for line in lines:
+        look = style(line.run.number)
+        if line.low is not None and line.high is not None:
+            axes.fill_between(line.steps, line.low, line.high, color=look["color"], alpha=0.18, linewidth=0)
+        axes.plot(line.steps, line.values, label=str(line.run.number), **look)
+    axes.set(xlim=(0, last), xlabel="step")
+    if log:
+        axes.set_yscale("log")
+        # The lower end of an interval may be negative, which a logarithmic axis cannot show.
+        least = min([value for line in lines for value in line.values if value > 0], default=1.0)
+        axes.set_ylim(bottom=least / 20)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+    figure.legend(loc="outside upper left", ncols=8, handlelength=2.6)
+    return figure

@@ -1,0 +1,89 @@
+"""Reads run directories for a report: config, rows and results. Nothing is computed again."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpaths import config as config_lib
+from tfpaths import errors, schema
+from tfpaths.runs import results as results_lib
+from tfpaths.runs import rows as rows_lib
+from tfpaths.runs.directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of a report.
+
+    Attributes:
+      number: What tables and charts call it, from 1.
+      name: Its directory's name, or the path as it was given if two directories have the same name.
+      directory: Its directory, for what only its kind knows.
+      config: The experiment.
+      rows: The rows of `metrics.jsonl`.
+      results: The content of `results.json`; None if the run is not finished.
+    """
+
+    number: int
+    name: str
+    directory: RunDirectory
+    config: config_lib.Experiment
+    rows: Sequence[Mapping[str, Any]]
+    results: Mapping[str, Any] | None
+
+    @property
+    def kind(self) -> str:
+        """The experiment's kind."""
+        return self.config.kind
+
+    @property
+    def step(self) -> int:
+        """The last step that is known."""
+        return max([row["step"] for row in self.rows], default=0 if self.results is None else self.results["step"])
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps the experiment has; None for one without a schedule."""
+        return schema.flat(self.config).get("schedule.steps")
+
+    def values(self, name: str) -> tuple[list[int], list[float]]:
+        """Returns the (steps, values) of a quantity, from the rows that have a number for it."""
+        pairs = [(row["step"], row[name]) for row in self.rows if is_number(row.get(name))]
+        return [step for step, _ in pairs], [value for _, value in pairs]
+
+
+def read(workdirs: Sequence[str]) -> list[Run]:
+    """Reads the runs in these directories.
+
+    Raises:
+      InputError: A directory is not that of a run, or is given twice.
+    """
+    paths = [pathlib.Path(workdir).expanduser() for workdir in workdirs]
+    seen: set[pathlib.Path] = set()
+    for path, workdir in zip(paths, workdirs, strict=True):
+        if path.resolve() in seen:
+            raise errors.InputError(f"--workdir: expected each directory once, received {workdir!r} twice.")
+        seen.add(path.resolve())
+    names = [path.resolve().name for path in paths]
+    return [
+        _read(number, path, name if names.count(name) == 1 else workdir)
+        for number, (path, name, workdir) in enumerate(zip(paths, names, workdirs, strict=True), start=1)
+    ]
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a row's value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read(number: int, path: pathlib.Path, name: str) -> Run:
+    directory = RunDirectory(path)
+    return Run(
+        number=number,
+        name=name,
+        directory=directory,
+        config=directory.known(),
+        rows=rows_lib.read_rows(directory.metrics),
+        results=results_lib.read_results(directory.results),
+    )

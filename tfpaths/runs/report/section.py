@@ -1,0 +1,87 @@
+"""What one kind of run contributes to a report.
+
+A kind's `section(runs)` fills in what it has; the page shows every section in the same way, with tables of the configs
+and of the protocols.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfpaths.runs.report import tables
+from tfpaths.runs.report.charts import Chart
+from tfpaths.runs.report.grids import Grids
+from tfpaths.runs.report.runs import Run
+from tfpaths.runs.report.tables import Row, Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture that a run made, with what it shows.
+
+    Attributes:
+      run: The run.
+      png: The picture.
+      text: What it shows, printed under it.
+    """
+
+    run: Run
+    png: bytes
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """The part of a report about all runs of one kind. A part that is empty is left out.
+
+    Attributes:
+      heading: What the runs are: `"Training runs"`.
+      runs: The runs, in the order of their numbers.
+      charts: Curves by step, all runs together.
+      tables: Final numbers.
+      grids: Samples by step, run by run.
+      pictures: Pictures that the runs made.
+
+    Example:
+      >>> Section(heading="Training runs", runs=[]).parts
+      {}
+    """
+
+    heading: str
+    runs: Sequence[Run]
+    charts: Sequence[Chart] = ()
+    tables: Sequence[Table] = ()
+    grids: Sequence[Grids] = ()
+    pictures: Sequence[Picture] = ()
+
+    @property
+    def configs(self) -> list[Row]:
+        """All fields of the configs, side by side."""
+        return tables.configs(self.runs)
+
+    @property
+    def protocols(self) -> list[Row]:
+        """How the results were measured and with which versions, side by side."""
+        return tables.protocols(self.runs)
+
+    @property
+    def unfinished(self) -> list[Run]:
+        """The runs without results."""
+        return [run for run in self.runs if run.results is None]
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps that at least one run has a grid of."""
+        return sorted({grid.step for grids in self.grids for grid in grids.shown})
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The parts that are not empty, in the page's order: name -> title."""
+        contents = {
+            ("samples", "Samples"): self.steps,
+            ("pictures", "Pictures"): self.pictures,
+            ("results", "Results"): [table for table in self.tables if table.rows] + self.unfinished,
+            ("curves", "Curves"): self.charts,
+            ("configs", "Configs"): self.configs,
+            ("protocol", "Protocol and versions"): self.protocols,
+        }
+        return {name: title for (name, title), content in contents.items() if content}

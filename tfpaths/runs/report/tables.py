@@ -1,0 +1,111 @@
+"""The tables of a report: configs and protocols side by side, and the final numbers between floor and ceiling."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpaths import schema
+from tfpaths.runs.report.runs import Run
+
+# What `results.json` calls the references -> their headings.
+REFERENCES = {"real": "real data (floor)", "noise": "noise (ceiling)"}
+_WORDS = {"frechet": "Fréchet", "wasserstein": "Wasserstein", "kl": "KL", "fid": "FID", "kid": "KID", "is": "IS"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of a table: its name, a text or None for each column, and whether the columns differ."""
+
+    name: str
+    cells: Sequence[str | None]
+    differs: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of numbers.
+
+    Attributes:
+      caption: What the numbers are.
+      columns: The run, or the heading, of each column.
+      rows: The lines; a table without any is not shown.
+      corner: The heading of the lines' names.
+    """
+
+    caption: str
+    columns: Sequence[Run | str]
+    rows: Sequence[Row]
+    corner: str = "metric"
+
+
+def configs(runs: Sequence[Run]) -> list[Row]:
+    """Returns all fields of the runs' configs, those first in which they differ."""
+    return _side_by_side([schema.flat(run.config) for run in runs])
+
+
+def protocols(runs: Sequence[Run]) -> list[Row]:
+    """Returns how the runs were measured and with which versions, what differs first."""
+    every_results = [run.results or {} for run in runs]
+    return _side_by_side([{**results.get("protocol", {}), **results.get("versions", {})} for results in every_results])
+
+
+def finals(runs: Sequence[Run], caption: str) -> Table:
+    """Returns the table of each metric of the runs' results, with floor and ceiling where a run has these."""
+    every_results = [run.results or {} for run in runs]
+    references = [name for name in REFERENCES if any(name in run.get("references", {}) for run in every_results)]
+    rows = []
+    for name in _union([results.get("metrics", {}) for results in every_results]):
+        cells = [_number(results.get("metrics", {}).get(name)) for results in every_results]
+        rows.append(Row(words(name), cells + [_reference(runs, name, reference) for reference in references]))
+    return Table(caption, [*runs, *(REFERENCES[reference] for reference in references)], rows)
+
+
+def words(name: str) -> str:
+    """Returns a quantity's name as a person writes it.
+
+    Example:
+      >>> words("frechet_classifier_distance")
+      'Fréchet classifier distance'
+    """
+    return " ".join(_WORDS.get(part, part) for part in name.replace("ms_ssim", "MS-SSIM").split("_"))
+
+
+def _reference(runs: Sequence[Run], name: str, reference: str) -> str | None:
+    """Returns the reference that the runs share; if theirs differ, each with the numbers of its runs."""
+    numbers_by_text: dict[str, list[int]] = {}
+    for run in runs:
+        text = _number((run.results or {}).get("references", {}).get(reference, {}).get(name))
+        if text is not None:
+            numbers_by_text.setdefault(text, []).append(run.number)
+    if len(numbers_by_text) <= 1:
+        return next(iter(numbers_by_text), None)
+    return "; ".join(f"{text} (run {', '.join(map(str, numbers))})" for text, numbers in numbers_by_text.items())
+
+
+def _side_by_side(columns: Sequence[Mapping[str, Any]]) -> list[Row]:
+    rows = []
+    for name in _union(columns):
+        cells = [_text(column[name]) if name in column else None for column in columns]
+        # A run without results does not differ from the others; it has nothing to compare.
+        compared = {cell for cell, column in zip(cells, columns, strict=True) if column}
+        rows.append(Row(name, cells, differs=len(compared) > 1))
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def _union(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns all keys, in the order in which they are met."""
+    return list({key: None for mapping in mappings for key in mapping})
+
+
+def _text(value: Any) -> str:
+    """Returns a value as a person would type it after --set."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value))
+    return "none" if value is None else json.dumps(value)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"

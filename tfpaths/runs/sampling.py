@@ -1,0 +1,185 @@
+"""`sample`: samples of a trained run or of its export, into one picture, a directory, or an array file."""
+
+import io
+import json
+import math
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tfpaths import errors, files, progress
+from tfpaths.data import example
+from tfpaths.runs import exporting, loading
+
+# Of an interpolation: how many samples lead from one latent to another, both of them included.
+STEPS = 8
+# More in one picture than a person can look at, and than a viewer likes to open.
+_MOST_IN_A_PICTURE = 10_000
+
+
+class Exported:
+    """A sampler read from an export, with TensorFlow alone: as `loading.Trained`, without the networks."""
+
+    def __init__(self, path: pathlib.Path):
+        try:
+            self._model = tf.saved_model.load(str(path))
+            metadata = json.loads((path / "assets" / exporting.METADATA).read_text())
+            self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
+            self._latents, self._samples = (self._model.signatures[name] for name in ("latents", "serving_default"))
+        # A torn or foreign file shows as whatever its reader stumbles over.
+        except Exception as error:
+            raise errors.InputError(
+                f"--workdir: expected an export of tfpaths, received {str(path)!r}, which cannot be read "
+                f"({(str(error) or type(error).__name__).splitlines()[0][:200]})."
+            ) from error
+
+    def latents(self, num: int, seed: int = 0) -> np.ndarray:
+        """Returns those of `gan.sample(num, seed=seed)`."""
+        return self._latents(num_samples=tf.constant(num), seed=tf.constant(seed))["z"].numpy()
+
+    def generate(self, latents: np.ndarray) -> np.ndarray:
+        """Returns the samples of a batch of latents."""
+        (samples,) = self._samples(z=tf.constant(latents)).values()
+        return samples.numpy()
+
+
+Sampler = loading.Trained | Exported
+
+
+def sample(
+    path: str | pathlib.Path, out: str, *, num: int = 64, seed: int = 0, interpolate: bool = False
+) -> pathlib.Path:
+    """Writes samples of a run, or of an export, to `out`; returns the file or the directory.
+
+    Args:
+      path: A run directory, or an export.
+      out: `….png` for one picture; `….npz` for the samples (images as uint8 `[num, height, width, channels]`), their
+        `latents`, and the `seed` and `step`; a new or empty directory for a numbered file each, however many.
+      num: How many.
+      seed: Seed for the latents: the samples are those of `gan.sample(num, seed=seed)`.
+      interpolate: Whether the samples are rows of `STEPS` each, from one latent to another; see `between`.
+
+    Raises:
+      InputError: Nothing there samples, or `out` cannot be written; nothing was written.
+    """
+    check_out(out, num)
+    if interpolate and num % STEPS:
+        raise errors.InputError(
+            f"--num_samples: expected a multiple of the {STEPS} samples of a row with --interpolate, received {num}."
+        )
+    place = pathlib.Path(path).expanduser()
+    sampler: Sampler = Exported(place) if (place / "saved_model.pb").is_file() else loading.load(place)
+    if interpolate:
+        ends = sampler.latents(2 * (num // STEPS), seed)
+        latents = np.concatenate([between(one, other) for one, other in zip(ends[::2], ends[1::2], strict=True)])
+    else:
+        latents = sampler.latents(num, seed)
+    write = writer(out, sampler.example, rows_of=STEPS if interpolate else None)
+    write(batches(sampler, latents), latents, seed, sampler.step)
+    return pathlib.Path(out)
+
+
+def batches(sampler: Sampler, latents: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the samples of these latents, batch after batch, with progress; only one batch is ever held."""
+    starts = range(0, len(latents), loading.BATCH)
+    made = (sampler.generate(latents[start : start + loading.BATCH]) for start in starts)
+    return progress.shown(made, f"{sampler.example.name}s", len(latents), each=loading.BATCH)
+
+
+def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarray:
+    """Latents on the way from one to the other, `[steps, latent_dim]`, both included: spherical interpolation.
+
+        (sin((1 - t) w) one + sin(t w) other) / sin(w),  w the angle between them
+
+    Two draws from N(0, I) are nearly at right angles, so what lies between is as long as they are: what the generator
+    knows. The straight line passes nearer to zero, where it has seen nothing (White 2016, arXiv 1609.04468).
+    """
+    t = np.linspace(0.0, 1.0, steps, dtype=np.float64)[:, None]
+    cosine = np.dot(one, other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    if np.sin(angle) < 1e-6:  # Along one line the two ways are the same.
+        return ((1 - t) * one + t * other).astype(np.float32)
+    return ((np.sin((1 - t) * angle) * one + np.sin(t * angle) * other) / np.sin(angle)).astype(np.float32)
+
+
+# (batches, latents, seed, step) -> None.
+Write = Callable[[Iterator[np.ndarray], np.ndarray, int, int], None]
+
+
+def check_out(out: str, num: int) -> None:
+    """Checks that `num` samples can be written to `out`.
+
+    Raises:
+      InputError: `out` is no path of a known kind, cannot be written, or is too small for so many.
+    """
+    if num < 1:
+        raise errors.InputError(f"--num_samples: expected at least 1, received {num}.")
+    path, kinds = pathlib.Path(out), "expected a .png, a .npz or a directory"
+    if not out:
+        raise errors.InputError(f"--out: {kinds}, received none.")
+    files.check_writable("--out", path)
+    if _is_directory(out):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise errors.InputError(f"--out: expected a new or an empty directory, received {out!r}, which is neither.")
+    elif path.suffix.lower() not in (".png", ".npz"):
+        raise errors.InputError(f"--out: {kinds}, received {out!r}.")
+    elif path.suffix.lower() == ".png" and num > _MOST_IN_A_PICTURE:
+        raise errors.InputError(
+            f"--num_samples: expected at most {_MOST_IN_A_PICTURE} in one picture, received {num}; a directory or a "
+            ".npz file holds more."
+        )
+
+
+def writer(out: str, kind: example.ExampleType, *, rows_of: int | None = None) -> Write:
+    """Returns what writes samples to `out`, which `check_out` has accepted.
+
+    A picture has rows of `rows_of` samples, or is nearly a square if that is None.
+    """
+    path = pathlib.Path(out)
+    if _is_directory(out):
+        return lambda samples, latents, seed, step: _write_directory(path, kind, samples, len(latents))
+    if path.suffix.lower() == ".npz":
+        return lambda samples, latents, seed, step: _write_arrays(path, kind, samples, latents, seed, step)
+    return lambda samples, latents, seed, step: files.write_bytes(
+        path,
+        kind.grid(np.concatenate([kind.stored(batch) for batch in samples]), rows_of or math.ceil(len(latents) ** 0.5)),
+    )
+
+
+def _is_directory(out: str) -> bool:
+    return pathlib.Path(out).is_dir() or out.endswith("/") or not pathlib.Path(out).suffix
+
+
+def _write_arrays(
+    path: pathlib.Path,
+    kind: example.ExampleType,
+    samples: Iterator[np.ndarray],
+    latents: np.ndarray,
+    seed: int,
+    step: int,
+) -> None:
+    content = io.BytesIO()
+    stored = np.concatenate([kind.stored(batch) for batch in samples])
+    np.savez(content, **{f"{kind.name}s": stored}, latents=latents, seed=seed, step=step)
+    files.write_bytes(path, content.getvalue())
+
+
+def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Iterator[np.ndarray], num: int) -> None:
+    """`image_00000.png` and so on, in a neighbouring directory first: under its name, the directory is whole."""
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    made = pathlib.Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    try:
+        made.chmod(0o755)
+        digits = max(5, len(str(num - 1)))
+        for start, batch in enumerate(samples):
+            for index, one in enumerate(batch, start=start * loading.BATCH):
+                (made / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(one))
+        os.rename(made, path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise

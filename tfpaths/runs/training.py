@@ -1,0 +1,283 @@
+"""`train`: trains an experiment in a run directory, from its last checkpoint if there is one."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import pathlib
+import shlex
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import keras
+import tensorflow as tf
+import tqdm
+from absl import logging
+
+from tfpaths import config as config_lib
+from tfpaths import data, errors, files, schema
+from tfpaths.gan import GAN
+from tfpaths.metrics.evaluator import Evaluator
+from tfpaths.runs import build, callbacks, checkpoints, distribution, evaluation, fitting, profiling, results, rows
+from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
+from tfpaths.runs.directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a call of `train` ended.
+
+    Attributes:
+      directory: The run directory.
+      start: The step from which it continued; 0 for a new run.
+      step: The step that was reached.
+      seconds: How long training took in this call.
+      stopped_by: The signal that ended it before its last step, or None.
+      worker: The number of this process among those that train together; only number 0 writes files.
+    """
+
+    directory: RunDirectory
+    start: int
+    step: int
+    seconds: float
+    stopped_by: signal.Signals | None
+    worker: int = 0
+
+    def message(self, command: str) -> str:
+        """Returns how the run ended, its numbers and its files; `command` continues a stopped run."""
+        if self.stopped_by is not None:
+            head = f"Stopped by {self.stopped_by.name} at step {self.step}, and saved. To continue:\n  {command}"
+        elif self.start == self.step:
+            head = f"Nothing to do: this run is at step {self.step} already. To continue it, give more --steps."
+        else:
+            head = f"Finished at step {self.step} after {tqdm.tqdm.format_interval(self.seconds)}."
+        if self.worker > 0:
+            return f"{head} This is worker {self.worker}; all files are the chief's."
+        directory = self.directory
+        grids = sorted(directory.samples.glob("step_*"))
+        lines = {
+            "samples": grids[-1] if grids else directory.samples,
+            "metrics": directory.metrics,
+            "results": directory.results,
+            "checkpoint": directory.checkpoints / f"step-{self.step}",
+            "curves": f"tensorboard --logdir {shlex.quote(str(directory.tensorboard))}",
+        }
+        summary = results.read_results(directory.results)
+        if self.stopped_by is not None:
+            del lines["results"]
+            summary = None
+        table = [] if summary is None else [evaluation.table(summary)]
+        return "\n".join([head, *table, *(f"  {name:<11}{value}" for name, value in lines.items())])
+
+
+def train(
+    config: config_lib.Training,
+    workdir: str | pathlib.Path,
+    *,
+    data_dir: str | None = None,
+    strategy: str = "auto",
+    tpu: str | None = None,
+    profile: bool = False,
+) -> Run:
+    """Trains an experiment in a run directory, from its last checkpoint if there is one, and writes the results.
+
+    Args:
+      config: The experiment.
+      workdir: The run directory: a new one, or one of this experiment.
+      data_dir: Prepared TFDS data.
+      strategy: A name of `config.STRATEGIES`.
+      tpu: The TPU's name or address.
+      profile: Whether ten steps are traced for TensorBoard's profiler.
+
+    Raises:
+      InputError: Something is invalid; nothing was written.
+      NotFiniteError: A reported quantity or a variable became NaN or infinite, more often than `schedule.restarts`.
+      RunError: Another worker is gone, or a file cannot be written; the last checkpoint is kept.
+    """
+    # First of all: a cluster is joined before TensorFlow's first operation.
+    devices = distribution.get(strategy, tpu)
+    try:
+        with distribution.workdir(workdir, devices) as directory:
+            run = _train(config, directory, data_dir, devices, profile)
+    except tf.errors.OpError as error:
+        raise _fault(error, RunDirectory(pathlib.Path(workdir)), devices) from error
+    return dataclasses.replace(run, directory=RunDirectory(pathlib.Path(workdir)))
+
+
+def _train(
+    config: config_lib.Training,
+    directory: RunDirectory,
+    data_dir: str | None,
+    devices: tf.distribute.Strategy,
+    profile: bool,
+) -> Run:
+    training = _prepared(build.complete(config), directory, data_dir, devices)
+    steps, worker = training.config.schedule.steps, distribution.worker(devices)
+    with directory.locked(), contextlib.ExitStack() as stack:
+        with callbacks.StopOnSignal(functools.partial(distribution.any_worker, strategy=devices)) as stop:
+            # Another run may have been here since the first check.
+            directory.continued(training.config)
+            start = training.restore()
+            files.write_json(directory.config, schema.to_dict(training.config))
+            others: list[keras.callbacks.Callback] = [stop]
+            if profile and worker == 0:
+                trace = profiling.Profile(directory.tensorboard)
+                stack.callback(trace.close)
+                others.append(trace)
+            began = time.perf_counter()
+            if start < steps:
+                training.fit(others)
+            seconds = time.perf_counter() - began
+        step = training.gan.step
+        if step >= steps and worker == 0:
+            training.finish()
+        return Run(directory, start, step, seconds, stop.received if step < steps else None, worker)
+
+
+def _prepared(
+    config: config_lib.Training, directory: RunDirectory, data_dir: str | None, devices: tf.distribute.Strategy
+) -> "_Training":
+    """Checks all that a complete config asks for, reads the data and builds the game; writes nothing."""
+    received, config = config, cast(config_lib.Training, directory.continued(config))
+    data_set = data.of(config.data)
+    examples = data_set.load("train", source=config.data.source, seed=config.data.seed, data_dir=data_dir)
+    if received.data.source == "auto" and config.data.source not in ("auto", *data_set.sources[:1]):
+        logging.warning("this run began with data.source=%s and continues with it.", config.data.source)
+    if examples.source in data_set.sources:
+        config = config.replace(data=config.data.replace(source=examples.source))
+    evaluator = Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, splits=[examples])
+    examples.batches(config.schedule.batch_size)  # Refuses a batch that is larger than the data.
+    distribution.check_batch_size(config.schedule.batch_size, devices)
+    description = json.dumps(schema.to_dict(config))
+    distribution.check_same(description, "the experiment", devices)
+    with devices.scope():
+        try:
+            gan = build.build(config, examples.shape)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise errors.RunError("the networks of this config do not fit into this machine's memory.") from error
+    saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
+    return _Training(config, directory, devices, examples, evaluator, gan, saved)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Training:
+    """What one call of `train` works with, on one worker."""
+
+    config: config_lib.Training
+    directory: RunDirectory
+    devices: tf.distribute.Strategy
+    examples: data.Examples
+    evaluator: Evaluator
+    gan: GAN
+    checkpoints: Checkpoints
+
+    def restore(self) -> int:
+        """Restores the newest checkpoint, the chief's on every worker, and its rows; returns its step."""
+        self.checkpoints.restore()
+        distribution.share([variable for _, variable in checkpoints.variables(self.gan)], self.devices)
+        start = self.gan.step
+        _check_start(start, self.config, self.directory)
+        if start and self.checkpoints.rows:
+            files.write_bytes(self.directory.metrics, self.checkpoints.rows)
+        else:
+            rows.keep_rows(self.directory.metrics, start)
+        return start
+
+    def fit(self, others: Sequence[keras.callbacks.Callback]) -> None:
+        """Trains up to the last step, or until a callback stops it, and saves a checkpoint."""
+        config, is_chief = self.config, distribution.worker(self.devices) == 0
+        while True:
+            start = self.gan.step * config.variant.discriminator_steps
+            batches = self.examples.batches(config.schedule.batch_size, seed=config.seed, start=start)
+            try:
+                fitting.fit(
+                    self.gan,
+                    batches,
+                    config,
+                    self.directory,
+                    self.checkpoints,
+                    others,
+                    evaluator=self.evaluator,
+                    quiet=not is_chief,
+                )
+                self.checkpoints.save()
+                return
+            except NotFiniteError as error:
+                self._restart(error)
+
+    def _restart(self, error: NotFiniteError) -> None:
+        """Restores the last checkpoint for other random numbers, or raises `error` if that is not allowed."""
+        restarts = int(self.gan.restarts.numpy())
+        possible = distribution.any_worker(bool(self.checkpoints.steps), self.devices)
+        if restarts >= self.config.schedule.restarts or not possible:
+            raise NotFiniteError(f"{error}. {checkpoints.last_good(self.checkpoints.directory)}") from error
+        start = self.restore()
+        self.gan.restarts.assign(restarts + 1)
+        logging.warning(
+            "%s; continues from step %d with other random numbers (restart %d).", error, start, restarts + 1
+        )
+
+    def finish(self) -> None:
+        """Evaluates a run at its last step and writes the results; earlier results stay until that has succeeded."""
+        step, path, evaluator = self.gan.step, self.directory.results, self.evaluator
+        stored = results.read_results(path)
+        if stored is not None and stored["step"] == step and ("references" in stored or not evaluator.metrics):
+            return
+        reported = rows.last_values(self.directory.metrics, step, tuple(self.gan.reported))
+        summary = results.summary(self.config, step, reported, self._protocol())
+        if stored is None or not evaluator.metrics:
+            files.write_json(path, summary)
+        if evaluator.metrics:
+            try:
+                evaluation.write(self.directory, evaluator, self.gan, summary)
+            except (errors.InputError, errors.RunError) as error:
+                raise type(error)(
+                    f"{error} The training itself is finished and saved; --mode=evaluate measures it."
+                ) from error
+
+    def _protocol(self) -> dict[str, Any]:
+        """What the numbers of the run depend on besides its variant and networks."""
+        config, examples = self.config, self.examples
+        return {
+            "data": config.data.name,
+            "data_version": data.of(config.data).version,
+            "data_source": examples.source,
+            "batch_size": config.schedule.batch_size,
+            "precision": config.precision,
+            "train_examples": examples.size,
+            "replicas": self.devices.num_replicas_in_sync,
+            **examples.notes,
+        }
+
+
+def _check_start(start: int, config: config_lib.Training, directory: RunDirectory) -> None:
+    """Checks that the run in the directory can continue from step `start` as the config says."""
+    schedule, stored = config.schedule, directory.stored()
+    if start > schedule.steps:
+        raise errors.InputError(
+            f"--steps: expected at least the {start} that {directory.path} has run, received {schedule.steps}."
+        )
+    if (schedule.steps - start) % schedule.steps_per_execution:
+        raise errors.InputError(
+            f"schedule.steps_per_execution: expected a divisor of the {schedule.steps - start} steps that are left, "
+            f"received {schedule.steps_per_execution}."
+        )
+    # A kill before the first checkpoint leaves rows up to that step; rows beyond it had a checkpoint, which is lost.
+    checkpoint_every = stored.schedule.checkpoint_every if isinstance(stored, config_lib.Training) else 0
+    is_lost = stored is not None and directory.begun() > checkpoint_every
+    if start == 0 and (is_lost or directory.results.exists()):
+        raise errors.InputError(
+            f"--workdir: expected a checkpoint beside the rows of {directory.path}, which go to step "
+            f"{directory.begun()}; found none. To start again from step 0, remove the directory."
+        )
+
+
+def _fault(error: tf.errors.OpError, directory: RunDirectory, devices: tf.distribute.Strategy) -> errors.RunError:
+    """Explains an error of TensorFlow's: with several workers, another one is gone."""
+    what = files.reason(error) if distribution.workers(devices) == 1 else "lost contact with another worker"
+    if distribution.worker(devices) > 0:
+        return errors.RunError(f"{what}. The chief has the checkpoints; the same commands continue from there.")
+    kept = checkpoints.last_good(directory.checkpoints)
+    return errors.RunError(f"{what}. {kept} The same command continues the run.")

@@ -1,0 +1,1 @@
+"""Programs for whoever changes the project; none is installed."""
