@@ -32,7 +32,7 @@ def peers(real, fake, logits, pairs, weights):
     """TorchMetrics' formulas on the same arrays, by our names; none where it is not installed."""
     try:
         import torch
-        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as their_ms_ssim
         from torchmetrics.image.fid import _compute_fid
         from torchmetrics.image.kid import poly_mmd
     except ImportError:
@@ -67,7 +67,7 @@ def peers(real, fake, logits, pairs, weights):
         # sigma 6/7 makes its window as wide as ours, 7 pixels.
         return torch.cat(
             [
-                ms_ssim(a, b, kernel_size=7, sigma=6 / 7, data_range=1.0, betas=weights, reduction="none")
+                their_ms_ssim(a, b, kernel_size=7, sigma=6 / 7, data_range=1.0, betas=weights, reduction="none")
                 for a, b in zip(first.split(504), second.split(504), strict=True)
             ]
         ).mean()
@@ -96,17 +96,18 @@ def compare(ours, theirs, turns):
 def main(argv):
     del argv
     startup.import_tensorflow()
-    from tfpaths.evaluator import Evaluator
-
-    from tfpaths import assembly
-    from tfpaths.metrics import modes, scores, similarity, sources
+    from tfpaths.metrics import metric, modes, ms_ssim, scores, sources
+    from tfpaths.metrics.context import Context
+    from tfpaths.metrics.evaluator import Evaluator
+    from tfpaths.runs import build
 
     count, turns = _COUNT.value, _TURNS.value
     experiment = experiments.get("color_mnist_dragan_ns")
-    wanted = config.Evaluation(metrics="scores,ms_ssim,modes", samples=count)
+    wanted = metric.complete(config.Evaluation(metrics=("scores", "ms_ssim", "modes"), samples=count))
     evaluator = Evaluator(experiment.data, wanted)
-    extractor, test = evaluator._extractor, evaluator.images("test")
-    gan = assembly.build(experiment, test.shape)
+    context = Context(experiment.data, wanted)
+    extractor, test = context.extractor(), context.examples("test")
+    gan = build.build(experiment, test.shape)
     source = sources.samples(gan.draw, 0)
     evaluator.measure(source)  # Classifier, real features and compiled programs are there from now on.
 
@@ -120,23 +121,23 @@ def main(argv):
         return extractor.collect(lambda start, num: images[start : start + num], 0, count)
 
     logits, fake = features()
-    real = evaluator._features_of(extractor, test, count)
-    judged = images[: similarity.BATCHES * similarity.BATCH]
-    rows, columns = np.triu_indices(similarity.BATCH, k=1)
-    batches = judged.reshape(similarity.BATCHES, similarity.BATCH, *test.shape)
+    real = context.features(extractor, test, count)
+    judged = images[: ms_ssim.BATCHES * ms_ssim.BATCH]
+    rows, columns = np.triu_indices(ms_ssim.BATCH, k=1)
+    batches = judged.reshape(ms_ssim.BATCHES, ms_ssim.BATCH, *test.shape)
     pairs = [np.concatenate([batch[index] for batch in batches]) for index in (rows, columns)]
     ours = {
         "classifier_score": lambda: scores.classifier_score(logits),
         "frechet_classifier_distance": lambda: scores.frechet_distance(real, fake),
         "kernel_classifier_distance": lambda: scores.kernel_distance(real, fake),
-        "ms_ssim": lambda: similarity.mean_over_pairs(judged),
+        "ms_ssim": lambda: ms_ssim.mean_over_pairs(judged),
     }
-    theirs = peers(real, fake, logits, pairs, similarity.weights(test.shape[0]))
+    theirs = peers(real, fake, logits, pairs, ms_ssim.weights(test.shape[0]))
     found = compare(ours, theirs, turns)
     parts = {
         "sampling": sample,
         f"features ({extractor.name})": features,
-        "modes": lambda: modes.coverage(logits.argmax(axis=1), evaluator.images("train").modes),
+        "modes": lambda: modes.coverage(logits.argmax(axis=1), context.examples("train").modes),
         "all but the critic": lambda: evaluator.measure(source),
     }
     found |= compare(parts, {}, turns)
@@ -147,7 +148,7 @@ def main(argv):
             "frechet_classifier_distance": lambda: scores.frechet_distance(*wide),
             "kernel_classifier_distance": lambda: scores.kernel_distance(*wide),
         }
-        measured = compare(big, peers(*wide, logits, pairs, similarity.weights(test.shape[0])), min(turns, 3))
+        measured = compare(big, peers(*wide, logits, pairs, ms_ssim.weights(test.shape[0])), min(turns, 3))
         found |= {f"{name}, 2,048 features": values for name, values in measured.items()}
 
     print(f"{'seconds, ' + format(count, ',') + ' images':<46}{'ours':>20}{'TorchMetrics':>20}{'ratio':>20}")

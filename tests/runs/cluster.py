@@ -62,8 +62,8 @@ def main():
     strategy = distribution.get("multi_worker")
     own = distribution.worker(strategy)
     # State of every type that a checkpoint may hold: a weight, a counter, the state of a seed, a switch.
-    held = [tf.Variable(values[min(own, 1)]) for values in ([0.5, float("nan")], [2**40, 3], [True, False])]
-    held.append(tf.Variable(tf.constant([2**32 - 1, 7] if own == 0 else [0, 0], tf.uint32)))
+    values = {tf.float32: (0.5, float("nan")), tf.int64: (2**40, 3), tf.bool: (True, False), tf.uint32: (2**32 - 1, 7)}
+    held = [tf.Variable(tf.constant(value[min(own, 1)], dtype)) for dtype, value in values.items()]
     distribution.share(held, strategy)
     said = {
         "workers": distribution.workers(strategy),

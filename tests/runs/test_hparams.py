@@ -21,7 +21,7 @@ OTHER = schema.override(experiments.get("color_mnist_wgan"), {"seed": "7", "eval
 
 @pytest.fixture(scope="module")
 def ask(tiny_run, tmp_path_factory):
-    """path, values -> what TensorBoard answers, for two runs: a trained one, and one of another config and one scalar."""
+    """path, values -> TensorBoard's answer, for two runs: a trained one, and one of another config and one scalar."""
     from tensorboard import default, program
 
     folder = tmp_path_factory.mktemp("logs")

@@ -10,8 +10,8 @@ from helpers import registered, toy
 
 import tfpaths
 from tfpaths.data import pictures
-from tfpaths.gan import GAN
 from tfpaths.games import GAMES
+from tfpaths.gan import GAN
 from tfpaths.metrics import METRICS, Metric, sources
 from tfpaths.runs.directory import RunDirectory
 

@@ -127,7 +127,7 @@ class Context:
         return self._features[parts]
 
     def outputs(self, extractor: Extractor, source: Source, count: int) -> tuple[np.ndarray, ...]:
-        """Returns logits and features of the first `count` examples of a source; none is read twice in one state.
+        """Returns logits and features of the first `count` examples of a source; in one state, batches are read once.
 
         Raises:
           RunError: An output is NaN or infinite.
@@ -136,7 +136,7 @@ class Context:
         known = self._computed.get(key, ())
         have = len(known[0]) if known else 0
         if have < count:
-            # From a whole batch on: examples are the same for the same start and number.
+            # From the last whole batch on: examples are the same only for the same start and number.
             have -= have % extractors.BATCH
             more = extractor.collect(source.batches, have, count)
             parts = [(old[:have], new) for old, new in zip(known, more, strict=True)] if known else [(m,) for m in more]

@@ -1,6 +1,7 @@
 """`export`: a run's sampler as a SavedModel that TensorFlow alone loads, and its networks for Keras."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shlex
@@ -121,8 +122,9 @@ def portable(model: keras.Model) -> keras.Model:
     return clone
 
 
-def message(folder: pathlib.Path, plural: str = "images") -> str:
+def message(folder: pathlib.Path) -> str:
     """Returns the last lines of an export: where it is, and how it is used."""
+    plural = f"{json.loads((folder / 'assets' / METADATA).read_text())['example']}s"
     mounted = shlex.quote(f"{folder.absolute()}:/models/gan/1")
     lines = {
         # In two steps: a model that nobody holds is gone before it is called.
