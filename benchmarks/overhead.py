@@ -63,7 +63,7 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
     """From the first step to the end of the last, with all that a run writes, without what `fit` sets up once."""
     import keras
 
-    from tfpaths.runs import training
+    from tfpaths.runs import fitting
 
     class Clock(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -76,7 +76,7 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
 
     clock = Clock()
     with contextlib.redirect_stdout(io.StringIO()):
-        training.fit(gan, batches, experiment, directory, checkpoints, [clock])
+        fitting.fit(gan, batches, experiment, directory, checkpoints, [clock])
     return clock.seconds
 
 

@@ -39,6 +39,7 @@ def test_replace_makes_another_and_registering_it_needs_a_new_name():
         ("variant.penalty.one_sided", "true", "true"),
         ("variant.penalty", "none", None),
         ("variant.penalty", "r1", config.Penalty(name="r1")),
+        ("variant.penalty", "r1,r2", (config.Penalty(name="r1"), config.Penalty(name="r2"))),
         ("variant.loss", "hinge", config.Loss(name="hinge")),
         ("evaluation.metrics", "none", "none"),
         ("evaluation.metrics", "scores,ms_ssim", ("scores", "ms_ssim")),

@@ -4,6 +4,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -55,7 +56,8 @@ def main(argv: Sequence[str]) -> int:
                 raise errors.InputError(f"--{flag.name} works only with {takers}, not with --mode={mode}.")
         for name in _IMPORT.value:
             startup.import_module(name)
-        asked = modes.Asked(**{flag.name: flag.value for flag in _own_flags() if flag.name not in ("import", "list")})
+        values: dict[str, Any] = {flag.name: flag.value for flag in _own_flags()}
+        asked = modes.Asked(**{name: value for name, value in values.items() if name not in ("import", "list")})
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
         return modes.show(asked) if _LIST.value else modes.run(asked, command)
     except KeyboardInterrupt:

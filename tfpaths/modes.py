@@ -74,7 +74,7 @@ def run(asked: Asked, command: str) -> int:
       asked: The flags.
       command: The command that continues a run, for its last lines.
     """
-    base = None if asked.exp is None else experiments.get(asked.exp)
+    base = None if asked.exp is None else experiments.EXPERIMENTS.lookup(asked.exp, path="--exp")
     paths = asked.workdir or ([] if base is None else [f"runs/{base.name}"])
     if not paths or (asked.mode == "train" and base is None):
         raise errors.InputError("--exp: expected the name of an experiment, received none; --list shows them.")
@@ -110,7 +110,8 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     """Trains or evaluates."""
     directory = RunDirectory(pathlib.Path(path))
     is_training = asked.mode == "train" and base is not None
-    value = schema.assign(base if is_training else directory.known(), asked.assignments)
+    start: config.Experiment = base if asked.mode == "train" and base is not None else directory.known()
+    value = schema.assign(start, asked.assignments)
     errors.choose("strategy", asked.strategy, config.STRATEGIES)
     if asked.data_dir == "":
         raise errors.InputError("--data_dir: expected a directory, received ''.")

@@ -41,10 +41,12 @@ NonNegative = Annotated[float, expects("a number of at least zero", lambda value
 Share = Annotated[float, expects("a number in [0, 1)", lambda value: 0 <= value < 1)]
 
 
-class _Meta(type(pydantic.BaseModel)):  # type: ignore[misc]
-    """Makes the constructor of a value raise an InputError. Values inside are validated, not constructed."""
+if typing.TYPE_CHECKING:
+    _Base = pydantic.BaseModel
+else:
 
-    if not typing.TYPE_CHECKING:
+    class _Meta(type(pydantic.BaseModel)):
+        """Makes the constructor of a value raise an InputError. Values inside are validated, not constructed."""
 
         def __call__(cls, **fields):
             try:
@@ -52,8 +54,11 @@ class _Meta(type(pydantic.BaseModel)):  # type: ignore[misc]
             except pydantic.ValidationError as error:
                 raise explained(error, cls) from None
 
+    class _Base(pydantic.BaseModel, metaclass=_Meta):
+        pass
 
-class Value(pydantic.BaseModel, metaclass=_Meta):
+
+class Value(_Base):
     """A frozen value with named, typed fields. An unknown field is an error.
 
     Example:
@@ -359,7 +364,8 @@ def parse(text: str, annotation: Any, path: str) -> Any:
     for option in choices:
         if _is_value(option):
             if issubclass(option, Component):
-                return {"name": text}
+                is_list = "," in text and any(typing.get_origin(other) is tuple for other in choices)
+                return [{"name": name} for name in text.split(",")] if is_list else {"name": text}
             fields = ", ".join(f"{path}.{name}" for name in option.model_fields)
             raise errors.InputError(f"{path}: expected one of its fields ({fields}), received {text!r} for the whole.")
         if typing.get_origin(option) is tuple:

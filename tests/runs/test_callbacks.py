@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from runs.toys import assert_same_run, toy
+from helpers import assert_same_run
+from helpers import saving_toy as toy
 
 from tfpaths.runs import callbacks, rows, training
 

@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 import tensorflow as tf
-from runs.toys import assert_same_run, state, toy
+from helpers import assert_same_run, state
+from helpers import saving_toy as toy
 
 from tfpaths import errors, schema
 from tfpaths.gan import GAN

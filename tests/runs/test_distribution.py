@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import ROOT
+from helpers import ROOT, wait_for
+from helpers import saving_toy as toy
+from helpers import toy_flags as flags
 from runs import cluster
-from runs.toys import flags, toy, wait_for
 
 from tfpaths import config, data, experiments, networks, penalties, schema, streams
 from tfpaths.gan import GAN

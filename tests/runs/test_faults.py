@@ -13,8 +13,9 @@ import time
 import pytest
 import tensorflow as tf
 import yaml
-from helpers import ROOT
-from runs.toys import assert_same_run, assert_same_state, command, finish, start, toy, wait_for
+from helpers import ROOT, assert_same_run, assert_same_state, finish, start, wait_for
+from helpers import saving_toy as toy
+from helpers import toy_command as command
 
 from tfpaths.runs import checkpoints, rows, training
 

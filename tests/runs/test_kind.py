@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from helpers import ROOT
-from runs.toys import toy
+from helpers import saving_toy as toy
 
 from tfpaths import config, errors, experiments, kinds
 from tfpaths.runs.kind import KIND

@@ -164,7 +164,7 @@ def test_the_command_line_exports(tiny_run, tmp_path):
     ("flags", "line"),
     [
         (["--mode=export"], "--exp: expected the name of an experiment, received none; --list shows them."),
-        (["--mode=export", "--exp=line1_nss"], "unknown experiment 'line1_nss'; did you mean 'line1_ns'?"),
+        (["--mode=export", "--exp=line1_nss"], "--exp: unknown experiment 'line1_nss'; did you mean 'line1_ns'?"),
         (
             ["--mode=export", "--exp=line1_ns", "--steps=3"],
             "--steps works only with --mode=train and --mode=evaluate, not with --mode=export.",

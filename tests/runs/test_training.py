@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import registered
-from runs.toys import assert_same_run, state, toy
+from helpers import assert_same_run, registered, state
+from helpers import saving_toy as toy
 
-from tfpaths import config, data, errors, files, games, networks, schema, streams
+from tfpaths import config, data, errors, files, games, networks, schema
 from tfpaths.gan import GAN
 from tfpaths.runs import build, callbacks, checkpoints, rows, training
 
@@ -448,13 +448,3 @@ def test_a_measurement_that_fails_on_the_way_does_not_stop_training(tmp_path, mo
     monkeypatch.setattr(training, "Evaluator", lambda *args, **settings: evaluator)
     assert training.train(toy(evaluation__every="2"), tmp_path).step == 4
     assert "not measured at step 2: a sample is nan" in caplog.text
-
-
-def test_streams_differ_by_every_number_on_the_way():
-    roots = [streams.root(0), streams.root(1)]
-    leaves = [root.fold(a, b) for root in roots for a in range(4) for b in range(4)]
-    draws = {leaf.normal((4,)).numpy().tobytes() for leaf in leaves}
-    assert len(draws) == 32
-    np.testing.assert_array_equal(roots[0].fold(1, 2).key, roots[0].fold(1).fold(2).key)
-    sample = leaves[0].normal((20_000,)).numpy()
-    np.testing.assert_allclose((sample.mean(), sample.std()), (0, 1), atol=0.02)

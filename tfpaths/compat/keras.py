@@ -4,8 +4,8 @@ import keras
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
-        f"tfpaths needs Keras' TensorFlow backend; it is {keras.backend.backend()!r}. To fix this: set KERAS_BACKEND to "
-        "tensorflow before Keras is imported."
+        f"tfpaths needs Keras' TensorFlow backend; it is {keras.backend.backend()!r}. To fix this: set KERAS_BACKEND "
+        "to tensorflow before Keras is imported."
     )
 
 

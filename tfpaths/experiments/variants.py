@@ -27,7 +27,6 @@ _WGAN_GP_ADAM = _ADAM.replace(learning_rate=1e-4)
 _WGAN_RMSPROP = Optimizer(name="rmsprop", learning_rate=5e-5)
 
 
-
 def _variant(
     name: str,
     loss: str,

@@ -5,8 +5,8 @@ of `variant.game` in a config.
 """
 
 from tfpaths import options
-from tfpaths.gan import GAN
 from tfpaths.games.registry import GAMES
+from tfpaths.gan import GAN
 
 # The parameters of every game, which a config sets elsewhere.
 COMMON = frozenset(options.parameters(GAN))

@@ -10,6 +10,7 @@ that the statistics for sampling follow the weights within some tens of steps.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -47,7 +48,7 @@ class DCGAN(Family):
         generator_filters: PositiveInt = 64,
         discriminator_filters: PositiveInt = 64,
         synchronized: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.generator_filters = generator_filters

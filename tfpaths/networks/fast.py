@@ -215,9 +215,9 @@ def _kernel_gradient(images, kernel, maps):
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam up to rounding, with the same variables; TensorFlow's fused operation makes the update.
 
-    m <- m + (g - m) (1 - beta_1)
-    v <- v + (g^2 - v) (1 - beta_2)
-    w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+        m <- m + (g - m) (1 - beta_1)
+        v <- v + (g^2 - v) (1 - beta_2)
+        w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
     Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of its section 2, whose epsilon stands beside the
     uncorrected root. AMSGrad goes Keras' own way.

@@ -1,6 +1,6 @@
 """Values become objects here, and nowhere else: a config's data set, its networks, its compiled game."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -88,7 +88,7 @@ def arguments(variant: config_lib.Variant) -> dict[str, Any]:
     """Returns the arguments that a complete variant gives a game besides its networks."""
     return {
         "loss": losses.get(variant.loss.name, **variant.loss.options),
-        "penalty": [penalties.PENALTIES[penalty.name](**penalty.options) for penalty in variant.penalties],
+        "penalty": [_made(penalties.PENALTIES[penalty.name], penalty) for penalty in variant.penalties],
         "discriminator_steps": variant.discriminator_steps,
         "weight_clip": variant.weight_clip,
         **variant.game.options,
@@ -112,6 +112,10 @@ def optimizer(
     made = OPTIMIZERS.lookup(config.name)(config.learning_rate, fast.IMPLEMENTATIONS[implementation], **config.options)
     # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
     return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made
+
+
+def _made(factory: Callable[..., Any], component: config_lib.Component) -> Any:
+    return factory(**component.options)
 
 
 def _factory(pair: Any) -> Any:

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -165,7 +166,8 @@ def _write_arrays(
 ) -> None:
     content = io.BytesIO()
     stored = np.concatenate([kind.stored(batch) for batch in samples])
-    np.savez(content, **{f"{kind.name}s": stored}, latents=latents, seed=seed, step=step)
+    arrays: dict[str, Any] = {f"{kind.name}s": stored, "latents": latents, "seed": seed, "step": step}
+    np.savez(content, **arrays)
     files.write_bytes(path, content.getvalue())
 
 
