@@ -21,7 +21,8 @@ def test_a_run_of_an_ensemble_draws_what_it_draws_alone():
         several = getattr(streams.root(3, first_run=4).fold(1), draw)((5, 7, 2)).numpy()
         for run in range(5):
             alone = getattr(streams.root(3, first_run=4 + run).fold(1), draw)((1, 7, 2)).numpy()
-            np.testing.assert_array_equal(alone[0], several[run])
+            # The quantile of a normal number may be rounded in another way at another place of a vector.
+            np.testing.assert_allclose(alone[0], several[run], rtol=0 if draw == "uniform" else 1e-6)
         assert len({one.tobytes() for one in several}) == 5
 
 
