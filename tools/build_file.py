@@ -33,8 +33,13 @@ def target(path: pathlib.Path) -> str:
 def imports(path: pathlib.Path) -> tuple[set[str], set[str]]:
     """Returns the targets and the other packages that a module imports, wherever in it."""
     known, ours, others = modules(), set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    # What only a type checker imports is no dependency of the program.
+    unused = [node for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)]
+    for node in ast.walk(tree):
         names: list[str] = []
+        if node in unused:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -48,6 +53,10 @@ def imports(path: pathlib.Path) -> tuple[set[str], set[str]]:
             elif parts[0] not in sys.stdlib_module_names:
                 others.add(PACKAGES.get(parts[0], parts[0]))
     return ours - {target(path)}, others
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def named(path: pathlib.Path) -> set[str]:

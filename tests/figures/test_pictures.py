@@ -54,3 +54,12 @@ def test_dimensions_are_drawn_where_their_rows_say():
     above, below = dimensions.picture([{**row, "dimension": d} for d in (8, 2)]).axes
     np.testing.assert_allclose(below.lines[0].get_xydata(), [(2, 0.25), (8, 0.25)])
     np.testing.assert_allclose([ends[:, 1] for ends in above.collections[0].get_segments()], [(1.5, 2.5)] * 2)
+
+
+def test_a_variant_of_ones_own_has_one_colour():
+    row = {"experiment": "one", "dimension": 2, "failed_share": 0.25, "initial_distance_mean": 9.0}
+    row |= {"distance_mean": 2.0, "distance_mean_low": 1.5, "distance_mean_high": 2.5, "distance_median": 1.0}
+    above, below = dimensions.picture([{**row, "variant": variant} for variant in ("ns", "mine")]).axes
+    colors = {line.get_color() for line in above.lines if line.get_label() == "mine, median"}
+    colors |= {container.lines[0].get_color() for container in above.containers if container.get_label()[:4] == "mine"}
+    assert colors == {below.lines[1].get_color()}

@@ -128,8 +128,10 @@ def _draw_variant(
     ends = np.array([[row["distance_mean_low"], row["distance_mean_high"]] for row in finite]).T
     reach = np.abs(ends - mean) if len(finite) else None
     style = {**look.line, "marker": look.marker, "markersize": 5}
-    above.errorbar(x, mean, yerr=reach, capsize=3, label=f"{look.name}, mean", **style)
+    bars = above.errorbar(x, mean, yerr=reach, capsize=3, label=f"{look.name}, mean", **style)
+    # A variant without a colour of its own gets matplotlib's next, once.
+    style["color"] = bars.lines[0].get_color()
     median = [row["distance_median"] for row in finite]
-    hollow: dict[str, Any] = {"color": look.color, "markerfacecolor": "white", "markersize": 5}
+    hollow: dict[str, Any] = {"color": style["color"], "markerfacecolor": "white", "markersize": 5}
     above.plot(x, median, look.marker, label=f"{look.name}, median", **hollow)
     below.plot([row["dimension"] for row in rows], [row["failed_share"] for row in rows], **style)

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import jinja2
 import markupsafe
 
-from tfpaths import __version__
 from tfpaths.runs.report import charts
 from tfpaths.runs.report.runs import Run
 from tfpaths.runs.report.section import Section
+from tfpaths.version import __version__
 
 _FOLDER = pathlib.Path(__file__).parent
 
