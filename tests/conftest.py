@@ -4,6 +4,7 @@ import atexit
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -22,6 +23,24 @@ startup.import_tensorflow(logical_cpus=2)
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from helpers import CELEBA_SIZES, portrait, toy  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def own_registries():
+    """What a module's tests register by importing examples is gone after them."""
+    from tfpaths import data, experiments, losses, networks, optimizers, penalties
+    from tfpaths.figures.registry import FIGURES
+    from tfpaths.games import GAMES
+    from tfpaths.metrics import METRICS
+
+    tables = [data.DATA, experiments.EXPERIMENTS, losses.LOSSES, networks.NETWORKS, optimizers.OPTIMIZERS]
+    tables += [penalties.PENALTIES, FIGURES, GAMES, METRICS]
+    before = [dict(table) for table in tables]
+    yield
+    for table, items in zip(tables, before, strict=True):
+        table._items = items
+    for name in [name for name in sys.modules if name.split(".")[0] == "examples"]:
+        del sys.modules[name]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from helpers import ROOT, TOY, launch, linear
 import tfpaths
 from tfpaths import data, experiments, losses, schema
 
+pytestmark = pytest.mark.usefixtures("own_registries")
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 SHORT = {"figure_survivors": {"study.runs": "3", "study.width": "4", "schedule.steps": "4", "schedule.log_every": "2"}}
 OF_POINTS = {path: text for path, text in TOY.items() if not path.endswith(("_filters", "source"))}

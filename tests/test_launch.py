@@ -180,7 +180,7 @@ def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):
     run = launch(*flags, **env)
     assert run.returncode == 0, run.stderr[-2000:]
     (line,) = run.stderr.splitlines()
-    assert line.startswith("tfpaths: WARNING: MNIST is neither prepared")
+    assert line.startswith("tfpaths: WARNING: MNIST is not prepared")
     assert json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]["data_source"] == "embedded"
     assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["source"] == "embedded"
     asked = launch(*flags[:-1], "--source=tfds", f"--workdir={tmp_path / 'other'}", **env)
@@ -264,11 +264,11 @@ def test_evaluating_a_run_shows_a_table_and_a_mistake_is_one_line(tmp_path):
         (["--set=evaluation.metrics=scores,fid"], "unknown metric 'fid'"),
         (
             ["--set=evaluation.metrics=scores", "--set=evaluation.extractor=incepton"],
-            "unknown evaluation.extractor 'incepton'; did you mean 'inception'?",
+            "evaluation.extractor: unknown extractor 'incepton'; did you mean 'inception'?",
         ),
         (
             ["--set=evaluation.metrics=ms_ssim", "--set=evaluation.split=tset"],
-            "unknown split 'tset'; did you mean 'test'?",
+            "unknown split of color_mnist 'tset'; did you mean 'test'?",
         ),
         (
             ["--set=evaluation.metrics=ms_ssim", "--set=evaluation.split=validation"],

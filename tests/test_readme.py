@@ -10,6 +10,7 @@ from helpers import ROOT, TOY
 import tfpaths.schema
 from tfpaths import experiments, launch, registry
 
+pytestmark = pytest.mark.usefixtures("own_registries")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").glob("*.py"))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfpaths import config, errors, modes, startup
+from tfpaths import errors
 
 flags.DEFINE_string("exp", None, "The experiment's name; a pattern with --list.")
 _LIST = flags.DEFINE_bool("list", False, "List the experiments: name, kind, what it is.")
@@ -21,7 +21,7 @@ flags.DEFINE_multi_string("set", [], "path.to.field=value for any other field of
 _IMPORT = flags.DEFINE_multi_string("import", [], "A module that registers something of your own; repeatable.")
 flags.DEFINE_string("data_dir", None, "Prepared TFDS data. Default: TFDS_DATA_DIR, then TFDS's own.")
 flags.DEFINE_string("source", None, "Where digits come from: auto, tfds, embedded. Default: auto.")
-flags.DEFINE_string("strategy", "auto", f"One of {', '.join(config.STRATEGIES)}.")
+flags.DEFINE_string("strategy", "auto", "auto, one_device, mirrored, multi_worker or tpu.")
 flags.DEFINE_string("tpu", None, "The TPU's name or address, with --strategy=tpu.")
 flags.DEFINE_string("precision", None, "float32, mixed_bfloat16 or mixed_float16. Default: float32.")
 flags.DEFINE_bool("profile", False, "With train: trace ten steps for TensorBoard's profiler.")
@@ -47,6 +47,9 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str]) -> int:
     """Runs what the flags ask for; returns the exit status."""
     try:
+        # Here, so that Ctrl-C while they are imported is one line too.
+        from tfpaths import modes, startup
+
         if len(argv) > 1:
             raise errors.InputError(f"expected flags only, received {argv[1]!r}; --help shows them.")
         mode = errors.choose("mode", _MODE.value, modes.USED, path="--mode")

@@ -5,6 +5,7 @@ python -m tools.build_file --check    fails if it is not current
 """
 
 import ast
+import functools
 import pathlib
 import sys
 
@@ -19,6 +20,7 @@ package(default_visibility = ["//visibility:public"])
 '''
 
 
+@functools.cache
 def modules() -> dict[str, pathlib.Path]:
     """Returns the package's modules: target -> file."""
     return {target(path): path for path in sorted((ROOT / "tfpaths").rglob("*.py"))}
@@ -35,7 +37,7 @@ def imports(path: pathlib.Path) -> tuple[set[str], set[str]]:
     known, ours, others = modules(), set(), set()
     tree = ast.parse(path.read_text())
     # What only a type checker imports is no dependency of the program.
-    unused = [node for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)]
+    unused = {node for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)}
     for node in ast.walk(tree):
         names: list[str] = []
         if node in unused:
@@ -65,6 +67,7 @@ def named(path: pathlib.Path) -> set[str]:
     return {name for text in texts if isinstance(text, str) and (name := text.replace(".", "/")) in modules()}
 
 
+@functools.cache
 def dependencies() -> dict[str, tuple[set[str], set[str]]]:
     """Returns each target's (targets, other packages)."""
     found = {name: imports(path) for name, path in modules().items()}

@@ -117,6 +117,8 @@ class TestOutputs:
             with one.judging(source):
                 one.outputs(extractor, source, count)
         assert extractor.collected == [(0, 250), (250, 400), (0, 250)]
+        # Only the newest state takes memory.
+        assert len(one._computed) == 1
 
 
 def test_dimensions_are_known_without_a_classifier(tmp_path, monkeypatch):

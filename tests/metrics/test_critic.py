@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpaths import config, errors, streams
+from tfpaths import config, data, errors, streams
 from tfpaths.data import Examples, examples
 from tfpaths.metrics import critic, sources
 from tfpaths.metrics.evaluator import Evaluator
@@ -112,6 +112,12 @@ def test_data_sets_that_cannot_have_it(pictures, size, splits, reason):
         path = pictures(split, np.zeros((2, 8, 8, 3)))
     with pytest.raises(errors.InputError, match=f"'critic' cannot be computed for folder, which has .*{reason}"):
         Evaluator(config.Data(name="folder", path=path, image_size=size), WANTED)
+
+
+def test_images_that_are_not_square(monkeypatch):
+    monkeypatch.setattr(data.get("color_mnist"), "shape", (28, 32, 3))
+    with pytest.raises(errors.InputError, match="'critic' cannot be computed .* which has no square images of 28, 32"):
+        Evaluator(config.Data(name="color_mnist", source="embedded"), WANTED)
 
 
 def test_a_critic_serves_all_numbers_of_samples_in_one_state(monkeypatch):

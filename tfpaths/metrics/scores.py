@@ -8,8 +8,7 @@ Covariances are the unbiased ones. The Fréchet distance of finite sets is biase
 are: compare it between sets of the same size. The kernel distance is the mean over blocks of at most 1,024 images,
 where the paper draws subsets, and may be below zero.
 
-All of it runs on the CPU: the singular value decompositions of the Fréchet distance are slow on a GPU, and the numbers
-do not depend on the machine.
+All of it runs on the CPU, so that the numbers do not depend on whether the machine has a GPU.
 """
 
 import contextlib
