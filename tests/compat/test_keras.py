@@ -48,3 +48,15 @@ def test_another_backend_is_refused():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "tfpaths needs Keras' TensorFlow backend; it is 'jax'. To fix this: set KERAS_BACKEND" in run.stderr
+
+
+def test_own_settings_are_gone_afterwards():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with compat.own_settings():
+            assert keras.layers.Dense(1).dtype_policy.name == keras.config.floatx() == "float32"
+        assert (keras.config.floatx(), keras.config.dtype_policy().name) == ("float64", "mixed_bfloat16")
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")

@@ -1,5 +1,8 @@
 """Keras: what has no public name, and what only some versions have."""
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 
 if keras.backend.backend() != "tensorflow":
@@ -28,3 +31,19 @@ def takes_any_argument(layer: keras.layers.Layer) -> None:
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns a model's layers, those inside its layers included."""
     return list(model._flatten_layers())
+
+
+@contextlib.contextmanager
+def own_settings() -> Iterator[None]:
+    """Builds what is inside with Keras' original settings, whatever the user's are, and restores the user's."""
+    floatx, layout = keras.config.floatx(), keras.config.image_data_format()
+    policy = keras.config.dtype_policy()
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_image_data_format(layout)
+        keras.config.set_dtype_policy(policy)

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import errors, files, games, progress, schema
+from tfpaths.compat import keras as compat
 from tfpaths.lines import ensemble, statistics
 from tfpaths.runs import distribution, results
 from tfpaths.runs import rows as rows_lib
@@ -65,12 +66,13 @@ def build(config: config_lib.Study, runs: int) -> ensemble.Ensemble:
       InputError: A name or an option in the config is wrong.
     """
     study, variant = config.study, complete_variant(config.variant)
-    generator, discriminator = ensemble.players(
-        runs, study.dimension, study.latents, width=study.width, depth=study.depth
-    )
     game = games.GAMES[variant.game.name]
-    gan = game(generator, discriminator, runs=runs, seed=config.seed, **arguments(variant))
-    gan.compile(**compiled_with(variant))
+    with compat.own_settings():
+        generator, discriminator = ensemble.players(
+            runs, study.dimension, study.latents, width=study.width, depth=study.depth
+        )
+        gan = game(generator, discriminator, runs=runs, seed=config.seed, **arguments(variant))
+        gan.compile(**compiled_with(variant))
     return ensemble.Ensemble(gan, batch_size=config.schedule.batch_size, start=study.start)
 
 

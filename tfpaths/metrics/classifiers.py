@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import data, errors, progress
+from tfpaths.compat import keras as compat
 from tfpaths.data import Examples
 from tfpaths.metrics import cache
 
@@ -113,7 +114,8 @@ def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Clas
     if (name, source) not in _RECIPES:
         source = "tfds"
     recipe = _RECIPES[name, source]
-    model, trained = recipe.network()
+    with compat.own_settings():
+        model, trained = recipe.network()
     train_images, test_images = (_load(name, split, source, data_dir) for split in ("train", "test"))
     contents = (train_images.content, test_images.content)
     shapes = [weight.shape for weight in model.weights]

@@ -7,6 +7,7 @@ import keras
 
 from tfpaths import config as config_lib
 from tfpaths import data, errors, games, losses, networks, options, penalties
+from tfpaths.compat import keras as compat
 from tfpaths.gan import GAN
 from tfpaths.networks import fast
 from tfpaths.optimizers import OPTIMIZERS
@@ -74,13 +75,14 @@ def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
       InputError: A name or an option in the config is wrong, or the networks do not fit the examples.
     """
     config = complete(config)
-    family = networks.family(config.networks, precision=config.precision)
     game = games.GAMES[config.variant.game.name]
-    gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
-    gan.compile(
-        **compiled_with(config.variant, config.precision, config.networks.implementation),
-        steps_per_execution=config.schedule.steps_per_execution,
-    )
+    with compat.own_settings():
+        family = networks.family(config.networks, precision=config.precision)
+        gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
+        gan.compile(
+            **compiled_with(config.variant, config.precision, config.networks.implementation),
+            steps_per_execution=config.schedule.steps_per_execution,
+        )
     return gan
 
 
