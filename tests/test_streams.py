@@ -1,6 +1,7 @@
 """Streams: pure functions of a seed, in and out of a graph, alone and in an ensemble."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfpaths import streams
@@ -16,14 +17,27 @@ def test_streams_differ_by_every_number_on_the_way():
     np.testing.assert_allclose((sample.mean(), sample.std()), (0, 1), atol=0.02)
 
 
-def test_a_run_of_an_ensemble_draws_what_it_draws_alone():
-    for draw in ("uniform", "normal"):
-        several = getattr(streams.root(3, first_run=4).fold(1), draw)((5, 7, 2)).numpy()
-        for run in range(5):
-            alone = getattr(streams.root(3, first_run=4 + run).fold(1), draw)((1, 7, 2)).numpy()
-            # The quantile of a normal number may be rounded in another way at another place of a vector.
-            np.testing.assert_allclose(alone[0], several[run], rtol=0 if draw == "uniform" else 1e-6)
-        assert len({one.tobytes() for one in several}) == 5
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize("shape", [(5,), (3, 7), (64, 1)])
+def test_a_run_draws_what_it_would_draw_alone(distribution, shape):
+    @tf.function(jit_compile=True)
+    def drawn(first_run, runs):
+        stream = streams.root(4, first_run=first_run).fold(9)
+        return getattr(stream, distribution)((runs, *shape))
+
+    many = drawn(tf.constant(10), 6).numpy()
+    for run in range(6):
+        np.testing.assert_array_equal(drawn(tf.constant(10 + run), 1)[0], many[run])
+    assert len(np.unique(many)) == many.size
+
+
+def test_normal_draws_are_normal_and_never_infinite():
+    values = streams.root(1, first_run=0).normal((50, 4000)).numpy()
+    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
+    # The quantiles of the smallest and the largest uniform number are each other's negatives, and finite.
+    edges = streams.normal_quantile(tf.constant([0.0, 1 - 2.0**-23])).numpy()
+    assert edges[0] == -edges[1]
+    assert 5 < edges[1] < 5.5
 
 
 def test_another_attempt_is_another_stream():
