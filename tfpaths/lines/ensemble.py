@@ -50,7 +50,7 @@ class Ensemble:
         self._fresh = [(variable, variable.numpy()) for variable in variables]
         # Traced here, once for each block. Calling them as plain functions would look to TensorFlow like one function
         # that is traced again and again, of which it warns.
-        self._draw = tf.function(self._draw_all, jit_compile=True).get_concrete_function()
+        self._draw = tf.function(self._draw_all, jit_compile=True, autograph=False).get_concrete_function()
         self._advance = tf.function(self._advance_all, jit_compile=True, autograph=False).get_concrete_function(
             tf.TensorSpec([], tf.int32)
         )

@@ -53,7 +53,9 @@ class TrainedCritic:
 
     @functools.cached_property
     def _compiled(self):
-        return tf.function(lambda examples: self.model(examples, training=False), reduce_retracing=True)
+        return tf.function(
+            lambda examples: self.model(examples, training=False), reduce_retracing=True, autograph=False
+        )
 
     def scores(self, batches: Callable[[int, int], tf.Tensor], count: int) -> np.ndarray:
         """Returns the scores of `count` examples over the slope, `[count]`.
@@ -120,7 +122,7 @@ def _slope(model: keras.Model, sampler: Sampler, batches, size: int, seed: int) 
     squared_norm = penalties.InterpolationPenalty(weight=1.0, target=0.0)
     stream = streams.root(seed).fold(_SLOPE)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def value(real, stream):
         return squared_norm(model, real, sampler(size, stream.fold(0)), stream=stream.fold(1))
 
@@ -150,7 +152,7 @@ def estimates(
       seed: Seed for the samples.
     """
     stream = streams.root(seed).fold(_SAMPLES)
-    draw = tf.function(lambda num, stream: sampler(num, stream), reduce_retracing=True)
+    draw = tf.function(lambda num, stream: sampler(num, stream), reduce_retracing=True, autograph=False)
     fake = critic.scores(lambda start, num: draw(num, stream.fold(start)), count)
     values, standard_errors = {}, {}
     for split, images in examples.items():

@@ -39,7 +39,7 @@ class Extractor:
 
     @functools.cached_property
     def _compiled(self):
-        return tf.function(self.outputs, reduce_retracing=True)
+        return tf.function(self.outputs, reduce_retracing=True, autograph=False)
 
     def collect(self, batches: Callable[[int, int], tf.Tensor], first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns logits `[last - first, classes]` and features `[last - first, dimensions]`, float32, of some images.

@@ -90,7 +90,7 @@ _PAIRS = 252  # 2,016 / 8
 
 @functools.cache
 def _compiled():
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def pairs(batch, rows, columns):
         return ms_ssim(tf.gather(batch, rows), tf.gather(batch, columns))
 

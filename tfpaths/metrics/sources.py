@@ -44,7 +44,7 @@ def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None
       state: Returns what the sampler depends on besides the stream, such as a training step.
     """
     stream = streams.root(seed)
-    compiled = tf.function(sampler, reduce_retracing=True)
+    compiled = tf.function(sampler, reduce_retracing=True, autograph=False)
     return Source(
         lambda start, num: compiled(num, stream.fold(start)),
         sampler,

@@ -59,7 +59,8 @@ class Sampler(tf.Module):
         if trained.example.name == "image":
             takes[sample_uint8] = counted
         self.functions = {
-            function.__name__: tf.function(function, input_signature=specs) for function, specs in takes.items()
+            function.__name__: tf.function(function, input_signature=specs, autograph=False)
+            for function, specs in takes.items()
         }
         # The variables below Keras' own, and of those only what samples depend on: the SavedModel then holds nothing
         # that asks for Keras when it is read.
