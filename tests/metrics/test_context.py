@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpaths import config, data, errors
-from tfpaths.data import POINT, DataSet, examples
+from tfpaths.data import POINT, DataSet, examples, prepared
 from tfpaths.metrics import sources
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.evaluator import Evaluator
@@ -50,6 +50,13 @@ class TestSplits:
     def test_a_missing_split(self):
         with pytest.raises(errors.InputError, match="'tset'; did you mean 'test'.* To fix this: choose another split"):
             context(split="tset").examples("tset")
+
+    def test_data_that_is_not_available(self, monkeypatch):
+        monkeypatch.setattr(prepared, "reachable", lambda url: False)
+        one = Context(config.Data(name="celeba"), config.Evaluation(), data_dir="/nowhere")
+        with pytest.raises(errors.InputError, match="choose another split") as raised:
+            one.examples("test")
+        assert str(raised.value).count("To fix this") <= 1
 
     def test_a_data_set_without_a_test_split_is_compared_with_train(self, pictures):
         path = pictures("", np.zeros((3, 8, 8, 3)))

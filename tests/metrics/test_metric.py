@@ -157,4 +157,5 @@ class TestUnavailable:
         wanted = config.Evaluation(**{"metrics": ("ms_ssim",), field: ("needy",)}, every=1)
         line = rf"evaluation\.{field}: 'needy' cannot be computed for cifar10, which has no sound\."
         with pytest.raises(errors.InputError, match=line):
-            Evaluator(config.Data(name="cifar10"), wanted)
+            # Nothing is read before: the data is not there.
+            Evaluator(config.Data(name="cifar10"), wanted, data_dir="/nowhere")

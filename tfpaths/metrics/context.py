@@ -76,8 +76,9 @@ class Context:
             try:
                 examples = self.data.load(split, source=config.source, seed=config.seed, data_dir=self._data_dir)
             except errors.InputError as error:
+                lead = "Or" if "To fix this" in str(error) else "To fix this:"
                 raise errors.InputError(
-                    f"{error} To fix this: choose another split (--set evaluation.split=…), or fewer metrics (--set "
+                    f"{error} {lead} choose another split (--set evaluation.split=…), or fewer metrics (--set "
                     "evaluation.metrics=…; the critic needs validation, test and train)."
                 ) from error
             self._splits[split] = examples

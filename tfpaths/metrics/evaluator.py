@@ -63,10 +63,14 @@ class Evaluator:
         self._lenient = lenient and evaluation.metrics == "auto"
         self.seed = evaluation.seed
         self.split = self._context.split
-        self.metrics = tuple(self._available(self._chosen("metrics")))
+        # What a data set cannot have is refused before anything is read.
+        chosen, chosen_every = self._chosen("metrics"), self._chosen("every_metrics")
+        self.metrics = tuple(self._available(chosen))
+        if evaluation.every_metrics == "auto":
+            chosen_every = tuple(name for name in self.metrics if not self._table[name].slow)
         self.every_metrics: tuple[str, ...] = ()
         if evaluation.every:
-            self.every_metrics = tuple(self._available(self._chosen("every_metrics"), evaluation.every_samples))
+            self.every_metrics = tuple(self._available(chosen_every, evaluation.every_samples))
         if self.metrics or self.every_metrics:
             # A split that is not available is an error now.
             self.examples(self.split)
@@ -76,8 +80,6 @@ class Evaluator:
         names = getattr(self._evaluation, field)
         if names == "none":
             return ()
-        if names == "auto" and field == "every_metrics":
-            return tuple(name for name in self.metrics if not self._table[name].slow)
         reasons = {name: one.missing(self._context) for name, one in self._table.items()}
         if names == "auto":
             return tuple(name for name, reason in reasons.items() if reason is None)
