@@ -25,6 +25,23 @@ TOY = {
     "networks.discriminator_filters": "4",
     "evaluation.metrics": "none",
 }
+# An evaluation of a few seconds.
+SMALL_EVALUATION = {"samples": 300, "mode_samples": 400, "critic_steps": 3}
+# Every number of color_mnist, in the order of the results.
+MEASURED = [
+    "classifier_score",
+    "frechet_classifier_distance",
+    "kernel_classifier_distance",
+    "ms_ssim",
+    "ms_ssim_real",
+    "modes_covered",
+    "modes_kl",
+    "wasserstein_validation",
+    "wasserstein_test",
+    "wasserstein_train",
+    "wasserstein_gap",
+    "wasserstein_error",
+]
 CELEBA_SIZES = {"train": 12, "validation": 5, "test": 4}
 
 

@@ -91,7 +91,10 @@ def test_a_wrong_override_is_one_line_that_says_what_is_right(path, text, messag
 def test_a_part_that_is_missing_can_be_set():
     made = schema.override(experiments.get("color_mnist_ns"), {"variant.penalty.name": "r1"})
     assert made.variant.penalty == config.Penalty(name="r1")
-    with pytest.raises(errors.InputError, match="variant.penalty.name: expected a value, received none"):
+    with pytest.raises(
+        errors.InputError,
+        match="variant.penalty.name: expected a name, received none. To fix this: --set variant.penalty=NAME",
+    ):
         schema.override(experiments.get("color_mnist_ns"), {"variant.penalty.weight": "1"})
 
 
@@ -113,7 +116,7 @@ def test_overrides_are_checked_together():
         (lambda v: v.update(schedule=3), "schedule: expected an object, received 3"),
         (
             lambda v: v["variant"].update(penalty=[{"name": "r1"}, {"nam": 1}]),
-            "variant.penalty.1.name: expected a value",
+            "variant.penalty.1.name: expected a name",
         ),
         (
             lambda v: v["variant"]["penalty"].update(noise={"a": 1}),

@@ -73,3 +73,11 @@ def test_completed_is_the_component_with_its_options():
     done = options.completed(config.Penalty(name="ring", weight=3), Ring, "variant.penalty")
     assert done == config.Penalty(name="ring", shape="round", names=(), weight=3.0)
     assert options.completed(done, Ring, "variant.penalty") == done
+
+
+def test_an_option_that_may_be_none_has_none_for_a_default():
+    def bounded(*, bound: float | None = 5.0):
+        return bound
+
+    with pytest.raises(TypeError, match="data.bound: the default of an option that may be None must be None"):
+        options.complete(config.Data(name="x"), bounded, "data")

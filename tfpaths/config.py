@@ -77,6 +77,20 @@ class Variant(Value):
     discriminator_optimizer: Optimizer = Optimizer()
     game: Game = Game(name="gan")
 
+    def describe(self) -> str:
+        """Returns what the variant is, in a few words.
+
+        Example:
+          >>> Variant(name="mine", loss=Loss(name="hinge"), penalty=Penalty(name="r1")).describe()
+          'hinge loss, r1 penalty'
+        """
+        parts = [f"{self.loss.name} loss", *(f"{penalty.name} penalty" for penalty in self.penalties)]
+        if self.weight_clip is not None:
+            parts.append(f"weights clipped to {self.weight_clip:g}")
+        if self.game != Game(name="gan"):
+            parts.append(f"{self.game.name} game")
+        return ", ".join(parts)
+
     @property
     def penalties(self) -> tuple[Penalty, ...]:
         """The penalties as a tuple, which is empty if there is none."""

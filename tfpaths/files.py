@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and what an error says of them. No TensorFlow."""
+"""Files: written completely or not at all, and the text of their errors. No TensorFlow."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file at once: into a neighbour first, which then takes its name."""
+    """Writes a file completely or not at all: into a temporary file beside it, which is then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -36,7 +36,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp's own mode hides the file from everybody else.
+        # mkstemp makes a file that only its owner can read.
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
@@ -46,7 +46,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def named(path: pathlib.Path) -> Iterator[None]:
-    """A full disk is noticed by a write, which knows no name: the error gets that of the file."""
+    """Adds the file's name to an OSError: a write that meets a full disk does not know it."""
     try:
         yield
     except OSError as error:
@@ -55,6 +55,6 @@ def named(path: pathlib.Path) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line: its first."""
+    """Returns the first line of an error's text, or its type if it has no text."""
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error) or type(error).__name__
     return str(text).strip().splitlines()[0]

@@ -187,9 +187,10 @@ class GAN(keras.Model):
         return streams.root(self.seed, first_run=self.first_run, attempt=self.restarts)
 
     def generate(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the generated examples of some latents: the only door to them.
+        """Returns the generated examples of some latents. There is no other way to them.
 
-        Training, `sample`, grids, metrics, loaded runs and exports all go through it.
+        Training, `sample`, grids, metrics, loaded runs and exports all call it, in graphs that are compiled without
+        AutoGraph: write loops and conditions on tensors as `tf.while_loop` and `tf.cond`.
 
         Args:
           latents: `[batch, ...]`, from N(0, I); in an ensemble `[runs, batch, ...]`.
@@ -281,7 +282,7 @@ class GAN(keras.Model):
         return {"generator_loss": loss}
 
     def _penalty(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor | None:
-        """The penalties' sum, each from a stream of its own; None if there is none."""
+        """The penalties' sum, each from its own stream; None if there is none."""
         batch_axes = 1 if self.runs is None else 2
         values = [
             penalty(self.discriminator, real, fake, stream=stream.fold(_PENALTY + index), batch_axes=batch_axes)

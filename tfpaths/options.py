@@ -14,7 +14,7 @@ from typing import Any
 
 import pydantic
 
-from tfpaths import errors, schema
+from tfpaths import errors, explanations, schema
 
 _REQUIRED = inspect.Parameter.empty
 
@@ -69,7 +69,10 @@ def complete(
             meant = f"; did you mean {match!r}?" if match else "."
             raise errors.InputError(f"{path}.{name}: {component.name!r} has no option {name!r}{meant}{valid}")
         values[name] = check(value, known[name][0], f"{path}.{name}")
-    for name, (_, default) in known.items():
+    for name, (annotation, default) in known.items():
+        if default is not None and type(None) in explanations.branches_of(annotation):
+            # A config leaves out what is None, and would get the default back.
+            raise TypeError(f"{path}.{name}: the default of an option that may be None must be None.")
         if name not in values and default is _REQUIRED:
             raise errors.InputError(f"{path}.{name}: expected a value, received none.")
         values.setdefault(name, default)
@@ -95,7 +98,7 @@ def check(value: Any, annotation: Any, path: str) -> Any:
     try:
         return adapter.validate_python(tuple(value) if isinstance(value, list) else value)
     except pydantic.ValidationError as error:
-        raise schema.explained(error, annotation, path) from None
+        raise explanations.explained(error, annotation, path) from None
 
 
 def validate(factory: Callable[..., Any], **values: Any) -> None:

@@ -24,16 +24,20 @@ Noise = Literal["uniform", "centered_uniform", "gaussian"]
 def gradient_penalty(
     gradient_norms: tf.Tensor, *, weight: float = 10.0, target: float = 1.0, one_sided: bool = False
 ) -> tf.Tensor:
-    """weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 where `one_sided`.
+    """weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 if `one_sided`.
 
     Args:
-      gradient_norms: `[batch]`.
-      weight: the paper's lambda; 10 in Gulrajani et al. 2017, equation 3.
-      target: the norm at which nothing is paid; 1 there.
-      one_sided: whether only norms above the target pay (Gulrajani et al. 2017, section 4, "one-sided penalty").
+      gradient_norms: `[batch]`, or `[runs, batch]`.
+      weight: The paper's lambda; 10 in Gulrajani et al. 2017, equation 3.
+      target: The norm that costs nothing; 1 there.
+      one_sided: Whether only norms above the target cost (Gulrajani et al. 2017, section 4, "one-sided penalty").
 
     Returns:
       A scalar.
+
+    Example:
+      >>> float(gradient_penalty(tf.constant([5.0]), weight=10.0, target=1.0))
+      160.0
     """
     excess = gradient_norms - target
     if one_sided:

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with an estimate on a terminal, a plain line now and then in a pipe or a log."""
+"""Progress of long work: a bar with an estimate on a terminal, a plain line every 30 seconds in a pipe or a log."""
 
 import os
 import sys
@@ -8,29 +8,29 @@ from typing import TypeVar
 
 import tqdm
 
-# What is over within this time shows nothing, and between plain lines at least the second passes.
+# Work shorter than the first shows nothing; plain lines are at least the second apart.
 _DELAY_SECONDS, _LINE_SECONDS = 2.0, 30.0
 
 Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
-    """Prints a line at once. Where the reader has gone, `| head` for one, it is lost, and nothing else is."""
+    """Prints a line and flushes it. If the reader is gone (`| head`), the line is lost and the program continues."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Work of hours does not end with its reader: what it has to say is in its files.
+        # Long work does not end with its reader: its results are in files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def shown(items: Iterable[Item], what: str, total: int, *, each: int = 1) -> Iterator[Item]:
-    """Passes `items` on, and shows how much of the work is done and how long the rest will take.
+    """Yields `items`, and shows how much is done and how long the rest will take.
 
     Args:
-      items: the work, piece by piece.
-      what: is counted.
-      total: how many there are of it.
-      each: how many a piece has; the last may have fewer.
+      items: The pieces of work.
+      what: What is counted, such as `"images"`.
+      total: How many there are in all.
+      each: How many one piece has; the last may have fewer.
     """
     if sys.stderr.isatty():
         with tqdm.tqdm(desc=what, total=total, delay=_DELAY_SECONDS, leave=False, dynamic_ncols=True) as bar:

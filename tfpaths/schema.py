@@ -5,7 +5,6 @@ kind, value), which one clear line needs, and because a value may hold options t
 """
 
 import math
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -14,6 +13,7 @@ import pydantic
 import pydantic_core
 
 from tfpaths import errors
+from tfpaths.explanations import branches_of, did_you_mean, explained, field_annotation, is_model
 
 _V = TypeVar("_V", bound="Value")
 _Scalar = bool | int | float | str | None
@@ -191,129 +191,6 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return leaves
 
 
-def explained(error: pydantic.ValidationError, owner: Any = None, path: str = "") -> errors.InputError:
-    """Returns the InputError that says in one line what pydantic found first.
-
-    Args:
-      error: pydantic's error.
-      owner: The class or annotation that was validated, for the names of valid fields.
-      path: Where the validated value stands.
-    """
-    found = error.errors(include_url=False)
-    # Of the branches of a union, the one that fits best is wrong deepest inside.
-    first = max(found, key=lambda one: len(_places(one["loc"], owner)))
-    same_place = [other for other in found if _places(other["loc"], owner) == _places(first["loc"], owner)]
-    where = ".".join(filter(None, (path, *_places(first["loc"], owner))))
-    received, context, kind = first["input"], first.get("ctx", {}), first["type"]
-    if kind == "extra_forbidden":
-        known = _fields_at(owner, _places(first["loc"], owner)[:-1])
-        return errors.InputError(f"{where}: unknown field{errors.hint(first['loc'][-1], known)}")
-    if kind == "missing":
-        return errors.InputError(f"{where}: expected a value, received none.")
-    if kind == "expected":
-        if field := context.get("field"):
-            where, received = f"{where}.{field}" if where else field, context["received"]
-        return errors.InputError(f"{where}: expected {context['expected']}, received {received!r}.")
-    if kind == "literal_error":
-        choices = [str(choice) for choice in typing.get_args(_annotation_at(owner, first["loc"]))]
-        if choices and isinstance(received, str):
-            return errors.InputError(
-                f"{where}: expected one of {', '.join(choices)}, received {received!r}{_mean(received, choices)}"
-            )
-    if len(same_place) > 1:
-        wanted = [_EXPECTED[other["type"]] for other in same_place if other["type"] in _EXPECTED]
-        expected = " or ".join(dict.fromkeys(wanted)) or first["msg"]
-        return errors.InputError(f"{where}: expected {expected}, received {received!r}.")
-    expected = _EXPECTED.get(kind, first["msg"])
-    return errors.InputError(f"{where}: expected {expected}, received {received!r}.")
-
-
-def _mean(received: str, choices: Sequence[str]) -> str:
-    match = errors.nearest(received, choices)
-    return f"; did you mean {match!r}?" if match else "."
-
-
-_EXPECTED = {
-    "int_type": "an integer",
-    "int_parsing_size": "an integer of 64 bits",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "tuple_type": "a list",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-    "dict_type": "an object",
-    "literal_error": "one of its choices",
-}
-
-
-def _places(location: Sequence[int | str], owner: Any) -> list[str]:
-    """Where an error is, without the names that pydantic gives to the branches of a union."""
-    places: list[str] = []
-    annotation = owner
-    for part in location:
-        step = _below(annotation, part)
-        if step is not None:
-            places.append(str(part))
-            annotation = step
-        elif owner is None:
-            places.append(str(part))
-    return places
-
-
-def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
-    annotation = owner
-    for part in location:
-        step = _below(annotation, part)
-        annotation = annotation if step is None else step
-    literals = [option for option in options_of(annotation) if typing.get_origin(option) is Literal]
-    return literals[0] if literals else annotation
-
-
-def _below(annotation: Any, part: int | str) -> Any:
-    """The annotation of a field, or of an element, of a value of this annotation; None if it has no such part."""
-    branches = options_of(annotation)
-    # pydantic names the branches of a union by their classes.
-    is_branch = len(branches) > 1 and part in [getattr(branch, "__name__", "") for branch in branches]
-    for branch in branches:
-        if (
-            _is_value(branch)
-            and not is_branch
-            and isinstance(part, str)
-            and not part.startswith(("function-", "tuple["))
-        ):
-            if part in branch.model_fields:
-                return _annotation(branch, part)
-            return Any
-        if typing.get_origin(branch) is tuple and isinstance(part, int):
-            return typing.get_args(branch)[0]
-    return None
-
-
-def _fields_at(owner: Any, places: Sequence[str]) -> list[str]:
-    for part in places:
-        owner = _below(owner, int(part) if part.isdecimal() else part)
-    return [name for option in options_of(owner) if _is_value(option) for name in option.model_fields]
-
-
-def _annotation(cls: type[Value], field: str) -> Any:
-    return typing.get_type_hints(cls, include_extras=True)[field]
-
-
-def options_of(annotation: Any) -> list[Any]:
-    """Returns the alternatives of a union, or the annotation alone, each without its checks."""
-    if typing.get_origin(annotation) is Annotated:
-        return options_of(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [part for option in typing.get_args(annotation) for part in options_of(option)]
-    return [annotation]
-
-
-def _is_value(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Value)
-
-
 def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: str) -> None:
     """Puts the text, read as the type of the field at `keys`, into `values`."""
     key, *rest = keys
@@ -321,14 +198,14 @@ def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: 
         if not key.isdecimal() or int(key) >= len(values):
             raise errors.InputError(f"{path}: expected a number below {len(values)}, received {key!r}.")
         place: Any = int(key)
-        inner: Any = next(typing.get_args(o)[0] for o in options_of(annotation) if typing.get_origin(o) is tuple)
+        inner: Any = next(typing.get_args(o)[0] for o in branches_of(annotation) if typing.get_origin(o) is tuple)
     else:
-        owner = next((option for option in options_of(annotation) if _is_value(option)), None)
+        owner = next((option for option in branches_of(annotation) if is_model(option)), None)
         if owner is None:
             raise errors.InputError(f"{path}: a {_kind_of(values)} has no fields.")
         place = key
         if key in owner.model_fields:
-            inner = _annotation(owner, key)
+            inner = field_annotation(owner, key)
         elif issubclass(owner, Component) or owner.model_config.get("extra") == "allow":
             inner = None
         else:
@@ -337,7 +214,7 @@ def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: 
         # An option stays a text until its owner, who knows its type, reads it.
         values[place] = text if inner is None else parse(text, inner, path)
         return
-    if not any(_is_value(option) or _is_value((typing.get_args(option) or (None,))[0]) for option in options_of(inner)):
+    if not any(is_model(option) or is_model((typing.get_args(option) or (None,))[0]) for option in branches_of(inner)):
         raise errors.InputError(f"{path}: {key!r} is a single value and has no fields.")
     if isinstance(values, dict) and values.get(place) is None:
         # A part that is not set begins with its defaults; what has none must be given too.
@@ -355,14 +232,14 @@ def parse(text: str, annotation: Any, path: str) -> Any:
     Raises:
       InputError: The text is not of that type.
     """
-    choices = options_of(annotation)
+    choices = branches_of(annotation)
     literals = [str(choice) for o in choices if typing.get_origin(o) is Literal for choice in typing.get_args(o)]
     if text in literals:
         return text
     if type(None) in choices and text.lower() in ("none", "null"):
         return None
     for option in choices:
-        if _is_value(option):
+        if is_model(option):
             if issubclass(option, Component):
                 is_list = "," in text and any(typing.get_origin(other) is tuple for other in choices)
                 return [{"name": name} for name in text.split(",")] if is_list else {"name": text}
@@ -373,7 +250,7 @@ def parse(text: str, annotation: Any, path: str) -> Any:
             return [parse(part, inner, path) for part in text.split(",") if part]
     if literals:
         raise errors.InputError(
-            f"{path}: expected one of {', '.join(literals)}, received {text!r}{_mean(text, literals)}"
+            f"{path}: expected one of {', '.join(literals)}, received {text!r}{did_you_mean(text, literals)}"
         )
     kind = next(option for option in choices if option is not type(None))
     return _scalar(text, kind, path)

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without its start-up chatter, and without losing what it has to say."""
+"""Imports TensorFlow for the command line: without its start-up messages, but with its warnings and errors."""
 
 import contextlib
 import logging
@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-# Lines that every start prints and that ask nothing of anybody. absl's logger writes them before any level is set, so
-# the environment variable alone does not stop them.
+# Lines that every start prints and that nobody can act on. absl's logger writes them before any level is set, so the
+# environment variable alone does not stop them.
 _CHATTER = re.compile(
     r"^(WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
     r"|I\d{4} .*"
@@ -21,19 +21,19 @@ _NO_GPU = re.compile(r"^[EW]\d{4} .*(cuda_platform|cuda_diagnostics|gpu_device)\
 
 
 def is_chatter(line: str, *, has_gpu: bool) -> bool:
-    """Whether a line of TensorFlow's start-up says nothing that a person could act on."""
+    """Returns whether a line of TensorFlow's start-up is one that nobody can act on."""
     return bool(_CHATTER.match(line)) or (not has_gpu and bool(_NO_GPU.match(line)))
 
 
 @contextlib.contextmanager
 def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
-    """Passes on what native code writes to standard error, all of it but the chatter.
+    """Removes start-up messages from what native code writes to standard error, and lets everything else through.
 
-    The filter is a process of its own: where native code aborts this one, its last words still come through.
+    The filter is a separate process: if native code aborts this one, its last message is still shown.
     """
     sys.stderr.flush()
     saved = os.dup(stream_fd)
-    # This file as a program: see its end. -S and -E, because it needs nothing but the standard library.
+    # This file as a program: see its end. -S and -E, because it needs only the standard library.
     filter_process = subprocess.Popen([sys.executable, "-SE", __file__], stdin=subprocess.PIPE, stdout=saved)
     assert filter_process.stdin is not None
     os.dup2(filter_process.stdin.fileno(), stream_fd)
@@ -48,7 +48,7 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
 
 
 def joins_cluster(strategy: str) -> bool:
-    """Whether the strategy of that name is one of several workers, whose connection comes before all else."""
+    """Returns whether a strategy has several workers, which must connect before TensorFlow does anything else."""
     return strategy == "multi_worker" or (strategy == "auto" and bool(os.environ.get("TF_CONFIG")))
 
 

@@ -1,4 +1,4 @@
-"""What figures share: their options, their studies, and a figure of one's own."""
+"""What figures share: their options, their studies, and a user's own figure."""
 
 import itertools
 import math

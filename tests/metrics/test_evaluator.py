@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers import registered
+from helpers import MEASURED, registered
+from helpers import SMALL_EVALUATION as SMALL
 
 from tfpaths import config, errors
 from tfpaths.data import prepared
@@ -10,23 +11,7 @@ from tfpaths.metrics import METRICS, Metric, sources
 from tfpaths.metrics.evaluator import Evaluator
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
-SMALL = {"samples": 300, "mode_samples": 400, "critic_steps": 3}
 NOISE = sources.noise((28, 28, 3), 0)
-# Every number of color_mnist, in the order of the results.
-MEASURED = [
-    "classifier_score",
-    "frechet_classifier_distance",
-    "kernel_classifier_distance",
-    "ms_ssim",
-    "ms_ssim_real",
-    "modes_covered",
-    "modes_kl",
-    "wasserstein_validation",
-    "wasserstein_test",
-    "wasserstein_train",
-    "wasserstein_gap",
-    "wasserstein_error",
-]
 
 
 def wanting(*names, **fields):

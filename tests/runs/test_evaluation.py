@@ -8,30 +8,16 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import registered, toy
+from helpers import MEASURED, registered, toy
+from helpers import SMALL_EVALUATION as SMALL
 
 from tfpaths import config, data, errors, experiments, files, schema
 from tfpaths.data import prepared
-from tfpaths.metrics import METRICS, Metric, cache, extractors
+from tfpaths.metrics import METRICS, Metric, cache, extractors, ms_ssim
 from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.runs import build, evaluation, rows, training
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
-SMALL = {"samples": 300, "mode_samples": 400, "critic_steps": 3}
-MEASURED = {
-    "classifier_score",
-    "frechet_classifier_distance",
-    "kernel_classifier_distance",
-    "ms_ssim",
-    "ms_ssim_real",
-    "modes_covered",
-    "modes_kl",
-    "wasserstein_validation",
-    "wasserstein_test",
-    "wasserstein_train",
-    "wasserstein_gap",
-    "wasserstein_error",
-}
 
 
 def evaluating(**fields):
@@ -84,7 +70,7 @@ def run(tmp_path_factory):
 class TestAtTheEndOfTraining:
     def test_results_hold_the_numbers_and_their_protocol(self, run):
         found = json.loads((run / "results.json").read_text())
-        assert found["metrics"].keys() >= MEASURED | {"generator_loss"}
+        assert found["metrics"].keys() >= {*MEASURED, "generator_loss"}
         assert all(math.isfinite(value) for value in found["metrics"].values())
         accuracy = extractors.get("digits", data.of(EMBEDDED), source="embedded").accuracy
         expected = {
@@ -175,6 +161,17 @@ class TestAtTheEndOfTraining:
         assert (tmp_path / "run" / "results.json").exists()
 
 
+def test_the_last_step_is_computed_once(tmp_path, monkeypatch):
+    # Of the samples at steps 2 and 4, and of the real images: the final evaluation, at step 4 again, adds nothing.
+    calls = []
+    monkeypatch.setattr(ms_ssim, "mean_over_pairs", lambda images: calls.append(images) or 0.25)
+    texts = evaluating(metrics="ms_ssim", every=2, every_metrics="ms_ssim")
+    training.train(toy("color_mnist_ns", **texts), tmp_path)
+    assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl") if "ms_ssim" in row] == [2, 4]
+    assert json.loads((tmp_path / "results.json").read_text())["metrics"]["ms_ssim"] == 0.25
+    assert len(calls) == 3
+
+
 def test_the_table_shows_every_number(run):
     summary = json.loads((run / "results.json").read_text())
     summary["references"] = {"real": {"ms_ssim": 0.25}, "noise": {"ms_ssim": 0.03}}
@@ -198,7 +195,7 @@ def test_another_split_replaces_the_numbers_but_not_the_facts_of_the_training(ru
     run = shutil.copytree(run, tmp_path / "run")
     asked = evaluating(metrics="modes", split="validation", mode_samples=50)
     found = evaluation.evaluate(toy("color_mnist_ns", **asked), run)
-    assert found["metrics"].keys() & MEASURED == {"modes_covered", "modes_kl"}
+    assert found["metrics"].keys() & set(MEASURED) == {"modes_covered", "modes_kl"}
     assert (found["protocol"]["split"], found["protocol"]["train_examples"]) == ("validation", 1200)
     assert "samples" not in found["protocol"]
 

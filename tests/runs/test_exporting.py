@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_images_of_the_gan(exported):
 
 
 def test_a_gradient_flows_through_what_is_loaded(exported, caplog):
-    # Who looks for the latents of an image asks for it; a derivative of one's own would be lost in a SavedModel.
+    # Who looks for the latents of an image asks for it; a custom gradient would be lost in a SavedModel.
     trained, export = exported
     z = tf.constant(trained.latents(3, seed=1))
 

@@ -88,6 +88,8 @@ class DataSet:
     def outputs(self, model: Callable) -> Outputs:
         """Returns how a classifier reads this data set's examples: examples -> (logits, features).
 
+        It is compiled without AutoGraph: write loops and conditions on tensors as `tf.while_loop` and `tf.cond`.
+
         Args:
           model: The classifier: images -> (logits `[batch, classes]`, features `[batch, dimensions]`).
         """

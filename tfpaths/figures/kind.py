@@ -40,7 +40,7 @@ class FigureKind(kinds.Kind):
 
     def may_change(self, path: str) -> bool:
         # A figure is drawn again from its studies, and those that are missing are trained. The length of their runs has
-        # an error of its own, `study.continued`.
+        # its own error, in `study.continued`.
         return (
             path in ("study.runs", "study.block")
             or (path.startswith("figure.") and path != "figure.name")

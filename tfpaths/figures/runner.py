@@ -12,7 +12,7 @@ from tfpaths import config as config_lib
 from tfpaths import files, options, progress, schema
 from tfpaths.figures.figure import Cell, Drawing, Figure
 from tfpaths.figures.registry import FIGURES
-from tfpaths.lines import cost, statistics, study
+from tfpaths.lines import cost, study
 from tfpaths.runs import distribution, results
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.directory import RunDirectory
@@ -129,15 +129,8 @@ def _finished_runs(path: pathlib.Path) -> int:
 def _results(config: config_lib.Figure, cells: Sequence[Cell], drawing: Drawing) -> dict[str, Any]:
     protocol: dict[str, Any] = {}
     if config.study is not None and config.schedule is not None:
-        protocol = {
-            "data": "line",
-            "data_source": "drawn",
-            "batch_size": config.schedule.batch_size,
-            "precision": "float32",
-            **{name: value for name, value in schema.to_dict(config.study).items() if name != "block"},
-            "failed_above": statistics.FAILED_ABOVE,
-            "studies": [cell.config.name for cell in cells],
-        }
+        protocol = study.protocol_of(config.study, config.schedule)
+        protocol["studies"] = [cell.config.name for cell in cells]
     step = 0 if config.schedule is None else config.schedule.steps
     return results.summary(config, step, drawing.metrics, protocol)
 

@@ -23,14 +23,9 @@ class StudyKind(kinds.Kind):
           >>> KIND.describe(experiments.get("line1_gan_gp"))
           '1,000 GANs on a line in R^2, 1 latent: non_saturating loss, interpolation penalty'
         """
-        study, variant = config.study, config.variant
+        study = config.study
         latents = f"{study.latents} latent{'s' if study.latents > 1 else ''}"
-        parts = [f"{variant.loss.name} loss", *(f"{penalty.name} penalty" for penalty in variant.penalties)]
-        if variant.weight_clip is not None:
-            parts.append(f"weights clipped to {variant.weight_clip:g}")
-        if variant.game.name != type(variant).model_fields["game"].default.name:
-            parts.append(f"{variant.game.name} game")
-        return f"{study.runs:,} GANs on a line in R^{study.dimension}, {latents}: {', '.join(parts)}"
+        return f"{study.runs:,} GANs on a line in R^{study.dimension}, {latents}: {config.variant.describe()}"
 
     def complete(self, config: config_lib.Study) -> config_lib.Study:
         from tfpaths.runs import build
@@ -38,7 +33,7 @@ class StudyKind(kinds.Kind):
         return config.replace(variant=build.complete_variant(config.variant))
 
     def may_change(self, path: str) -> bool:
-        # A run is the same in whatever block. The length of runs has an error of its own, `study.continued`.
+        # A run is the same in whatever block. The length of runs has its own error, in `study.continued`.
         return path in ("study.runs", "study.block") or (path.startswith("schedule.") and path != "schedule.batch_size")
 
     def train(self, config: config_lib.Study, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:

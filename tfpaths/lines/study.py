@@ -253,14 +253,19 @@ def _finite(values: Mapping[str, np.ndarray], steps: int) -> dict[str, float | N
     }
 
 
-def _results(config: config_lib.Study, directory: RunDirectory) -> dict[str, Any]:
-    protocol = {
+def protocol_of(runs: config_lib.Runs, schedule: config_lib.StudySchedule) -> dict[str, Any]:
+    """Returns what the numbers of a study, or of a figure of studies, depend on besides the variant."""
+    return {
         "data": "line",
         "data_source": "drawn",
-        "batch_size": config.schedule.batch_size,
+        "batch_size": schedule.batch_size,
         "precision": "float32",
         "failed_above": statistics.FAILED_ABOVE,
-        **{name: value for name, value in schema.to_dict(config.study).items() if name != "block"},
+        **{name: value for name, value in schema.to_dict(runs).items() if name != "block"},
     }
+
+
+def _results(config: config_lib.Study, directory: RunDirectory) -> dict[str, Any]:
+    protocol = protocol_of(config.study, config.schedule)
     values = statistics.summary(rows_lib.read_rows(directory.metrics), config.study.runs)
     return results.summary(config, config.schedule.steps, values, protocol)

@@ -56,6 +56,6 @@ def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
 
 
 def reset(model: keras.Model, stream: Stream) -> None:
-    """Draws the weights of a model of these layers anew, each layer from a stream of its own."""
+    """Draws new weights for a model of these layers, each layer from its own stream."""
     for index, layer in enumerate(layer for layer in model.layers if isinstance(layer, EnsembleDense)):
         layer.reset(stream.fold(index))

@@ -143,7 +143,7 @@ class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
         super().build(input_shape)
 
     def call(self, inputs, training=None):
-        # What is sampled may be exported, and a SavedModel does not keep a derivative of one's own.
+        # What is sampled may be exported, and a SavedModel does not keep custom gradients.
         transposed = double if training else by_blocks
         images = transposed(inputs, tf.convert_to_tensor(self.kernel))
         return self.activation(images + self.bias if self.use_bias else images)
@@ -219,7 +219,7 @@ class FusedAdam(keras.optimizers.Adam):
         v <- v + (g^2 - v) (1 - beta_2)
         w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
-    Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of its section 2, whose epsilon stands beside the
+    Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of its section 2, whose epsilon is added to the
     uncorrected root. AMSGrad goes Keras' own way.
     """
 

@@ -154,18 +154,17 @@ class Evaluations(Recorded):
     Args:
       every: Steps between evaluations.
       last: The last step.
-      measure: Step -> the values by name; an empty mapping writes nothing.
-      path: The file of rows.
-      writer: TensorBoard's.
+      measure: Returns the values by name; an empty mapping writes nothing.
+      **recorded: Those of `Recorded`: path, writer.
     """
 
-    def __init__(self, every: int, last: int, *, measure: Callable[[int], Mapping[str, float]], **recorded: Any):
+    def __init__(self, every: int, last: int, *, measure: Callable[[], Mapping[str, float]], **recorded: Any):
         super().__init__(every, last, **recorded)
         self.measure = measure
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
         try:
-            values = self.measure(step)
+            values = self.measure()
         except (errors.InputError, errors.RunError) as error:
             # Training continues without this measurement; the final evaluation reports a lasting cause.
             logging.warning("not measured at step %d: %s", step, error)

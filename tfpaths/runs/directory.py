@@ -15,7 +15,7 @@ from tfpaths.runs import rows
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """The places in a run directory."""
+    """The paths of a run directory, and the config of the run in it."""
 
     path: pathlib.Path
 
@@ -52,7 +52,7 @@ class RunDirectory:
         return self.path / "report.html"
 
     def stored(self) -> config_lib.Experiment | None:
-        """The config of the run that is here; none where there is no run.
+        """Returns the config of the run in this directory, or None if there is no run.
 
         Raises:
           InputError: `config.json` is not the config of a run.
@@ -65,10 +65,10 @@ class RunDirectory:
             raise errors.InputError(f"{self.config}: expected the config of a run: {error}") from error
 
     def known(self) -> config_lib.Experiment:
-        """The config of the run that is here.
+        """Returns the config of the run in this directory.
 
         Raises:
-          InputError: there is no run here; the line names the nearest one beside it.
+          InputError: There is no run; the message has the nearest name in the same folder.
         """
         config = self.stored()
         if config is not None:
@@ -82,7 +82,7 @@ class RunDirectory:
         raise self.refused("there is none", f"; did you mean {str(self.path.parent / nearest)!r}?" if nearest else ".")
 
     def refused(self, why: str, end: str = ".") -> errors.InputError:
-        """The error for a directory that is not the one of a run, or of such a run as is needed."""
+        """Returns the error for a directory without a run, or without the kind of run that is needed."""
         return errors.InputError(f"expected the directory of a run, received {str(self.path)!r}: {why}{end}")
 
     def continued(self, config: config_lib.Experiment, *, is_complete: bool = True) -> config_lib.Experiment:
@@ -119,14 +119,14 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the directory and keeps every other run out of it.
+        """Creates the directory and locks it against other runs.
 
         Raises:
-          InputError: the directory cannot be written, or another run is writing to it.
+          InputError: The directory cannot be written, or another run is writing to it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, which releases the lock
         except OSError as error:
             raise self._unwritable(error) from error
         with lock:
@@ -137,7 +137,7 @@ class RunDirectory:
             yield
 
     def begun(self) -> int:
-        """The last step of which something was written; 0 for a directory without rows."""
+        """Returns the last step that has a row; 0 if there are no rows."""
         return max((row["step"] for row in rows.read_rows(self.metrics)), default=0)
 
     def _unwritable(self, error: OSError) -> errors.InputError:
@@ -154,10 +154,10 @@ class RunDirectory:
             )
         for folder in (self.samples, self.checkpoints, self.tensorboard):
             if folder.exists() and not folder.is_dir():
-                raise errors.InputError(f"--workdir: expected a folder at {folder}, found a file.")
+                raise errors.InputError(f"--workdir: expected a directory at {folder}, found a file.")
         for file in (self.metrics, self.results, self.config):
             if file.exists() and not file.is_file():
-                raise errors.InputError(f"--workdir: expected a file at {file}, found a folder.")
+                raise errors.InputError(f"--workdir: expected a file at {file}, found a directory.")
         if existing == self.path and not self.config.exists():
             others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
             if others:
@@ -168,5 +168,5 @@ class RunDirectory:
 
 
 def _comparable(one: object, other: object) -> bool:
-    """Whether two values of a field say something about each other before options are filled in and read."""
+    """Whether two values can be compared although options are not yet filled in, and may still be texts."""
     return one is not None and other is not None and isinstance(one, str) == isinstance(other, str)

@@ -137,12 +137,12 @@ def message(folder: pathlib.Path) -> str:
 
 @contextlib.contextmanager
 def _whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A neighbouring folder to fill, which takes the place of `target` where nothing goes wrong."""
-    for left in target.parent.glob(f".{target.name}.*"):  # by a kill
+    """Yields a new directory beside `target`, which replaces it if no error is raised."""
+    for left in target.parent.glob(f".{target.name}.*"):  # Left by a kill.
         shutil.rmtree(left)
     new = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new."))
     try:
-        # mkdtemp's own mode hides the folder from everybody else.
+        # mkdtemp makes a directory that only its owner can read.
         new.chmod(0o755)
         yield new
         old = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))

@@ -1,6 +1,7 @@
 """`fit`: the training of a run, with all that it writes on the way."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -8,9 +9,8 @@ import tensorflow as tf
 from tfpaths import config as config_lib
 from tfpaths import data
 from tfpaths.gan import GAN
-from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator
-from tfpaths.runs import callbacks, hparams
+from tfpaths.runs import callbacks, evaluation, hparams
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -61,7 +61,8 @@ def fit(
         ),
     ]
     if evaluator is not None and evaluator.every_metrics and not quiet:
-        measure = _measurement(gan, evaluator, config)
+        source = evaluation.source(gan, config.evaluation.seed)
+        measure = functools.partial(evaluator.measure, source, evaluator.every_metrics, config.evaluation.every_samples)
         written.append(
             callbacks.Evaluations(config.evaluation.every, last, measure=measure, path=directory.metrics, writer=writer)
         )
@@ -76,15 +77,3 @@ def fit(
     finally:
         progress.close()
         writer.close()
-
-
-def _measurement(gan: GAN, evaluator: Evaluator, config: config_lib.Training) -> Callable[[int], dict[str, float]]:
-    """Returns step -> what is measured on the way; at the last step only what the final evaluation does not measure."""
-    source = sources.samples(gan.draw, config.evaluation.seed)
-    at_last = tuple(name for name in evaluator.every_metrics if name not in evaluator.metrics)
-
-    def measure(step: int) -> dict[str, float]:
-        names = evaluator.every_metrics if step < config.schedule.steps else at_last
-        return evaluator.measure(source, names, config.evaluation.every_samples) if names else {}
-
-    return measure

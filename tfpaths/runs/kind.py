@@ -23,13 +23,7 @@ class TrainingKind(kinds.Kind):
           >>> KIND.describe(experiments.get("color_mnist_dragan_ns"))
           'color_mnist: non_saturating loss, dragan penalty, 20,000 steps'
         """
-        variant = config.variant
-        parts = [f"{variant.loss.name} loss", *(f"{penalty.name} penalty" for penalty in variant.penalties)]
-        if variant.weight_clip is not None:
-            parts.append(f"weights clipped to {variant.weight_clip:g}")
-        if variant.game.name != type(variant).model_fields["game"].default.name:
-            parts.append(f"{variant.game.name} game")
-        return f"{config.data.name}: {', '.join(parts)}, {config.schedule.steps:,} steps"
+        return f"{config.data.name}: {config.variant.describe()}, {config.schedule.steps:,} steps"
 
     def complete(self, config: config_lib.Training) -> config_lib.Training:
         from tfpaths.runs import build

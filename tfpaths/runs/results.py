@@ -1,4 +1,4 @@
-"""What `results.json` says of a run. No TensorFlow."""
+"""`results.json`: the numbers of a run, with all that they depend on. No TensorFlow."""
 
 import importlib.metadata
 import json
@@ -36,7 +36,7 @@ def summary(
 
 
 def versions() -> dict[str, str]:
-    """What a run's numbers were made with: Python, this package, and those that it computes with."""
+    """Returns the versions of Python, of this package, and of the packages that compute the numbers."""
     return {
         "python": platform.python_version(),
         "tfpaths": __version__,
@@ -45,12 +45,11 @@ def versions() -> dict[str, str]:
 
 
 def read_results(path: pathlib.Path) -> dict[str, Any] | None:
-    """The content of a `results.json`; none where there is none, or where it is no such file."""
+    """Returns the content of a `results.json`, or None if there is no such file or it has another form."""
     try:
-        known = json.loads(path.read_text())
-        whole = (
-            type(known["step"]) is int and isinstance(known["metrics"], dict) and isinstance(known["protocol"], dict)
-        )
-        return known if whole else None
+        content = json.loads(path.read_text())
+        parts = [content[name] for name in ("metrics", "protocol")]
+        is_whole = type(content["step"]) is int and all(isinstance(part, dict) for part in parts)
+        return content if is_whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

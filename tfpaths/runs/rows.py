@@ -1,4 +1,4 @@
-"""The rows of a run, `metrics.jsonl`: a JSON object a line, each with its `step`. No TensorFlow."""
+"""The rows of a run, `metrics.jsonl`: one JSON object per line, each with its `step`. No TensorFlow."""
 
 import json
 import pathlib
@@ -22,10 +22,10 @@ def append_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The rows of a file; none where there is no file. A last line that a kill cut short is left out.
+    """Returns the rows of a file, or an empty list if there is no file. An incomplete last line is left out.
 
     Raises:
-      InputError: another line is no row.
+      InputError: Another line is not a row.
     """
     if not path.exists():
         return []
@@ -37,23 +37,23 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
             if not isinstance(row, dict) or type(row.get("step")) is not int:
                 raise ValueError
         except ValueError as error:
-            # What follows the last end of line is nothing, or a row that was being written.
+            # After the last end of line there is nothing, or a row that a kill cut short.
             if number == len(lines):
                 break
             raise errors.InputError(
-                f"{path}: expected a row in line {number}, received {line[:60]!r}; mend or remove the line."
+                f"{path}: expected a row in line {number}, received {line[:60]!r}; repair or remove the line."
             ) from error
         rows.append(row)
     return rows
 
 
 def rewrite_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replaces a file of rows by these, at once."""
+    """Replaces the content of a file of rows."""
     files.write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
 
 
 def keep_rows(path: pathlib.Path, last_step: int) -> None:
-    """Drops what was written after `last_step`: a resumed run writes those rows again."""
+    """Removes the rows after `last_step`: a resumed run writes them again."""
     rows = read_rows(path)
     kept = [row for row in rows if row["step"] <= last_step]
     if path.exists():
@@ -61,6 +61,6 @@ def keep_rows(path: pathlib.Path, last_step: int) -> None:
 
 
 def last_values(path: pathlib.Path, step: int, names: Sequence[str]) -> dict[str, float]:
-    """What the last row up to `step` that has these names says of them; nothing where there is none."""
+    """Returns the values of these names in the last row up to `step` that has them, or nothing if no row has."""
     rows = [row for row in read_rows(path) if row["step"] <= step and names[0] in row]
     return {name: rows[-1][name] for name in names} if rows else {}

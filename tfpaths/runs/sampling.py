@@ -93,17 +93,25 @@ def batches(sampler: Sampler, latents: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """Latents on the way from one to the other, `[steps, latent_dim]`, both included: spherical interpolation.
+    """Returns latents between two, both included: spherical interpolation (White 2016, arXiv 1609.04468).
 
         (sin((1 - t) w) one + sin(t w) other) / sin(w),  w the angle between them
 
-    Two draws from N(0, I) are nearly at right angles, so what lies between is as long as they are: what the generator
-    knows. The straight line passes nearer to zero, where it has seen nothing (White 2016, arXiv 1609.04468).
+    Two draws from N(0, I) are nearly orthogonal, so the points between them have about their norm, as the latents of
+    training have. The straight line passes closer to zero, where the generator has seen no latents.
+
+    Args:
+      one: `[latent_dim]`.
+      other: `[latent_dim]`.
+      steps: How many points.
+
+    Returns:
+      float32 `[steps, latent_dim]`.
     """
     t = np.linspace(0.0, 1.0, steps, dtype=np.float64)[:, None]
     cosine = np.dot(one, other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.sin(angle) < 1e-6:  # Along one line the two ways are the same.
+    if np.sin(angle) < 1e-6:  # On one line both interpolations are the same.
         return ((1 - t) * one + t * other).astype(np.float32)
     return ((np.sin((1 - t) * angle) * one + np.sin(t * angle) * other) / np.sin(angle)).astype(np.float32)
 

@@ -17,7 +17,7 @@ import tqdm
 from absl import logging
 
 from tfpaths import config as config_lib
-from tfpaths import data, errors, files, schema
+from tfpaths import data, errors, files, metrics, schema
 from tfpaths.gan import GAN
 from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.runs import build, callbacks, checkpoints, distribution, evaluation, fitting, profiling, results, rows
@@ -113,7 +113,9 @@ def _train(
     devices: tf.distribute.Strategy,
     profile: bool,
 ) -> Run:
-    training = _prepared(build.complete(config), directory, data_dir, devices)
+    # The options of metrics too: what loads a run later does not need the metrics' modules.
+    config = build.complete(config).replace(evaluation=metrics.complete(config.evaluation))
+    training = _prepared(config, directory, data_dir, devices)
     steps, worker = training.config.schedule.steps, distribution.worker(devices)
     with directory.locked(), contextlib.ExitStack() as stack:
         with callbacks.StopOnSignal(functools.partial(distribution.any_worker, strategy=devices)) as stop:

@@ -51,7 +51,7 @@ def test_the_page_is_accessible(mixed, read_page):
 
 def test_pictures_say_what_they_show(mixed, read_page):
     images = read_page(mixed.read_text()).all("img")
-    # A swatch stands beside its run's name and adds nothing to it.
+    # A swatch is next to its run's name and adds nothing to it.
     assert all(attrs["class"] == "swatch" for attrs in images if not attrs["alt"])
     texts = [attrs["alt"] for attrs in images]
     assert "Samples of run 1, first, at step 2" in texts

@@ -1,0 +1,139 @@
+"""pydantic's errors as one line each: the full path, what is valid, what was received, the nearest choice."""
+
+import types
+import typing
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from tfpaths import errors
+
+
+def explained(error: pydantic.ValidationError, owner: Any = None, path: str = "") -> errors.InputError:
+    """Returns the InputError that says in one line what pydantic found first.
+
+    Args:
+      error: pydantic's error.
+      owner: The class or annotation that was validated, for the names of valid fields.
+      path: Where the validated value stands.
+    """
+    found = error.errors(include_url=False)
+    # Of the branches of a union, the one that fits best is wrong deepest inside.
+    first = max(found, key=lambda one: len(_places(one["loc"], owner)))
+    same_place = [other for other in found if _places(other["loc"], owner) == _places(first["loc"], owner)]
+    where = ".".join(filter(None, (path, *_places(first["loc"], owner))))
+    received, context, kind = first["input"], first.get("ctx", {}), first["type"]
+    if kind == "extra_forbidden":
+        known = _fields_at(owner, _places(first["loc"], owner)[:-1])
+        return errors.InputError(f"{where}: unknown field{errors.hint(first['loc'][-1], known)}")
+    if kind == "missing" and first["loc"][-1] == "name" and "." in where:
+        parent = where.removesuffix(".name")
+        return errors.InputError(f"{where}: expected a name, received none. To fix this: --set {parent}=NAME.")
+    if kind == "missing":
+        return errors.InputError(f"{where}: expected a value, received none.")
+    if kind == "expected":
+        if field := context.get("field"):
+            where, received = f"{where}.{field}" if where else field, context["received"]
+        return errors.InputError(f"{where}: expected {context['expected']}, received {received!r}.")
+    if kind == "literal_error":
+        choices = [str(choice) for choice in typing.get_args(_annotation_at(owner, first["loc"]))]
+        if choices and isinstance(received, str):
+            return errors.InputError(
+                f"{where}: expected one of {', '.join(choices)}, received {received!r}{did_you_mean(received, choices)}"
+            )
+    if len(same_place) > 1:
+        wanted = [_EXPECTED[other["type"]] for other in same_place if other["type"] in _EXPECTED]
+        expected = " or ".join(dict.fromkeys(wanted)) or first["msg"]
+        return errors.InputError(f"{where}: expected {expected}, received {received!r}.")
+    expected = _EXPECTED.get(kind, first["msg"])
+    return errors.InputError(f"{where}: expected {expected}, received {received!r}.")
+
+
+def did_you_mean(received: str, choices: Sequence[str]) -> str:
+    """Returns the end of a message: the nearest choice, or a full stop."""
+    match = errors.nearest(received, choices)
+    return f"; did you mean {match!r}?" if match else "."
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing_size": "an integer of 64 bits",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "dict_type": "an object",
+    "literal_error": "one of its choices",
+}
+
+
+def _places(location: Sequence[int | str], owner: Any) -> list[str]:
+    """Where an error is, without the names that pydantic gives to the branches of a union."""
+    places: list[str] = []
+    annotation = owner
+    for part in location:
+        step = _below(annotation, part)
+        if step is not None:
+            places.append(str(part))
+            annotation = step
+        elif owner is None:
+            places.append(str(part))
+    return places
+
+
+def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
+    annotation = owner
+    for part in location:
+        step = _below(annotation, part)
+        annotation = annotation if step is None else step
+    literals = [option for option in branches_of(annotation) if typing.get_origin(option) is Literal]
+    return literals[0] if literals else annotation
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """The annotation of a field, or of an element, of a value of this annotation; None if it has no such part."""
+    branches = branches_of(annotation)
+    # pydantic names the branches of a union by their classes.
+    is_branch = len(branches) > 1 and part in [getattr(branch, "__name__", "") for branch in branches]
+    for branch in branches:
+        if (
+            is_model(branch)
+            and not is_branch
+            and isinstance(part, str)
+            and not part.startswith(("function-", "tuple["))
+        ):
+            if part in branch.model_fields:
+                return field_annotation(branch, part)
+            return Any
+        if typing.get_origin(branch) is tuple and isinstance(part, int):
+            return typing.get_args(branch)[0]
+    return None
+
+
+def _fields_at(owner: Any, places: Sequence[str]) -> list[str]:
+    for part in places:
+        owner = _below(owner, int(part) if part.isdecimal() else part)
+    return [name for option in branches_of(owner) if is_model(option) for name in option.model_fields]
+
+
+def field_annotation(cls: type[pydantic.BaseModel], field: str) -> Any:
+    """Returns the annotation of a field, with its checks."""
+    return typing.get_type_hints(cls, include_extras=True)[field]
+
+
+def branches_of(annotation: Any) -> list[Any]:
+    """Returns the alternatives of a union, or the annotation alone, each without its checks."""
+    if typing.get_origin(annotation) is Annotated:
+        return branches_of(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [part for option in typing.get_args(annotation) for part in branches_of(option)]
+    return [annotation]
+
+
+def is_model(annotation: Any) -> bool:
+    """Returns whether an annotation is a class of values."""
+    return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
