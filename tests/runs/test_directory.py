@@ -72,13 +72,13 @@ def test_an_invalid_config_is_refused(run, content):
 @pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard"])
 def test_a_file_in_place_of_a_folder_is_refused(run, name):
     (run.path / name).write_text("")
-    with pytest.raises(errors.InputError, match=f"expected a folder at .*{name}, found a file"):
+    with pytest.raises(errors.InputError, match=f"expected a directory at .*{name}, found a file"):
         run.continued(EXPERIMENT)
 
 
 def test_a_folder_in_place_of_a_file_is_refused(run):
     run.metrics.mkdir()
-    with pytest.raises(errors.InputError, match=r"expected a file at .*metrics.jsonl, found a folder"):
+    with pytest.raises(errors.InputError, match=r"expected a file at .*metrics.jsonl, found a directory"):
         run.continued(EXPERIMENT)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from helpers import assert_same_run, registered, state
 from helpers import saving_toy as toy
 
-from tfpaths import config, data, errors, files, games, networks, schema
+from tfpaths import config, data, errors, files, games, metrics, networks, schema
 from tfpaths.gan import GAN
 from tfpaths.runs import build, callbacks, checkpoints, rows, training
 
@@ -43,9 +43,11 @@ class TestWhatARunLeaves:
         path, run = finished
         assert (run.start, run.step, run.stopped_by) == (0, 4, None)
         stored = config.from_dict(json.loads((path / "config.json").read_text()))
-        assert stored == build.complete(toy())
+        completed = build.complete(toy())
+        assert stored == completed.replace(evaluation=metrics.complete(completed.evaluation))
         # Every option is there, with its default.
         assert stored.variant.penalty.options["one_sided"] is False
+        assert stored.evaluation.options["critic_steps"] == 2000
         of_run = rows.read_rows(path / "metrics.jsonl")
         assert [row["step"] for row in of_run] == [1, 2, 3, 4]
         assert set(of_run[0]) == {"step", *GAN.reported, "examples_per_second"}
