@@ -72,9 +72,20 @@ def test_keras_own_layers_and_adam_are_one_switch():
     np.testing.assert_allclose(fast_ones[1](images), discriminator(images), atol=1e-5)
 
 
+def test_widths():
+    # From the largest map to the 4×4 one, in units of its channels.
+    for side, wanted in {16: [1, 2], 28: [1, 2], 32: [1, 2, 4], 64: [1, 2, 4, 8], 256: [1, 2, 4, 8, 8, 8]}.items():
+        generator, discriminator = networks.build(SMALL, (side, side, 3))
+        maps = [layer.output.shape[1:] for layer in discriminator.layers if "conv" in layer.name]
+        assert maps == [(side // 2**n, side // 2**n, 4 * width) for n, width in enumerate(wanted, 1)]
+        maps = [layer.output.shape[1:] for layer in generator.layers if "re_lu" in layer.name]
+        assert maps == [(side // 2**n, side // 2**n, 4 * width) for n, width in reversed([*enumerate(wanted, 1)])]
+
+
 @pytest.mark.parametrize("shape", [(30, 30, 3), (28, 32, 3)])
 def test_other_sizes_are_refused(shape):
     with pytest.raises(
-        errors.InputError, match="networks.name: 'dcgan' makes square images of 28, 32, 64 pixels; the examples are"
+        errors.InputError,
+        match="networks.name: 'dcgan' makes square images of 16, 28, 32, 64, 128, 256 pixels; the examples are",
     ):
         networks.build(SMALL, shape)

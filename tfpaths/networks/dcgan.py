@@ -1,12 +1,12 @@
-"""The DCGAN pair for images of 28, 32 and 64 pixels and any number of channels.
+"""The DCGAN pair for square images of 16, 28, 32, 64, 128 and 256 pixels and any number of channels.
 
 After Radford et al. 2015 (arXiv 1511.06434): strided convolutions, BatchNorm and ReLU in the generator, LeakyReLU 0.2
 in the discriminator. The discriminator has no BatchNorm: a gradient penalty is about the gradient at one example, and
 BatchNorm makes an example's output depend on the others of its batch.
 
-Ours, since the paper does not state its own: the widths; Glorot's uniform initial weights, because without BatchNorm
-a discriminator that starts from N(0, 0.02) is nearly zero and slow to leave it; BatchNorm momentum 0.9, so
-that the statistics for sampling follow the weights within some tens of steps.
+We chose what the paper does not state: the widths, and their limit above 64 pixels, the paper's size; Glorot's uniform
+initial weights, because without BatchNorm a discriminator that starts from N(0, 0.02) is nearly zero and slow to
+change; BatchNorm momentum 0.9, so that the statistics for sampling follow the weights within some tens of steps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,10 @@ from tfpaths.networks.family import NETWORKS, Family
 from tfpaths.schema import PositiveInt
 
 # Pixels -> the side of the smallest feature map, and how often it is doubled from there.
-SIZES = {28: (7, 2), 32: (4, 3), 64: (4, 4)}
+SIZES = {16: (4, 2), 28: (7, 2), 32: (4, 3), 64: (4, 4), 128: (4, 5), 256: (4, 6)}
+# No map has more channels than this many times those of the largest map: at 256 pixels the two networks have 23 million
+# weights, and would otherwise have 90 million.
+WIDEST = 8
 
 
 @NETWORKS.register("dcgan")
@@ -28,7 +31,7 @@ class DCGAN(Family):
     """DCGAN's generator and discriminator.
 
     The generator's map before the image has `generator_filters` channels, the discriminator's first map
-    `discriminator_filters`; each map of half the side has twice as many.
+    `discriminator_filters`; each map of half the side has twice as many, up to eight times the first number.
 
     Args:
       generator_filters: Channels of the generator's largest map.
@@ -59,19 +62,18 @@ class DCGAN(Family):
         """Returns G: latents `[batch, latent_dim]` -> images `[batch, height, width, channels]` in [-1, 1], float32.
 
         Raises:
-          InputError: The images are not square, or of another side than 28, 32 or 64.
+          InputError: The images are not square, or of a side that is not in `SIZES`.
         """
         side, doublings, channels = _plan(example_shape)
         weights, dtype = _initializers(seed), self.precision
-        width = self.generator_filters * 2 ** (doublings - 1)
+        *widths, first = (_channels(self.generator_filters, level) for level in range(doublings))
         latents = keras.Input((self.latent_dim,), dtype="float32")
-        x = keras.layers.Dense(side * side * width, use_bias=False, kernel_initializer=next(weights), dtype=dtype)(
+        x = keras.layers.Dense(side * side * first, use_bias=False, kernel_initializer=next(weights), dtype=dtype)(
             latents
         )
-        x = keras.layers.Reshape((side, side, width), dtype=dtype)(x)
-        for _ in range(doublings - 1):
+        x = keras.layers.Reshape((side, side, first), dtype=dtype)(x)
+        for width in reversed(widths):
             x = self._normalised(x)
-            width //= 2
             x = keras.layers.Conv2DTranspose(
                 width, 4, 2, "same", data_format=_LAST, use_bias=False, kernel_initializer=next(weights), dtype=dtype
             )(x)
@@ -87,7 +89,7 @@ class DCGAN(Family):
         """Returns D: images `[batch, height, width, channels]` -> logits `[batch, 1]`, float32.
 
         Raises:
-          InputError: The images are not square, or of another side than 28, 32 or 64.
+          InputError: The images are not square, or of a side that is not in `SIZES`.
         """
         _, halvings, _ = _plan(example_shape)
         weights, dtype = _initializers(seed), self.precision
@@ -95,7 +97,7 @@ class DCGAN(Family):
         for level in range(halvings):
             # Only the first convolution, of an image's few channels, is slow as Keras has it.
             convolution = self.layers.halving_convolution if level == 0 else keras.layers.Conv2D
-            filters = self.discriminator_filters * 2**level
+            filters = _channels(self.discriminator_filters, level)
             x = convolution(filters, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype)(x)
             x = self.layers.leaky_relu(0.2, dtype=dtype)(x)
         x = keras.layers.Flatten(_LAST, dtype=dtype)(x)
@@ -105,6 +107,11 @@ class DCGAN(Family):
     def _normalised(self, x):
         norm = self.layers.batch_normalization(momentum=0.9, synchronized=self.synchronized, dtype=self.precision)
         return keras.layers.ReLU(dtype=self.precision)(norm(x))
+
+
+def _channels(filters: int, level: int) -> int:
+    """The channels of the map whose side is 2^level times smaller than the largest map's."""
+    return filters * min(2**level, WIDEST)
 
 
 # Whatever the user's Keras has for a default.
@@ -122,6 +129,7 @@ def _plan(example_shape: Sequence[int]) -> tuple[int, int, int]:
     if height != width or height not in SIZES:
         raise errors.InputError(
             f"networks.name: 'dcgan' makes square images of {', '.join(map(str, SIZES))} pixels; the examples are "
-            f"{'×'.join(map(str, example_shape))}."
+            f"{'×'.join(map(str, example_shape))}. To fix this: choose networks of your own with networks.name, or "
+            "another data.image_size if the data set has this option."
         )
     return (*SIZES[height], channels)
