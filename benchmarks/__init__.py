@@ -1,12 +1,19 @@
 """Speed as ratios: measured in one run, in turns, as medians."""
 
+import datetime
 import importlib.metadata
 import json
 import pathlib
 import platform
 import re
+import shlex
 import statistics
+import sys
 from typing import Any
+
+from tfpaths.version import __version__
+
+RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def spread(values: list[float]) -> str:
@@ -16,7 +23,7 @@ def spread(values: list[float]) -> str:
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """Of what a table is: the processor, its cores, Python, and the packages' versions, none for what is missing."""
+    """Returns what a table depends on: the CPU, its cores, Python, and the packages' versions (None if missing)."""
     from benchmarks import turns
 
     cpuinfo = pathlib.Path("/proc/cpuinfo")
@@ -38,8 +45,15 @@ def machine(*packages: str) -> dict[str, Any]:
     return about
 
 
+def made() -> dict[str, str]:
+    """Returns what made a result: the version of tfpaths, the date, the command."""
+    module = sys.modules["__main__"].__spec__
+    command = ["python", "-m", module.name if module else sys.argv[0], *sys.argv[1:]]
+    return {"version": __version__, "date": datetime.date.today().isoformat(), "command": shlex.join(command)}
+
+
 def store(name: str, content: dict[str, Any]) -> None:
-    """Writes `benchmarks/results/<name>.json`."""
-    path = pathlib.Path(__file__).parent / "results" / f"{name}.json"
+    """Writes `benchmarks/results/<name>.json`, with what made it."""
+    path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps({"made": made(), **content}, indent=2) + "\n")

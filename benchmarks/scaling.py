@@ -2,15 +2,14 @@
 
     python -m benchmarks.scaling [--turns=5] [--steps=30]
 
-Prints a table and writes `benchmarks/results/scaling.json`. Three kinds of jobs take turns: one worker alone; two that
-know nothing of each other, which shows what two cores of one machine take from each other; two of one cluster, which
-adds what they tell each other. The efficiency is the first time over the third. A worker is a process of its own on one
+Prints a table and writes `benchmarks/results/scaling.json`. Three kinds of jobs take turns: one worker alone; two
+independent workers, which shows what two cores of one machine take from each other; a cluster of two, which adds
+their communication. The efficiency is the first time over the third. A worker is a process of its own on one
 core, a step is one of `color_mnist_dragan_ns` at full width on 32 images for each worker.
 """
 
 import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -19,7 +18,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import spread, store
+from benchmarks import machine, spread, store
 from tfpaths import experiments, schema, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "How often each kind of job is run.")
@@ -89,7 +88,7 @@ def main(argv):
         return
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("benchmarks.scaling: expected two cores, received one.")
-    kinds = {"one worker": (1, False), "two, apart": (2, False), "two, together": (2, True)}
+    kinds = {"one worker": (1, False), "two independent workers": (2, False), "a cluster of two": (2, True)}
     times = {name: [] for name in kinds}
     for _ in range(_TURNS.value):
         for name, (workers, cluster) in kinds.items():
@@ -98,26 +97,27 @@ def main(argv):
             times[name].append(statistics.mean(one["seconds"] for one in made))
     alone, apart, together = times.values()
     ratios = {
-        "efficiency: one worker / two, together": [a / t for a, t in zip(alone, together, strict=True)],
-        "of it, sharing the machine: one worker / two, apart": [a / b for a, b in zip(alone, apart, strict=True)],
-        "of it, telling each other: two, apart / two, together": [b / t for b, t in zip(apart, together, strict=True)],
+        "efficiency: one worker / a cluster of two": [a / t for a, t in zip(alone, together, strict=True)],
+        "sharing the machine: one worker / two independent workers": [a / b for a, b in zip(alone, apart, strict=True)],
+        "communication: two independent workers / a cluster of two": [
+            b / t for b, t in zip(apart, together, strict=True)
+        ],
     }
     for name, values in times.items():
         print(f"{name:<54} {spread([1000 * value for value in values])} ms a step")
     for name, values in ratios.items():
         print(f"{name:<54} {spread(values)}")
     parameters = made[0]["parameters"]
-    print(f"told in a step: {4 * parameters / 1e6:.1f} MB of gradients")
+    print(f"all-reduced in a step: {4 * parameters / 1e6:.1f} MB of gradients")
     store(
         "scaling",
         {
-            "command": f"python -m benchmarks.scaling --turns={_TURNS.value} --steps={_STEPS.value}",
+            **machine("tensorflow", "keras"),
             "experiment": _EXP.value,
             "images_per_worker": _BATCH.value,
             "parameters": parameters,
             "seconds_per_step": times,
             "ratios": ratios,
-            "python": platform.python_version(),
         },
     )
 

@@ -1,9 +1,7 @@
 """The docstrings: every example runs; every public name has a docstring, and a page of the API."""
 
-import ast
 import doctest
 import importlib
-import re
 
 import pytest
 from helpers import ROOT

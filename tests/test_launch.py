@@ -62,7 +62,7 @@ def test_help_names_every_flag():
     assert run.returncode == 0
     names = "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list import profile"
     for flag in f"{names} num_samples out interpolate".split():
-        assert re.search(rf"^  --{flag} ", run.stdout, re.MULTILINE), flag
+        assert re.search(rf"^  --{flag}[ =]", run.stdout, re.MULTILINE), flag
 
 
 @pytest.mark.parametrize(

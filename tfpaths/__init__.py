@@ -6,7 +6,7 @@
     images = tfpaths.load("runs/a").sample(64, seed=1)
 
 The public interface is these functions and the public modules: `from tfpaths import data, losses, networks, penalties`
-and `from tfpaths.gan import GAN`. Importing the package imports nothing heavy and changes nothing in the process.
+and `from tfpaths.gan import GAN`. Importing the package does not import TensorFlow and has no side effects.
 """
 
 from __future__ import annotations
@@ -25,19 +25,28 @@ if TYPE_CHECKING:
 
 
 def train(experiment: str | Experiment, workdir: str | pathlib.Path | None = None, **settings: Any) -> Outcome:
-    """Runs an experiment in a run directory, from where it was stopped if it was, and writes the results.
+    """Runs an experiment in a run directory and writes its results. An interrupted run resumes.
 
     Args:
-      experiment: A registered experiment's name, or a value of `tfpaths.config`.
+      experiment: The name of a registered experiment, or a value of `tfpaths.config`.
       workdir: The run directory; by default `runs/<name>`.
-      **settings: Those of `tfpaths.kinds.Settings`: data_dir, strategy, tpu, profile.
+      **settings: The fields of `tfpaths.kinds.Settings`: data_dir, strategy, tpu, profile.
 
     Returns:
-      How it ended; `stopped_by` is None if it is finished.
+      How the run ended; `stopped_by` is None unless a signal stopped it.
 
     Raises:
-      InputError: Something is invalid; nothing was written.
-      RunError: The run cannot continue; the message says why and what is kept.
+      InputError: The input is invalid; nothing was written.
+      RunError: The run cannot continue; the message gives the reason and what has been saved.
+
+    Example:
+      >>> from tfpaths import experiments, schema
+      >>> tiny = ["networks.generator_filters=2", "networks.discriminator_filters=2", "schedule.batch_size=4"]
+      >>> short = ["data.source=embedded", "schedule.steps=1", "evaluation.metrics=none"]
+      >>> outcome = train(schema.assign(experiments.get("color_mnist_ns"), tiny + short), "toy")
+      step 1/1 ...
+      >>> load("toy").sample(5, seed=1).shape
+      (5, 28, 28, 3)
     """
     from tfpaths import experiments, kinds
 
@@ -46,15 +55,17 @@ def train(experiment: str | Experiment, workdir: str | pathlib.Path | None = Non
 
 
 def evaluate(workdir: str | pathlib.Path, assignments: Sequence[str] = (), **settings: Any) -> dict[str, Any]:
-    """Measures the newest checkpoint of a run, writes the numbers into its `results.json`, and returns its content.
+    """Evaluates the newest checkpoint of a run, writes the scores into its `results.json`, and returns its content.
 
     Args:
       workdir: The run directory.
-      assignments: Changes of the evaluation: `["evaluation.metrics=ms_ssim"]`.
-      **settings: Those of `tfpaths.kinds.Settings`.
+      assignments: Changes to the evaluation, such as `["evaluation.metrics=ms_ssim"]`.
+      **settings: The fields of `tfpaths.kinds.Settings`.
 
     Raises:
-      InputError: There is nothing to measure; `results.json` is as it was.
+      InputError: There is nothing to evaluate; `results.json` is unchanged.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     import pathlib
 
@@ -72,7 +83,9 @@ def load(workdir: str | pathlib.Path) -> Trained:
       workdir: The run directory.
 
     Raises:
-      InputError: The directory is not that of a trained run.
+      InputError: The directory does not contain a trained run.
+
+    Example: see `tfpaths.train`.
     """
     from tfpaths.runs import loading
 
@@ -82,17 +95,19 @@ def load(workdir: str | pathlib.Path) -> Trained:
 def sample(
     workdir: str | pathlib.Path, out: str, *, num: int = 64, seed: int = 0, interpolate: bool = False
 ) -> pathlib.Path:
-    """Writes samples of a run, or of an export, to a picture, a directory or an array file; returns its path.
+    """Writes samples of a run or of an export to a picture, an array file or a directory; returns its path.
 
     Args:
       workdir: A run directory, or an export.
       out: `….png`, `….npz`, or a new directory.
-      num: How many.
+      num: Number of samples.
       seed: Seed for the latents.
-      interpolate: Whether the samples are rows from one latent to another.
+      interpolate: Whether each row of samples interpolates between two latents.
 
     Raises:
-      InputError: Nothing there samples, or `out` cannot be written; nothing was written.
+      InputError: `workdir` has no samples to draw, or `out` cannot be written; nothing was written.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     from tfpaths.runs import sampling
 
@@ -100,10 +115,12 @@ def sample(
 
 
 def export(workdir: str | pathlib.Path) -> pathlib.Path:
-    """Writes `<workdir>/export`, a SavedModel that TensorFlow alone loads and samples; returns its path.
+    """Writes `<workdir>/export`, a SavedModel that can be loaded and sampled with TensorFlow alone; returns its path.
 
     Raises:
-      InputError: The directory is not that of a trained run, or another run is writing to it.
+      InputError: The directory does not contain a trained run, or another run is writing to it.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     from tfpaths.runs import exporting
 
@@ -111,14 +128,16 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
 
 
 def report(workdirs: str | Sequence[str], out: str | None = None) -> pathlib.Path:
-    """Writes one page on one or several runs; returns its path. TensorFlow is not imported.
+    """Writes one HTML page about one or several runs; returns its path. TensorFlow is not imported.
 
     Args:
       workdirs: The run directories.
       out: The `.html` file; by default `report.html` in the first directory.
 
     Raises:
-      InputError: A directory is not that of a run, or `out` cannot be written.
+      InputError: A directory does not contain a run, or `out` cannot be written.
+
+    Example: see `tfpaths.runs.report.write`.
     """
     from tfpaths.runs import report as report_lib
 

@@ -1,6 +1,6 @@
-"""Kinds of experiment: one table from a kind to what runs, loads and reports it.
+"""Kinds of experiment: a table from each kind to the code that runs, loads and reports it.
 
-`launch`, `load` and `report` ask this table and know no kind by name. A kind is a subclass of `Kind` in the package
+`launch`, `load` and `report` use this table and mention no kind by name. A kind is a subclass of `Kind` in the package
 that implements it; importing that module does not import TensorFlow.
 """
 
@@ -23,13 +23,17 @@ _MODULES = {"training": "tfpaths.runs.kind", "study": "tfpaths.lines.kind", "fig
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a call decides besides the experiment: none of it changes the numbers of a run, up to rounding.
+    """Where and how an experiment runs. None of it changes the numbers of a run, up to rounding.
 
     Attributes:
-      data_dir: Prepared TFDS data; None for `TFDS_DATA_DIR`, then TFDS's own.
-      strategy: A name of `tfpaths.config.STRATEGIES`.
+      data_dir: Directory of prepared TFDS data; None for `TFDS_DATA_DIR`, then the default of TFDS.
+      strategy: A name in `tfpaths.config.STRATEGIES`.
       tpu: The TPU's name or address.
       profile: Whether ten steps are traced for TensorBoard's profiler.
+
+    Example:
+      >>> Settings(data_dir="data").strategy
+      'auto'
     """
 
     data_dir: str | None = None
@@ -43,75 +47,77 @@ class Outcome(Protocol):
 
     @property
     def stopped_by(self) -> signal.Signals | None:
-        """The signal that ended it before it was finished, or None."""
+        """The signal that stopped the call before the end, or None."""
 
     def message(self, command: str) -> str:
-        """Returns the last lines for a terminal; `command` is what continues the run."""
+        """Returns the summary for a terminal; `command` is the command that resumes the run."""
 
 
 class Kind(abc.ABC):
-    """What can be done with one kind of experiment.
+    """The operations on one kind of experiment.
 
     Attributes:
-      noun: What a message calls such an experiment: `"a study"`.
+      noun: The name of such an experiment in messages, such as `"a study"`.
+
+    Example: `tfpaths/lines/kind.py`.
     """
 
     noun: str
 
     @abc.abstractmethod
     def describe(self, config: Any) -> str:
-        """Returns what the experiment is, in one short line for `--list`."""
+        """Returns a description in one short line, for `--list`."""
 
     @abc.abstractmethod
     def complete(self, config: Any) -> Any:
-        """Returns the config with every option of what it names, checked. Imports TensorFlow.
+        """Returns the config with all options filled in and checked. Imports TensorFlow.
 
         Raises:
-          InputError: A name is unknown, or an option is wrong.
+          InputError: A name is unknown, or an option is invalid.
         """
 
     @abc.abstractmethod
     def train(self, config: Any, workdir: str | pathlib.Path, settings: Settings) -> Outcome:
-        """Runs the experiment in a run directory, from where it was stopped if it was.
+        """Runs the experiment in a run directory, or resumes it there.
 
         Raises:
-          InputError: Something is invalid; nothing was written.
-          RunError: The run cannot continue; the message says why and what is kept.
+          InputError: The input is invalid; nothing was written.
+          RunError: The run cannot continue; the message gives the reason and what has been saved.
         """
 
     @abc.abstractmethod
     def section(self, runs: Any) -> "Section":
-        """Returns the section of a report on runs of this kind."""
+        """Returns a report's section about runs of this kind."""
 
     def check_settings(self, config: Any, settings: Settings) -> None:
-        """Checks what can be checked before TensorFlow is imported.
+        """Checks the settings before TensorFlow is imported.
 
         Raises:
-          InputError: A setting does not go with this kind of experiment.
+          InputError: A setting does not work with this kind of experiment.
         """
         if settings.profile:
             raise errors.InputError(f"--profile: {config.name} is {self.noun}; only training runs can be profiled.")
 
     def settled(self, config: Any, stored: Any) -> Any:
-        """Returns the config with its `auto` choices as the run in the directory made them."""
+        """Returns the config with each `auto` replaced by the choice in the stored config of the run."""
         del stored
         return config
 
     def may_change(self, path: str) -> bool:
-        """Returns whether a field may differ when a run continues: it does not change the numbers at a given step."""
+        """Returns whether a field may differ when a run resumes: one that does not change the numbers at a step."""
         return False
 
     def evaluate(self, config: Any, workdir: str | pathlib.Path, settings: Settings) -> dict[str, Any]:
-        """Measures the newest checkpoint of a run; returns the content of its `results.json`.
+        """Evaluates the newest checkpoint of a run; returns the content of its `results.json`.
 
         Raises:
-          InputError: There is nothing to measure; `results.json` is as it was.
+          InputError: There is nothing to evaluate; `results.json` is unchanged.
         """
         del workdir, settings
         raise errors.InputError(f"--mode: {config.name} is {self.noun}, which has no samples to evaluate.")
 
     def load(self, path: pathlib.Path, config: Any) -> Any:
-        """Loads the newest checkpoint of a run: a `tfpaths.runs.loading.Trained`.
+        """Loads the newest checkpoint of a run, as a `tfpaths.runs.loading.Trained`.
 
         Raises:
           InputError: There is nothing to load.
@@ -123,10 +129,21 @@ class Kind(abc.ABC):
 
 
 def get(kind: str) -> Kind:
-    """Returns what implements a kind of experiment."""
+    """Returns the implementation of a kind of experiment.
+
+    Example:
+      >>> get("study").noun
+      'a study'
+    """
     return importlib.import_module(_MODULES[kind]).KIND
 
 
 def of(config: config_lib.Experiment) -> Kind:
-    """Returns what implements an experiment's kind."""
+    """Returns the implementation of an experiment's kind.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> of(experiments.get("figure_2")).noun
+      'a figure'
+    """
     return get(config.kind)

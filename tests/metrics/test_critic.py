@@ -116,7 +116,9 @@ def test_data_sets_that_cannot_have_it(pictures, size, splits, reason):
 
 def test_images_that_are_not_square(monkeypatch):
     monkeypatch.setattr(data.get("color_mnist"), "shape", (28, 32, 3))
-    with pytest.raises(errors.InputError, match="'critic' cannot be computed .* which has no square images of 16, 28, 32"):
+    with pytest.raises(
+        errors.InputError, match="'critic' cannot be computed .* which has no square images of 16, 28, 32"
+    ):
         Evaluator(config.Data(name="color_mnist", source="embedded"), WANTED)
 
 

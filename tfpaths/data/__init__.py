@@ -17,10 +17,10 @@ __all__ = ["DATA", "IMAGE", "POINT", "DataSet", "ExampleType", "Examples", "digi
 
 
 def get(name: str) -> type[DataSet]:
-    """Returns the class of the data set of that name.
+    """Returns the class of the data set with that name.
 
     Raises:
-      InputError: There is none; the message has the nearest name.
+      InputError: No data set has that name; the message suggests the nearest one.
 
     Example:
       >>> get("stacked_mnist").modes
@@ -30,10 +30,10 @@ def get(name: str) -> type[DataSet]:
 
 
 def of(config: config_lib.Data) -> DataSet:
-    """Returns the data set that a config describes, without reading it.
+    """Returns the data set that a config describes, without reading its examples.
 
     Raises:
-      InputError: There is none of that name, or an option is wrong.
+      InputError: No data set has that name, or an option is invalid.
 
     Example:
       >>> of(config_lib.Data(name="folder", image_size=128)).shape
@@ -57,17 +57,17 @@ def load(
     Args:
       name: A name in `DATA`: `color_mnist`, `stacked_mnist`, `cifar10`, `celeba`, `folder`, ….
       split: `train`, or another split that the data set has.
-      source: Where the data set comes from; `auto` for the first of its sources that is available.
+      source: Where the data comes from; `auto` takes the first source that is available.
       data_dir: The directory of prepared TFDS data; by default `TFDS_DATA_DIR`, then TFDS's own.
-      seed: Seed for what each example draws: colours, triples.
+      seed: Seed for random choices in the examples, such as colours.
       **options: Options of the data set, such as `path` and `image_size` of `folder`.
 
     Returns:
       The examples; `Examples.batches` shuffles and batches them.
 
     Raises:
-      InputError: The name, the split, the source or an option is wrong, or the data is not available; the message says
-        what to do.
+      InputError: The name, the split, the source or an option is invalid, or the data is not available; the message
+        says how to fix it.
 
     Example:
       >>> load("color_mnist", source="embedded").take([0, 1]).shape

@@ -9,7 +9,12 @@ _URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 
 @DATA.register("cifar10")
 class CIFAR10(DataSet):
-    """32×32×3; its labels are the 10 classes. The last tenth of its training images is the validation split."""
+    """CIFAR-10: 32×32×3, labelled with its 10 classes. The last tenth of the training images is the validation split.
+
+    Example:
+      >>> CIFAR10().shape
+      (32, 32, 3)
+    """
 
     shape = (32, 32, 3)
     extractor = "cifar10"

@@ -1,4 +1,4 @@
-"""What a data set is: a record of its facts, and how it is read."""
+"""The base class of data sets: their facts, and how they are read."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,22 @@ from tfpaths.data.example import IMAGE, ExampleType
 from tfpaths.data.examples import Examples
 from tfpaths.registry import Registry
 
+# Examples `[batch, *shape]` -> (logits `[batch, classes]`, features `[batch, dimensions]`).
 Outputs = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class DataSet:
-    """A data set. A new one is a registered subclass with a `shape` and one method, `read`.
+    """A data set. To add one, register a subclass with a `shape` and one method, `read`.
 
-    The keyword-only parameters of its constructor are its options: fields of `data` in a config.
+    The keyword-only parameters of the constructor are the options: fields of `data` in a config.
 
     Attributes:
       name: The name under which it is registered; `DATA.register` sets it.
-      version: A text that changes when the same request gives other examples.
-      splits: The splits that it has; `known_splits` where they depend on its options.
-      sources: The values of `data.source` besides `auto`.
-      example: What one example is, and so how samples are shown and stored.
-      modes: How many modes it has; None if it has none.
+      version: A text to change when the same request gives different examples.
+      splits: The available splits; override `known_splits` if they depend on the options.
+      sources: The valid values of `data.source` besides `auto`.
+      example: The type of the examples, which determines how samples are shown and stored.
+      modes: The number of modes; None if it has none.
       networks: The default family of networks.
       extractor: The default extractor of the scores: `digits`, `cifar10` or `inception`.
 
@@ -56,19 +57,19 @@ class DataSet:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example, known without reading any."""
+        """The shape of one example, available without reading any."""
         raise NotImplementedError
 
     @property
     def outputs_key(self) -> str:
-        """Names everything that `outputs` depends on besides the model, for the keys of caches."""
+        """Text that identifies everything that `outputs` depends on besides the model, for cache keys."""
         return self.name
 
     def __str__(self) -> str:
         return self.name
 
     def known_splits(self) -> tuple[str, ...]:
-        """Returns the splits that it has, without reading their examples."""
+        """Returns the names of the available splits, without reading their examples."""
         return self.splits
 
     def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
@@ -77,8 +78,8 @@ class DataSet:
         Args:
           split: One of `known_splits()`.
           source: `auto` or one of `sources`.
-          seed: Seed for what each example draws.
-          data_dir: The directory of prepared TFDS data, if one is given.
+          seed: Seed for random choices in the examples.
+          data_dir: The directory of prepared TFDS data; None for the default.
 
         Raises:
           InputError: The data is not available.
@@ -86,9 +87,10 @@ class DataSet:
         raise NotImplementedError
 
     def outputs(self, model: Callable) -> Outputs:
-        """Returns how a classifier reads this data set's examples: examples -> (logits, features).
+        """Returns a function that applies a classifier to this data set's examples: examples -> (logits, features).
 
-        It is compiled without AutoGraph: write loops and conditions on tensors as `tf.while_loop` and `tf.cond`.
+        The function is compiled without AutoGraph: write loops and conditions on tensors as `tf.while_loop` and
+        `tf.cond`.
 
         Args:
           model: The classifier: images -> (logits `[batch, classes]`, features `[batch, dimensions]`).
@@ -103,7 +105,7 @@ class DataSet:
     def load(
         self, split: str = "train", *, source: str = "auto", seed: int = 0, data_dir: str | None = None
     ) -> Examples:
-        """Checks what is asked for, reads it, and checks what was read. The arguments are those of `read`.
+        """Checks the request, reads the split, and checks the result. The arguments are those of `read`.
 
         Raises:
           InputError: The data set has no such split or source, the data is not available, or `read` returned examples
@@ -137,12 +139,12 @@ class DataSet:
 
 class _Table(Registry[type[DataSet]]):
     def register(self, name: str) -> Callable[[type[DataSet]], type[DataSet]]:
-        """As `Registry.register`; the class gets the name."""
+        """Registers a class as `Registry.register` does, and sets its `name`."""
 
         def registered(cls: type[DataSet]) -> type[DataSet]:
-            known = super(_Table, self).register(name)(cls)
-            known.name = name
-            return known
+            data_set = super(_Table, self).register(name)(cls)
+            data_set.name = name
+            return data_set
 
         return registered
 

@@ -1,4 +1,4 @@
-"""Handwritten digits, 28×28: MNIST if it is available, scikit-learn's embedded digits otherwise."""
+"""Handwritten digits, 28×28: MNIST if it is available, otherwise the digits that scikit-learn contains."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,10 +10,11 @@ from absl import logging
 from tfpaths import errors
 from tfpaths.data import prepared
 
-# Where TFDS downloads MNIST from.
+# One of the files that TFDS downloads for MNIST.
 _MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz"
 SPLITS = ("train", "validation", "test")
 SOURCES = ("tfds", "embedded")
+# Images of MNIST's training set that form the validation split.
 VALIDATION = 10_000
 _FIX = (
     "To fix this: name a directory of prepared data with --data_dir or TFDS_DATA_DIR, or connect to a network so that "
@@ -23,7 +24,18 @@ _FIX = (
 
 @dataclasses.dataclass(frozen=True)
 class Digits:
-    """`images` `[size, 28, 28]` uint8, `labels` `[size]` in 0..9, and their `source`: `tfds` or `embedded`."""
+    """Grey digits in memory.
+
+    Attributes:
+      images: `[size, 28, 28]` uint8 in [0, 255], white on black.
+      labels: `[size]`, the digits, 0 to 9.
+      source: `tfds` or `embedded`.
+
+    Example:
+      >>> digits = Digits(np.zeros([2, 28, 28], np.uint8), np.array([3, 8]), "embedded")
+      >>> digits.labels.tolist()
+      [3, 8]
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -35,8 +47,8 @@ def load(split: str = "train", *, source: str = "auto", data_dir: str | None = N
 
     Args:
       split: `train`, `validation` or `test`.
-      source: `tfds` for MNIST through TFDS; `embedded` for scikit-learn's digits; `auto` for the first of them that is
-        available, with a warning if that is the second.
+      source: `tfds` for MNIST through TFDS; `embedded` for scikit-learn's digits; `auto` for MNIST if it is available,
+        otherwise scikit-learn's digits with a warning.
       data_dir: A directory of TFDS data; by default `TFDS_DATA_DIR`, then TFDS's own.
 
     Raises:
@@ -70,9 +82,14 @@ def load(split: str = "train", *, source: str = "auto", data_dir: str | None = N
 def embedded(split: str) -> Digits:
     """Returns scikit-learn's 1,797 UCI digits: 1,200 for training, 237 for validation, the last 360 for test.
 
-    8×8 pixels of 0 to 16, enlarged with a cubic spline to 20×20 and centred on 28×28, as MNIST's digits are.
+    The originals are 8×8 pixels from 0 to 16. They are enlarged to 20×20 with a cubic spline and centred in 28×28
+    pixels, as MNIST's digits are.
+
+    Example:
+      >>> embedded("validation").images.shape
+      (237, 28, 28)
     """
-    # Both take longer to import than most runs spend here.
+    # Imported on use: both imports are slow.
     import scipy.ndimage
     import sklearn.datasets
 
@@ -84,17 +101,27 @@ def embedded(split: str) -> Digits:
 
 
 def generator(seed: int, split: str) -> np.random.Generator:
-    """Returns the random numbers of a data set made of digits; they differ from split to split."""
+    """Returns the random generator of a data set composed of digits; its numbers differ between splits.
+
+    Example:
+      >>> generator(0, "train").random() == generator(0, "train").random()
+      True
+    """
     return np.random.default_rng([seed, ("train", "test", "validation").index(split)])
 
 
 def shares(digits: Digits) -> np.ndarray:
-    """Returns the share of each of the ten digits, `[10]`."""
+    """Returns the share of each of the ten digits, `[10]`.
+
+    Example:
+      >>> shares(Digits(np.zeros([4, 28, 28], np.uint8), np.array([0, 0, 1, 9]), "embedded")).tolist()
+      [0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.25]
+    """
     return np.bincount(digits.labels, minlength=10) / len(digits.labels)
 
 
 def by_channel(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads each channel as an image of its own.
+    """Classifies each channel as a separate grey image.
 
     Args:
       model: A classifier of grey digits: `[batch, 28, 28, 1]` -> (logits `[batch, 10]`, features
@@ -103,6 +130,13 @@ def by_channel(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
     Returns:
       Logits `[batch, channels, 10]`, and features `[batch, channels * dimensions]`, channel after channel.
+
+    Example:
+      >>> def model(images, training=False):
+      ...     return tf.zeros([len(images), 10]), tf.zeros([len(images), 64])
+      >>> logits, features = by_channel(model, tf.ones([2, 28, 28, 3]))
+      >>> logits.shape, features.shape
+      (TensorShape([2, 3, 10]), TensorShape([2, 192]))
     """
     batch, channels = tf.shape(images)[0], images.shape[-1]
     # [batch * channels, 28, 28, 1]
@@ -114,7 +148,7 @@ def by_channel(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def _stored(split: str) -> str:
-    """MNIST's own split that contains a split of ours."""
+    """Returns the split of TFDS's MNIST that contains a split of this module."""
     return "test" if split == "test" else "train"
 
 

@@ -1,4 +1,4 @@
-"""What one example is: an image or a point; and so how samples are shown and stored."""
+"""The types of examples, images and points, and how samples of each type are shown and stored."""
 
 import numpy as np
 
@@ -6,16 +6,20 @@ from tfpaths.data import pictures
 
 
 class ExampleType:
-    """How examples of one type are shown and stored.
+    """A type of examples: how they are shown and stored.
 
-    Every method takes examples as the data set has them, float32, or as `stored` returns them.
+    Every method takes examples as the data set returns them, float32, or as `stored` returns them.
 
     Attributes:
       name: The type's name: `image`, `point`.
-      suffix: The suffix of a file of `grid` or `single`.
+      suffix: The suffix of the files of `grid` and `single`.
       is_png: Whether those files are PNGs, which TensorBoard can show.
-      grid_size: How many samples a grid during training shows.
-      grid_columns: How many of them are side by side.
+      grid_size: The number of samples in a grid during training.
+      grid_columns: The number of samples in a row of that grid.
+
+    Example:
+      >>> {name: example.grid_size for name, example in TYPES.items()}
+      {'image': 64, 'point': 512}
     """
 
     name: str
@@ -29,7 +33,7 @@ class ExampleType:
 
         Args:
           samples: The samples.
-          columns: How many are side by side, where the type has rows and columns.
+          columns: Samples in a row, if the type is shown in rows and columns.
         """
         raise NotImplementedError
 
@@ -38,7 +42,7 @@ class ExampleType:
         raise NotImplementedError
 
     def stored(self, samples: np.ndarray) -> np.ndarray:
-        """Returns samples `[..., *shape]` as a `.npz` file holds them."""
+        """Returns samples `[..., *shape]` as a `.npz` file stores them."""
         raise NotImplementedError
 
 
@@ -53,7 +57,7 @@ class Image(ExampleType):
     name = "image"
 
     def grid(self, samples: np.ndarray, columns: int) -> bytes:
-        """Returns a PNG with rows of `columns` images; what is missing of the last row is black."""
+        """Returns a PNG with rows of `columns` images; an incomplete last row is filled with black."""
         images = self.stored(samples)
         images = np.pad(images, ((0, -len(images) % columns), (0, 0), (0, 0), (0, 0)))
         return pictures.png(pictures.tiled(images, columns))
@@ -67,13 +71,18 @@ class Image(ExampleType):
 
 
 class Point(ExampleType):
-    """A point `[dimensions]`, stored as float32; its first two coordinates are drawn."""
+    """A point `[dimensions]`, stored as float32; its first two coordinates are drawn.
+
+    Example:
+      >>> POINT.stored(np.array([[1, 2]]))
+      array([[1., 2.]], dtype=float32)
+    """
 
     name = "point"
     grid_size = 512
 
     def grid(self, samples: np.ndarray, columns: int) -> bytes:
-        """Returns a PNG with all the points in one plane; `columns` is not used."""
+        """Returns a PNG with all points in one plane; `columns` has no effect."""
         return pictures.scatter(self.stored(samples))
 
     def single(self, sample: np.ndarray) -> bytes:

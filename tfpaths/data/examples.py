@@ -1,4 +1,4 @@
-"""A split in memory, and its endless stream of batches as a pure function of (seed, step)."""
+"""A split in memory, and its endless stream of batches, a pure function of (seed, step)."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfpaths import errors
 
-# Examples in memory at once while a checksum is computed.
+# The number of examples in memory at once while a checksum is computed.
 _CHUNK = 4096
 
 
@@ -21,15 +21,23 @@ class Examples:
 
     Attributes:
       name: The data set's name.
-      split: `train`, `test`, or another that the data set has.
+      split: `train`, `test`, or another split of the data set.
       source: Where the examples come from: `tfds`, `embedded`, `folder`, ….
       shape: The shape of one example; `(height, width, channels)` for images.
-      size: How many examples there are.
+      size: The number of examples.
       labels: `[size]`, the mode of each example, as the data set defines it.
       take: Positions `[batch]` -> examples `[batch, *shape]`, float32; images are in [-1, 1].
       modes: `[modes]`, the probability of each mode under the data set's own distribution; None if it has no modes.
       notes: Further facts for the results, by name.
-      made_of: The arrays from which `take` makes the examples, and a text that names how; empty if there are none.
+      made_of: The arrays from which `take` computes the examples, and a text that identifies the computation; empty if
+        there are none.
+
+    Example:
+      >>> points = in_memory("points", "train", "drawn", np.arange(6.0).reshape(3, 2), np.zeros(3))
+      >>> points.size, points.shape
+      (3, (2,))
+      >>> points.take([2]).numpy()
+      array([[4., 5.]], dtype=float32)
     """
 
     name: str
@@ -47,26 +55,26 @@ class Examples:
     def content(self) -> str:
         """A checksum of the examples and their labels, for the keys of caches.
 
-        It is computed from `made_of`, so that it costs a second for each gigabyte in memory; without `made_of`, from
-        all examples.
+        It is computed from `made_of`, which takes a second for each gigabyte in memory; without `made_of`, from all
+        examples.
         """
         facts = (repr((self.shape, self.size)), np.asarray(self.labels), "" if self.modes is None else self.modes)
         return _checksum([*facts, *self.made_of] if self.made_of else self._with_all_examples(facts))
 
     def batches(self, batch_size: int, *, seed: int = 0, start: int = 0) -> tf.data.Dataset:
-        """Returns an endless data set of shuffled batches `[batch_size, *shape]`, from batch `start` on.
+        """Returns an endless data set of shuffled batches `[batch_size, *shape]`, starting at batch `start`.
 
-        Example p of the stream belongs to epoch p // size. Each epoch has all examples in its own order, a permutation
-        computed from (seed, epoch) and never stored. Batch b is therefore the same whether or not the batches before it
-        were read, which makes resuming exact and free.
+        Example p of the stream belongs to epoch p // size. Each epoch contains every example once, in an order computed
+        from (seed, epoch) and never stored. Batch b is therefore the same whether or not the batches before it were
+        read: resuming is exact and costs nothing.
 
         Args:
           batch_size: Examples in a batch, from 1 to `size`.
-          seed: Seed for the orders.
+          seed: Seed for the order of each epoch.
           start: The number of the first batch.
 
         Raises:
-          InputError: A batch is larger than the data set.
+          InputError: `batch_size` is below 1 or larger than the data set.
 
         Example:
           >>> points = in_memory("points", "train", "drawn", np.zeros([10, 2], np.float32), np.zeros(10))
@@ -80,17 +88,18 @@ class Examples:
             )
 
         def batch(index: tf.Tensor) -> tf.Tensor:
-            place = index * batch_size + tf.range(batch_size, dtype=tf.int64)
-            epoch = place // self.size
-            # The raw op: its wrapper in tf.random.experimental takes only one seed for all indices.
+            offset = index * batch_size + tf.range(batch_size, dtype=tf.int64)  # [batch], in the stream
+            epoch = offset // self.size
+            # The raw op, because its wrapper in tf.random.experimental takes only one seed for all indices.
+            # seeds: [batch, 3]
             seeds = tf.stack([tf.fill([batch_size], tf.constant(seed, tf.int64)), epoch, tf.zeros_like(epoch)], axis=1)
             position = tf.raw_ops.RandomIndexShuffle(
-                index=place % self.size, seed=seeds, max_index=tf.constant(self.size - 1, tf.int64), rounds=4
+                index=offset % self.size, seed=seeds, max_index=tf.constant(self.size - 1, tf.int64), rounds=4
             )
             return tf.ensure_shape(self.take(position), (batch_size, *self.shape))
 
-        # A strategy of several workers computes each batch everywhere and keeps a worker's share of it: there are no
-        # files to distribute, and the 64 images of a batch take microseconds.
+        # With several workers, each computes the whole batch and uses its part: there are no files to distribute, and
+        # a batch of 64 images takes microseconds.
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         return (
@@ -101,9 +110,9 @@ class Examples:
         )
 
     def some(self, start: int, num: int) -> tf.Tensor:
-        """Returns `num` examples from number `start` on, in one random order that is always the same.
+        """Returns the examples `start` to `start + num - 1` of a fixed random order, `[num, *shape]`.
 
-        The first of them represent the whole data set, in whatever order it is stored.
+        The order does not depend on how the data set is stored, so the first examples represent all of it.
         """
         return self.take(tf.constant(self._order[start : start + num]))
 
@@ -127,13 +136,13 @@ def in_memory(
     modes: np.ndarray | None = None,
     **notes: int,
 ) -> Examples:
-    """Returns the examples in one array.
+    """Returns examples whose values are in one array.
 
     Args:
       name: The data set's name.
       split: The split's name.
       source: Where the examples come from.
-      values: `[size, *shape]`: uint8 pixels, which `take` scales to [-1, 1], or numbers, which become float32.
+      values: `[size, *shape]`: uint8 pixels, which `take` scales to [-1, 1], or numbers, which are cast to float32.
       labels: `[size]`, the mode of each example.
       modes: `[modes]`, the probability of each mode; None if there are none.
       **notes: Further facts for the results.
@@ -145,7 +154,7 @@ def in_memory(
     """
     is_pixels = values.dtype == np.uint8
     with tf.device("CPU"):
-        # The values stay outside the graph: a captured tensor is shared, a constant would be copied into each trace.
+        # A tensor outside the graph: a captured tensor is shared, a constant would be copied into each trace.
         stored = tf.constant(values if is_pixels else values.astype(np.float32))
 
     def take(positions: tf.Tensor) -> tf.Tensor:
@@ -159,12 +168,17 @@ def in_memory(
 
 
 def scaled(pixels: tf.Tensor) -> tf.Tensor:
-    """Maps uint8 pixels in [0, 255] to float32 in [-1, 1]."""
+    """Maps uint8 pixels in [0, 255] to float32 in [-1, 1]: pixels / 127.5 - 1.
+
+    Example:
+      >>> scaled(tf.constant([0, 255], tf.uint8)).numpy().tolist()
+      [-1.0, 1.0]
+    """
     return tf.cast(pixels, tf.float32) / 127.5 - 1.0
 
 
 def _checksum(parts: Iterable[Any]) -> str:
-    """A checksum of texts, arrays and tensors; the arrays are hashed in pieces, without a copy of the whole."""
+    """Returns a checksum of texts, arrays and tensors; arrays are hashed in pieces, without a copy of the whole."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):

@@ -1,4 +1,4 @@
-"""Figures by name: each is a file, with its options, its rows, its picture and its sentence."""
+"""Figures by name: each is defined in one file, with its options, rows, picture and finding."""
 
 from tfpaths.figures.registry import FIGURES
 

@@ -18,17 +18,21 @@ _DimensionList = Annotated[
     tuple[Dimension, ...],
     schema.expects("numbers of at least 2, each once", lambda sizes: 0 < len(sizes) == len(set(sizes))),
 ]
-# What `results.json` has of each study.
+# The statistics of each study in `results.json`.
 _METRICS = ("distance_mean", "distance_median", "failed_share", "never_near_share", "runs_not_finite")
 
 
 @FIGURES.register("dimensions")
 class Dimensions(Figure):
-    """Every study in every dimension.
+    """The final distance and the share of failed runs of every study in every dimension.
 
     Args:
       dimensions: The dimensions.
-      **kwargs: Those of `Figure`.
+      **kwargs: The options of `Figure`.
+
+    Example:
+      >>> Dimensions(studies=("line1_ns",), dimensions=(2, 8)).dimensions
+      (2, 8)
     """
 
     def __init__(self, *, dimensions: _DimensionList = (2,), **kwargs: Any):
@@ -57,7 +61,7 @@ class Dimensions(Figure):
 
 
 def _experiment(latents: int) -> str:
-    """An experiment as the paper counts: with the data's own latents, or with more."""
+    """Returns an experiment's number in the paper: 1 has as many latents as the data, 2 has more."""
     return "Experiment 1: one latent" if latents == 1 else f"Experiment 2: {latents} latents"
 
 
@@ -79,10 +83,10 @@ def _finding(rows: Sequence[Row]) -> str:
 
 
 def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
-    """Draws the final distance, and under it the share of failed runs; an experiment to each column.
+    """Draws the final distance and, below it, the share of failed runs, with one column for each experiment.
 
     Args:
-      rows: One for each `experiment`, `variant` and `dimension`, with its `statistics.summary`.
+      rows: One row for each `experiment`, `variant` and `dimension`, with its `statistics.summary`.
     """
     names = list(dict.fromkeys(row["experiment"] for row in rows))
     figure = matplotlib.figure.Figure(figsize=(4.2 * len(names), 6), layout="constrained")
@@ -91,7 +95,7 @@ def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
         of_experiment = [row for row in rows if row["experiment"] == experiment]
         variants = list(dict.fromkeys(row["variant"] for row in of_experiment))
         for index, variant in enumerate(variants):
-            # Shifted a little, so that intervals do not hide each other.
+            # A small shift along the axis, so that intervals do not hide each other.
             shift = 1.05 ** (index - (len(variants) - 1) / 2)
             of_variant = sorted(
                 (row for row in of_experiment if row["variant"] == variant), key=lambda row: row["dimension"]
@@ -129,7 +133,7 @@ def _draw_variant(
     reach = np.abs(ends - mean) if len(finite) else None
     style = {**look.line, "marker": look.marker, "markersize": 5}
     bars = above.errorbar(x, mean, yerr=reach, capsize=3, label=f"{look.name}, mean", **style)
-    # A variant without a colour of its own gets matplotlib's next, once.
+    # A variant without a registered colour gets matplotlib's next one, the same for all of its lines.
     style["color"] = bars.lines[0].get_color()
     median = [row["distance_median"] for row in finite]
     hollow: dict[str, Any] = {"color": style["color"], "markerfacecolor": "white", "markersize": 5}

@@ -1,4 +1,4 @@
-"""What a figure is. A new one is a registered class in a file of this package, or in a user's own module:
+"""The base classes of figures. A new figure is a registered class in a file of this package or in a user's module:
 
 @FIGURES.register("medians")
 class Medians(Figure):
@@ -31,13 +31,15 @@ Dimension = Annotated[int, schema.expects("a number of at least 2", lambda size:
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """What a figure consists of.
+    """The content of a figure.
 
     Attributes:
-      rows: What is drawn, for `metrics.jsonl`; each row has a `step`.
-      picture: A PNG.
+      rows: The values that are drawn, for `metrics.jsonl`; each row has a `step`.
+      picture: The picture, a PNG.
       metrics: Numbers for `results.json`.
-      finding: What the figure shows, in a sentence.
+      finding: A sentence that says what the figure shows.
+
+    Example: `examples/custom_figure.py`.
     """
 
     rows: Sequence[Row]
@@ -48,7 +50,18 @@ class Drawing:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One study of a figure, finished: its config and its rows."""
+    """One finished study of a figure.
+
+    Attributes:
+      config: The study.
+      rows: The rows of its `metrics.jsonl`.
+
+    Example:
+      >>> rows = [{"run": 0, "step": step, "squared_distance": 4.0, "rises": 0.0, "climbed": 0.0} for step in (10, 0)]
+      >>> cell = Cell(experiments.get("line1_ns"), rows)
+      >>> cell.variant, [row["step"] for row in cell.rows_of(0)]
+      ('ns', [0, 10])
+    """
 
     config: config_lib.Study
     rows: Sequence[Row]
@@ -67,22 +80,24 @@ class Cell:
         return statistics.summary(self.rows, self.config.study.runs)
 
     def paths(self) -> list[dict[str, Any]]:
-        """Returns how each run went, see `statistics.paths`."""
+        """Returns the course of each run, see `statistics.paths`."""
         return statistics.paths(self.rows, self.config.study.runs)
 
 
 class Figure(abc.ABC):
-    """What is drawn, and from which studies. The keyword-only parameters of the constructor are a config's options.
+    """The base class of figures. The keyword-only parameters of the constructor are the options in a config.
 
     Args:
-      studies: Names of registered studies. The variant and the latents of each count; everything else is the figure's
-        own.
+      studies: Names of registered studies. Only their variants and latents are used; the figure's config sets all other
+        fields.
 
     Attributes:
-      uses_studies: Whether it is drawn from studies; otherwise from formulas.
-      needs_players: Whether the rows of its studies hold data and generator too.
+      uses_studies: Whether it is drawn from studies; otherwise it is drawn from formulas.
+      needs_players: Whether the rows of its studies include data and generator.
       names: The names of its studies.
-      dimensions: Each study is trained in each of these dimensions.
+      dimensions: The dimensions in which each study is trained.
+
+    Example: `examples/custom_figure.py`.
     """
 
     uses_studies = True
@@ -93,13 +108,13 @@ class Figure(abc.ABC):
         self.names = studies
 
     def studies(self, config: config_lib.Figure) -> list[config_lib.Study]:
-        """Returns the studies that the figure is drawn from, in the order in which they are trained.
+        """Returns the studies that the figure is drawn from, in the order of their training.
 
-        A variant with several discriminator updates in a step makes as many times fewer steps, and logs as many times
-        as often: all variants of a figure get the same number of discriminator updates.
+        With n discriminator updates in a step, a variant trains for steps / n steps and logs every log_every / n steps,
+        both rounded up, so that all variants get the same number of discriminator updates.
 
         Raises:
-          InputError: A name is not that of a study, or the studies do not go together.
+          InputError: A name is not the name of a study, or the studies cannot be compared.
         """
         assert config.study is not None
         assert config.schedule is not None
@@ -123,10 +138,10 @@ class Figure(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
-        """Returns the drawing.
+        """Draws the figure.
 
         Args:
-          config: The experiment, complete.
+          config: The complete experiment.
           cells: The finished studies, in the order of `studies`.
 
         Raises:
@@ -134,10 +149,10 @@ class Figure(abc.ABC):
         """
 
     def check(self, config: config_lib.Figure) -> None:
-        """Checks that the config has what the figure is drawn from, and nothing else.
+        """Checks that the config has `study` and `schedule` if the figure is drawn from studies, and neither otherwise.
 
         Raises:
-          InputError: It does not; the message has the path of the field.
+          InputError: A field is missing or not used; the message names it.
         """
         for field in ("study", "schedule"):
             has_field = getattr(config, field) is not None
@@ -155,8 +170,10 @@ class RunFigure(Figure):
     """A figure of one run in the plane.
 
     Args:
-      shown_run: The run; None for the one that the first study leaves furthest from its data.
-      **kwargs: Those of `Figure`.
+      shown_run: The run; None for the run with the largest final distance in the first study.
+      **kwargs: The options of `Figure`.
+
+    Example: `tfpaths/figures/snapshots.py`.
     """
 
     needs_players = True
@@ -174,7 +191,7 @@ class RunFigure(Figure):
             )
 
     def run_of(self, cell: Cell) -> int:
-        """Returns the run that is drawn.
+        """Returns the number of the run that is drawn.
 
         Raises:
           RunError: No run of the study is finite at the last step.
@@ -183,15 +200,26 @@ class RunFigure(Figure):
             return self.shown_run
         finite = [path for path in cell.paths() if path["final"] is not None]
         if not finite:
-            raise errors.RunError(f"{cell.config.name}: no run is finite at the last step, and none can be drawn.")
+            raise errors.RunError(f"{cell.config.name}: no run is finite at the last step, so none can be drawn.")
         return max(finite, key=lambda path: path["final"])["run"]
 
 
 def check_equal(studies: Sequence[config_lib.Study], field: str, value: Callable[[config_lib.Study], Any]) -> None:
-    """Checks that a field has one value in all studies of a figure.
+    """Checks that a field has the same value in all studies of a figure.
+
+    Args:
+      studies: The studies.
+      field: The field's path, for the message.
+      value: Returns the field's value in a study.
 
     Raises:
-      InputError: It has several.
+      InputError: The values differ.
+
+    Example:
+      >>> studies = [experiments.get(name) for name in ("line1_ns", "line2_ns")]
+      >>> check_equal(studies, "study.latents", lambda study: study.study.latents)
+      Traceback (most recent call last):
+      tfpaths.errors.InputError: figure.studies: expected studies with the same study.latents, received 1 in line1_ns...
     """
     values = {study.name: value(study) for study in studies}
     if len(set(values.values())) > 1:
@@ -200,12 +228,17 @@ def check_equal(studies: Sequence[config_lib.Study], field: str, value: Callable
 
 
 def number(value: float | None) -> str:
-    """Returns a distance as a sentence has it."""
+    """Returns a distance as text, with two digits.
+
+    Example:
+      >>> number(0.123), number(None)
+      ('0.12', 'no number')
+    """
     return "no number" if value is None else f"{value:.2g}"
 
 
 def percent(share: float) -> str:
-    """Returns a share as a sentence has it.
+    """Returns a share as text.
 
     Example:
       >>> percent(0.125)

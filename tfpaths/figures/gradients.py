@@ -1,4 +1,4 @@
-"""What reaches a sample through a confident discriminator: formulas, no study."""
+"""The gradients that a sample receives from a confident discriminator, by formulas and without a study."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,21 @@ from tfpaths.runs import rows as rows_lib
 
 Row = Mapping[str, Any]
 
-# Between data and samples. Ours: far enough that the discriminator is confident.
+# The distance between the means of data and samples. Ours: large enough that the discriminator is confident.
 _SHIFT = 4.0
-# Loss -> (the variant whose look it has, what its generator minimises).
+# Loss -> (the variant whose line style it has, the generator's loss).
 _LOSSES = {"minimax": ("minimax", "log(1 - D)"), "non_saturating": ("ns", "-log D")}
 
 
 @FIGURES.register("gradients")
 class Gradients(Figure):
-    """The best discriminator between N(0, 1) and samples from N(4, 1), and the gradients of the generator's losses.
+    """The optimal discriminator between data from N(0, 1) and samples from N(4, 1), and the gradients that it gives.
 
-    Its logit is log p(x) - log q(x) = 8 - 4 x.
+    Its logit is log p(x) - log q(x) = 8 - 4 x (Goodfellow et al. 2014, proposition 1).
+
+    Example:
+      >>> Gradients().uses_studies
+      False
     """
 
     uses_studies = False
@@ -47,10 +51,10 @@ class Gradients(Figure):
 
 
 def gradients_by_x() -> list[rows_lib.Row]:
-    """Returns a row for each `x`.
+    """Returns a row for each of 221 values of `x` in [-3.5, 7.5].
 
-    Each has the densities `real` and `generated`, the discriminator's `probability`, and the length of the gradient by
-    x of each loss, under its name.
+    It has the densities `real` and `generated`, the discriminator's `probability` D(x), and for each loss, under its
+    name, the absolute gradient by x: `minimax` = 4 D(x), `non_saturating` = 4 (1 - D(x)).
     """
     x = tf.linspace(-3.5, 7.5, 221)
     densities = [tf.exp(-0.5 * tf.square(x - mean)) / math.sqrt(2 * math.pi) for mean in (0.0, _SHIFT)]
@@ -64,7 +68,7 @@ def gradients_by_x() -> list[rows_lib.Row]:
         with tf.GradientTape() as tape:
             tape.watch(x)
             logits = _SHIFT**2 / 2 - _SHIFT * x
-            # The mean over one sample is its own loss.
+            # Each loss is the mean over one sample, so the gradient of their sum has each sample's own gradient.
             total = tf.add_n([pair.generator(logit[tf.newaxis]) for logit in tf.unstack(logits)])
         for row, gradient in zip(rows, tf.abs(tape.gradient(total, x)), strict=True):
             row[name] = float(gradient)
@@ -72,7 +76,10 @@ def gradients_by_x() -> list[rows_lib.Row]:
 
 
 def losses_by_output() -> list[rows_lib.Row]:
-    """Returns a row for each `probability` D(G(z)), with each loss there, under its name."""
+    """Returns a row for each of 250 values of `probability` D(G(z)), with each loss under its name, in nats.
+
+    `minimax` = log(1 - probability), `non_saturating` = -log(probability).
+    """
     probabilities = tf.linspace(0.002, 0.998, 250)
     rows: list[rows_lib.Row] = [{"step": 0, "probability": float(p)} for p in probabilities]
     for name in _LOSSES:
@@ -83,7 +90,7 @@ def losses_by_output() -> list[rows_lib.Row]:
 
 
 def picture(at_x: Sequence[Row], at_output: Sequence[Row]) -> matplotlib.figure.Figure:
-    """Draws, left, what reaches a sample; right, the losses against the discriminator's output.
+    """Draws the gradient at each x on the left, and the losses by the discriminator's output on the right.
 
     Args:
       at_x: The rows of `gradients_by_x`.

@@ -9,7 +9,7 @@ from tfpaths import kinds
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
 
-# How many studies `describe` names.
+# The most studies that `describe` names.
 _NAMED = 4
 
 
@@ -19,7 +19,7 @@ class FigureKind(kinds.Kind):
     noun = "a figure"
 
     def describe(self, config: config_lib.Figure) -> str:
-        """Returns what the figure shows.
+        """Returns the figure's kind and the studies that it is drawn from.
 
         Example:
           >>> from tfpaths import experiments
@@ -39,8 +39,8 @@ class FigureKind(kinds.Kind):
         return runner.complete(config)
 
     def may_change(self, path: str) -> bool:
-        # A figure is drawn again from its studies, and those that are missing are trained. The length of their runs has
-        # its own error, in `study.continued`.
+        # A figure is redrawn from its studies, and missing studies are trained. `study.continued` checks the length of
+        # runs, with an error of its own.
         return (
             path in ("study.runs", "study.block")
             or (path.startswith("figure.") and path != "figure.name")

@@ -1,4 +1,4 @@
-"""One run's path through the plane, and the distance and the Jensen-Shannon divergence on it."""
+"""The path of one run through the plane, with the distance and the Jensen-Shannon divergence by step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,15 @@ OneStudy = Annotated[config_lib.Names, schema.expects("the name of one study", l
 
 @FIGURES.register("path")
 class Path(RunFigure):
-    """One run of one study, drawn, and all of its runs, counted.
+    """The path of one run of a study, and statistics over all of its runs.
 
     Args:
       studies: The name of one study.
-      **kwargs: Those of `RunFigure`.
+      **kwargs: The options of `RunFigure`.
+
+    Example:
+      >>> Path(studies=("line1_ns",), shown_run=3).needs_players
+      True
     """
 
     def __init__(self, *, studies: OneStudy, **kwargs: Any):
@@ -46,14 +50,21 @@ class Path(RunFigure):
             f"{metrics['initial_distance_mean']:.3g} to {metrics.get('distance_median', math.nan):.2g} in "
             f"{cell.config.schedule.steps:,} steps (median of {metrics['runs']:.0f} runs, "
             f"{percent(metrics['failed_share'])} of which fail), while the Jensen-Shannon divergence is log 2 = "
-            f"{math.log(2):.3f} at the first step and {end['jensen_shannon']:.3f} at the last. Drawn is run {run}, "
-            f"which ends at {end['squared_distance']:.2g}."
+            f"{math.log(2):.3f} at the first step and {end['jensen_shannon']:.3f} at the last. The picture shows run "
+            f"{run}, which ends at {end['squared_distance']:.2g}."
         )
         return Drawing([*of_run, *band], plotting.png(picture, of_run, band), metrics, finding)
 
 
 def quantiles(cell: Cell) -> list[dict[str, float]]:
-    """Returns the `low` (5 %), `median` and `high` (95 %) distance over all finite runs, for each logged `step`."""
+    """Returns a row for each logged `step`: the `low` (5 %), `median` and `high` (95 %) distance over finite runs.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> rows = [{"run": run, "step": 10, "squared_distance": float(run)} for run in range(3)]
+      >>> [round(float(row["median"]), 2) for row in quantiles(Cell(experiments.get("line1_ns"), rows))]
+      [1.0]
+    """
     by_step: dict[int, list[float]] = {}
     for row in cell.rows:
         if row["squared_distance"] is not None and row["run"] < cell.config.study.runs:
@@ -69,11 +80,11 @@ def _jensen_shannon(row: Row) -> float:
 
 
 def picture(rows: Sequence[Row], band: Sequence[Row]) -> matplotlib.figure.Figure:
-    """Draws the plane, and beside it the distance and the divergence by step.
+    """Draws the plane and, beside it, the distance and the divergence by step.
 
     Args:
       rows: The rows of one run, with data and generator (`players`) and `jensen_shannon`.
-      band: Those of `quantiles`.
+      band: The rows of `quantiles`.
     """
     figure = matplotlib.figure.Figure(figsize=(8, 4.2), layout="constrained")
     sides = figure.subplot_mosaic([["plane", "distance"], ["plane", "divergence"]], width_ratios=[1.2, 1])
@@ -104,7 +115,7 @@ def _draw_plane(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def _selected(rows: Sequence[Row]) -> list[Row]:
-    """The first row, those in which the distance has first fallen to a half and a tenth of its own, and the last."""
+    """Returns the first row, the first rows with a half and a tenth of its distance or less, and the last row."""
     first = rows[0]["squared_distance"]
     below = [next((row for row in rows if row["squared_distance"] <= part * first), rows[-1]) for part in (0.5, 0.1)]
     selected = {row["step"]: row for row in (rows[0], *below, rows[-1])}

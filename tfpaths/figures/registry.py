@@ -1,4 +1,4 @@
-"""The table of figures."""
+"""The registry of figures."""
 
 from typing import TYPE_CHECKING
 

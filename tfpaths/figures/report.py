@@ -8,7 +8,7 @@ from tfpaths.runs.report.section import Picture, Section
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Returns the section about figures: each picture with its sentence, and the numbers behind it."""
+    """Returns the section about figures: each picture with its finding, and its numbers."""
     return Section(
         heading="Figures",
         runs=runs,
@@ -18,7 +18,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def pictures(runs: Sequence[Run]) -> Iterator[Picture]:
-    """Yields the picture of each figure that has been drawn, with what it shows."""
+    """Yields the picture and the finding of each figure that has been drawn."""
     for run in runs:
         path = run.directory.path / "figure.png"
         if path.is_file():

@@ -1,4 +1,4 @@
-"""How often and how far the distance rose in runs that end near equilibrium: many paths to it, few of them straight."""
+"""How often and how far the distance rose in runs that end near equilibrium: few of the paths are monotone."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,15 @@ _PERCENTS = (50, 5, 95)
 
 @FIGURES.register("rises")
 class Rises(Figure):
-    """The runs of every study that have not failed.
+    """How often and how far the distance rose in the runs that did not fail, for every study.
 
     Args:
       dimension: The dimension of every study.
-      **kwargs: Those of `Figure`.
+      **kwargs: The options of `Figure`.
+
+    Example:
+      >>> Rises(studies=("line1_ns",), dimension=8).dimensions
+      (8,)
     """
 
     def __init__(self, *, dimension: Dimension = 2, **kwargs: Any):
@@ -64,7 +68,7 @@ class Rises(Figure):
 
 
 def _quantiles(rows: Sequence[Row], name: str) -> list[float]:
-    """The quantiles of a quantity over the runs that have it; NaN if none has."""
+    """Returns the quantiles of a quantity over the runs in which it is defined; NaN if there is none."""
     values = [row[name] for row in rows if row[name] is not None]
     quantiles = np.divide(_PERCENTS, 100)
     return np.quantile(values, quantiles).tolist() if values else [math.nan] * len(_PERCENTS)
@@ -82,10 +86,10 @@ def _sentence(quantiles: Mapping[str, Sequence[float]]) -> str:
 
 
 def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
-    """Draws how often the distance rose and how far it climbed, until arrival and over all steps.
+    """Draws how often the distance rose and how far, up to the arrival and over all steps.
 
     Args:
-      rows: One for each run that ended near equilibrium, with its `variant` and its `statistics.paths`.
+      rows: One row for each run that ended near equilibrium, with its `variant` and its `statistics.paths`.
     """
     figure = matplotlib.figure.Figure(figsize=(8, 6), layout="constrained")
     grid = figure.subplots(2, 2, sharey=True)

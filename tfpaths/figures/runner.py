@@ -1,4 +1,4 @@
-"""`run`: draws a figure from an experiment's value: its studies, its rows, its picture, and a sentence."""
+"""`run` draws a figure from its config: it trains the studies, then writes rows, a picture and a finding."""
 
 import dataclasses
 import pathlib
@@ -24,7 +24,7 @@ class Outcome:
 
     Attributes:
       directory: The run directory.
-      finding: What the figure shows, in a sentence; None if a signal ended it before.
+      finding: A sentence that says what the figure shows; None if a signal stopped the call.
       stopped_by: That signal, or None.
     """
 
@@ -33,7 +33,7 @@ class Outcome:
     stopped_by: signal.Signals | None = None
 
     def message(self, command: str) -> str:
-        """Returns the last lines for a terminal; `command` is what continues the figure."""
+        """Returns the summary for a terminal; `command` is the command that resumes the figure."""
         path = self.directory.path
         if self.stopped_by is not None:
             return (
@@ -47,7 +47,12 @@ def build(config: config_lib.Figure) -> Figure:
     """Returns the figure that a config describes.
 
     Raises:
-      InputError: There is none, an option is wrong, or the config lacks what the figure is drawn from.
+      InputError: The figure is unknown, an option is invalid, or a field is missing or not used.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> build(experiments.get("figure_5")).dimensions
+      (2, 8, 32)
     """
     factory = FIGURES.lookup(config.figure.name, path="figure.name")
     figure = factory(**options.complete(config.figure, factory, "figure"))
@@ -56,31 +61,39 @@ def build(config: config_lib.Figure) -> Figure:
 
 
 def complete(config: config_lib.Figure) -> config_lib.Figure:
-    """Returns the config with every option of its figure, checked. Raises as `build`."""
+    """Returns the config with all options of its figure filled in and checked. Raises the errors of `build`.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> complete(experiments.get("figure_paths")).figure.options["dimension"]
+      2
+    """
     return config.replace(figure=options.completed(config.figure, type(build(config)), "figure"))
 
 
 def run(
     config: config_lib.Figure, workdir: str | pathlib.Path, *, devices: tf.distribute.Strategy | None = None
 ) -> Outcome:
-    """Draws a figure in a run directory: its studies, each in a run directory of its own below, then `figure.png`.
+    """Draws a figure in a run directory: trains its studies in subdirectories, then writes `figure.png`.
 
-    `metrics.jsonl` holds the rows that are drawn, `results.json` numbers and a sentence. Finished studies are not
-    trained again, and one that was stopped continues.
+    `metrics.jsonl` gets the rows that are drawn, `results.json` the numbers and the finding. Finished studies are not
+    trained again, and an interrupted study resumes.
 
     Args:
       config: The figure.
       workdir: The run directory.
-      devices: Those of `study.run`.
+      devices: The strategy, as in `study.run`.
 
     Raises:
-      InputError: The config is invalid, or the directory holds another figure.
+      InputError: The config is invalid, or the directory holds another experiment.
       RunError: Nothing can be drawn.
+
+    Example: `python -m tfpaths.launch --exp=figure_2`.
     """
     devices = devices or tf.distribute.get_strategy()
     config = complete(config)
     if distribution.worker(devices) == 0:
-        # Refused before the lock, which is a file in the directory.
+        # Checked before the lock, since the lock creates a file in the directory.
         study.continued(config, RunDirectory(pathlib.Path(workdir)))
     with distribution.directory(workdir, devices) as directory:
         config = study.continued(config, directory)
@@ -101,28 +114,28 @@ def run(
 def _cells(
     config: config_lib.Figure, figure: Figure, directory: RunDirectory, devices: tf.distribute.Strategy
 ) -> tuple[list[Cell], signal.Signals | None]:
-    """Trains the studies that are not finished; returns the finished ones, and the signal that arrived, or None."""
+    """Trains the unfinished studies; returns the finished ones, and the signal that stopped the training, or None."""
     studies = figure.studies(config) if figure.uses_studies else []
-    paths = [directory.path / "studies" / f"{one.name}_d{one.study.dimension}" for one in studies]
+    paths = [directory.path / "studies" / f"{each.name}_d{each.study.dimension}" for each in studies]
     finished = [_finished_runs(path) for path in paths]
     is_chief = distribution.worker(devices) == 0
     announced = is_chief and len(studies) > 1 and min(finished) < studies[0].study.runs
     if announced:
-        left = _duration(cost.seconds(studies, finished))
-        progress.say(f"{config.name}: {len(studies)} studies, about {left} left on this machine")
+        remaining = _duration(cost.seconds(studies, finished))
+        progress.say(f"{config.name}: {len(studies)} studies, about {remaining} left on this machine")
     cells: list[Cell] = []
-    for index, (one, path) in enumerate(zip(studies, paths, strict=True), start=1):
+    for index, (each, path) in enumerate(zip(studies, paths, strict=True), start=1):
         if announced:
-            progress.say(f"study {index} of {len(studies)}: {one.name} in {one.study.dimension} dimensions")
-        outcome = study.run(one, path, devices=devices)
+            progress.say(f"study {index} of {len(studies)}: {each.name} in {each.study.dimension} dimensions")
+        outcome = study.run(each, path, devices=devices)
         if outcome.stopped_by is not None:
             return cells, outcome.stopped_by
-        cells.append(Cell(one, rows_lib.read_rows(outcome.directory.metrics)))
+        cells.append(Cell(each, rows_lib.read_rows(outcome.directory.metrics)))
     return cells, None
 
 
 def _finished_runs(path: pathlib.Path) -> int:
-    """How many runs of a study have rows; a run's rows are written when it is finished."""
+    """Returns the number of runs that have rows; the rows of a run are written when it is finished."""
     return len({row["run"] for row in rows_lib.read_rows(RunDirectory(path).metrics)})
 
 

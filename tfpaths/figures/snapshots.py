@@ -1,4 +1,4 @@
-"""One run of every study in the plane: at its start, half-way, and at its end."""
+"""One run of every study in the plane, at the first, the middle and the last step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,15 @@ Row = Mapping[str, Any]
 
 @FIGURES.register("snapshots")
 class Snapshots(RunFigure):
-    """The same run of every study, from the same start and at the same steps."""
+    """The same run of every study, from the same start and at the same steps.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> mixed = Snapshots(studies=("line1_ns", "line2_ns"))
+      >>> mixed.studies(experiments.get("figure_3"))
+      Traceback (most recent call last):
+      tfpaths.errors.InputError: figure.studies: expected studies with the same study.latents, ...
+    """
 
     def studies(self, config: config_lib.Figure) -> list[config_lib.Study]:
         studies = super().studies(config)
@@ -47,19 +55,19 @@ class Snapshots(RunFigure):
 
 
 def _three(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first row, the one that is nearest to half-way, and the last."""
+    """Returns the first row, the row nearest to half of the steps, and the last row."""
     last = rows[-1]["step"]
-    # The first of two rows that are as near.
+    # Of two equally near rows, the first.
     nearest = [int(np.argmin([abs(row["step"] - part * last) for row in rows])) for part in (0.0, 0.5, 1.0)]
     return [rows[index] for index in nearest]
 
 
 def picture(panels: Sequence[Sequence[Row]], variants: Sequence[str]) -> matplotlib.figure.Figure:
-    """Draws a row of panels for each variant, its steps from left to right.
+    """Draws one row of panels for each variant, with steps from left to right.
 
     Args:
-      panels: For each variant, the run's rows at those steps, with data and generator (`players`).
-      variants: Their names.
+      panels: For each variant, the run's rows at the steps that are shown, with data and generator (`players`).
+      variants: The names of the variants.
     """
     across, down = len(panels[0]), len(panels)
     figure = matplotlib.figure.Figure(figsize=(2.6 * across, 2.3 * down + 0.3), layout="constrained")
@@ -102,12 +110,13 @@ def _draw_panel(axes: matplotlib.axes.Axes, row: Row, y: np.ndarray, latents: np
 
 
 def _limits(rows: Sequence[Row]) -> np.ndarray:
-    """The limits of a square that holds nearly all data and samples of these rows: `[axis, (low, high)]`."""
+    """Returns the limits of a square that contains nearly all data and samples of these rows: `[axis, (low, high)]`."""
     spread = [(np.array(row["mean"]), np.abs(np.array(row["direction"]))) for row in rows]
     finite = [row for row in rows if row["squared_distance"] is not None]
-    # The standard deviation of S z along an axis is the length of that row of S.
+    # The standard deviation of S z along an axis is the norm of that row of S.
     spread += [(np.array(row["offset"]), np.linalg.norm(row["directions"], axis=1)) for row in finite]
-    points = np.array([at + side * deviation for at, deviation in spread for side in (-2.6, 2.6)])
+    # 2.6 standard deviations to each side contain 99 % of a normal distribution.
+    points = np.array([at + side * deviation for at, deviation in spread for side in (-2.6, 2.6)])  # [points, 2]
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     reach = np.ptp(points, axis=0).max() / 2
     return np.stack([middle - reach, middle + reach], axis=1)

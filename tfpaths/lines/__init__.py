@@ -1,1 +1,1 @@
-"""GANs on a line in R^d, many independent runs at once: the problem, the ensemble that trains on it, its studies."""
+"""Studies of GANs on a line in R^d: the problem, the ensemble that trains many runs at once, and the statistics."""

@@ -13,12 +13,12 @@ from tfpaths.networks import ensembles
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What some steps did to each run, `[runs]` each.
+    """The effect of several steps on each run; every array is `[runs]`.
 
     Attributes:
-      distance: d^2 after the last of them.
-      rises: On how many of them d^2 rose.
-      climbed: The sum of its rises.
+      distance: d^2 after the last step.
+      rises: The number of steps on which d^2 rose.
+      climbed: The sum of those rises.
     """
 
     distance: np.ndarray
@@ -27,12 +27,19 @@ class Progress:
 
 
 class Ensemble:
-    """A block of runs: one GAN whose networks and data carry an axis of runs, and a program of many of its steps.
+    """A block of runs: one GAN whose networks and data have an axis of runs, and a compiled program of many steps.
 
     Args:
-      gan: An ensemble, compiled; its generator has one `LinearGenerator`.
+      gan: A compiled ensemble; its generator has one `LinearGenerator`.
       batch_size: Examples in a batch of each run.
       start: `random` or `parallel`, see `problem.start`.
+
+    Attributes:
+      gan: The GAN.
+      runs: The number of runs.
+      data: The current data of each run, as variables.
+
+    Example: see `tfpaths.lines.study.build`.
     """
 
     def __init__(self, gan: GAN, *, batch_size: int, start: str):
@@ -41,22 +48,22 @@ class Ensemble:
         self._batch_size = batch_size
         self._start = start
         self.runs = gan.runs
-        # XLA runs a program where its variables are, and must be called from there.
+        # XLA runs a program on the device of its variables, and must be called from there.
         self._device = gan.steps.device
         (self._linear,) = (layer for layer in gan.generator.layers if isinstance(layer, problem.LinearGenerator))
         dimension = self._linear.dimension
         self.data = problem.Line(*(tf.Variable(tf.zeros([self.runs, dimension]), trainable=False) for _ in range(2)))
         variables = (variable for optimizer in gan.optimizers.values() for variable in optimizer.variables)
         self._fresh = [(variable, variable.numpy()) for variable in variables]
-        # Traced here, once for each block. Calling them as plain functions would look to TensorFlow like one function
-        # that is traced again and again, of which it warns.
+        # Traced here, once for each block. As methods called directly, TensorFlow would take the blocks' functions for
+        # one function that is traced repeatedly, and would warn.
         self._draw = tf.function(self._draw_all, jit_compile=True, autograph=False).get_concrete_function()
         self._advance = tf.function(self._advance_all, jit_compile=True, autograph=False).get_concrete_function(
             tf.TensorSpec([], tf.int32)
         )
 
     def reset(self, first_run: int) -> None:
-        """Makes the block that of the runs from `first_run` on, each at its start."""
+        """Starts the runs `first_run`, `first_run + 1`, …: new data, weights and optimiser state for each."""
         assert self.gan.first_run is not None
         self.gan.steps.assign(0)
         self.gan.first_run.assign(first_run)
@@ -70,7 +77,10 @@ class Ensemble:
         return problem.squared_distance(self._data(), self._linear.offset.value, self._linear.directions.value)
 
     def players(self) -> dict[str, np.ndarray]:
-        """Returns data and generator: mean m, direction s and offset c, `[runs, d]`; directions S, `[runs, d, k]`."""
+        """Returns data and generator: mean m, direction s and offset c, `[runs, d]`, and directions S, `[runs, d, k]`.
+
+        All are float32, by name.
+        """
         values = {
             "mean": self.data.mean,
             "direction": self.data.direction,
@@ -80,12 +90,12 @@ class Ensemble:
         return {name: value.numpy() for name, value in values.items()}
 
     def advance(self, steps: int) -> Progress:
-        """Makes steps, all in one call of the program."""
+        """Trains for `steps` steps, in one call of the compiled program."""
         with tf.device(self._device):
             return Progress(*(value.numpy() for value in self._advance(tf.constant(steps))))
 
     def _draw_all(self):
-        # Compiled like the steps: a stream's numbers depend on the compiler that draws them.
+        # Compiled with XLA like the steps: the numbers of a stream depend on the compiler.
         stream = self.gan.stream
         drawn = problem.line(stream, *self._linear.offset.shape)
         self.data.mean.assign(drawn.mean)
@@ -124,11 +134,11 @@ def players(runs: int, dimension: int, latents: int, *, width: int, depth: int) 
     """Returns the generator and the discriminator of a block of runs.
 
     Args:
-      runs: How many runs.
+      runs: The number of runs.
       dimension: d.
       latents: k.
       width: Units of each hidden layer of the discriminator.
-      depth: Its hidden layers.
+      depth: Hidden layers of the discriminator.
 
     Example:
       >>> generator, discriminator = players(4, 2, 1, width=8, depth=2)

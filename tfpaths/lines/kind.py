@@ -16,7 +16,7 @@ class StudyKind(kinds.Kind):
     noun = "a study"
 
     def describe(self, config: config_lib.Study) -> str:
-        """Returns what the study is.
+        """Returns the number of runs, the problem and the variant.
 
         Example:
           >>> from tfpaths import experiments
@@ -33,7 +33,7 @@ class StudyKind(kinds.Kind):
         return config.replace(variant=build.complete_variant(config.variant))
 
     def may_change(self, path: str) -> bool:
-        # A run is the same in whatever block. The length of runs has its own error, in `study.continued`.
+        # A run does not depend on its block. `study.continued` checks the length of runs, with an error of its own.
         return path in ("study.runs", "study.block") or (path.startswith("schedule.") and path != "schedule.batch_size")
 
     def train(self, config: config_lib.Study, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:

@@ -1,11 +1,12 @@
-"""Data on a line in R^d, a linear generator, and the exact distance between the two. Many runs at once.
+"""Data on a line in R^d, a linear generator, and the exact distance between them, for many runs at once.
 
-    data       x = m + s y            y ~ N(0, 1)       m, s ~ N(0, I), once for each run
+    data       x = m + s y            y ~ N(0, 1)       m, s ~ N(0, I), drawn once for each run
     generator  G(z) = c + S z         z ~ N(0, I_k)     c in R^d, S in R^(d×k)
 
     d^2 = |m - c|^2 + |s|^2 + ||S||_F^2 - 2 |S^T s|
 
-is the squared Fréchet distance between N(m, s s^T) and N(c, S S^T): the root of s s^T S S^T has the trace |S^T s|.
+is the squared Fréchet distance between N(m, s s^T) and N(c, S S^T), since the square root of s s^T S S^T has the trace
+|S^T s|.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from tfpaths.streams import Stream
 
-# Branches of the stream that training never reaches: its numbers are steps, which are never negative.
+# Branches of the stream that training does not use: its branches are steps, which are not negative.
 _PROBLEM, _DATA, _START, DISCRIMINATOR = -2, -3, -4, -5
 
 
@@ -26,11 +27,15 @@ class LinearGenerator(keras.layers.Layer):
 
     Args:
       dimension: d.
-      **kwargs: Keras'.
+      **kwargs: The arguments of `keras.layers.Layer`.
 
     Attributes:
       offset: c, `[runs, dimension]`.
       directions: S, `[runs, dimension, latents]`.
+
+    Example:
+      >>> LinearGenerator(2)(tf.zeros([4, 16, 1])).shape
+      TensorShape([4, 16, 2])
     """
 
     def __init__(self, dimension: int, **kwargs: Any):
@@ -70,6 +75,7 @@ class Line:
         """Draws x = m + s y, `[runs, size, dimension]`."""
         runs = self.mean.shape[0]
         y = stream.normal((runs, size, 1))
+        # [runs, 1, dimension] + [runs, 1, dimension] * [runs, size, 1]
         return self.mean[:, tf.newaxis, :] + self.direction[:, tf.newaxis, :] * y
 
 
@@ -78,24 +84,36 @@ def line(stream: Stream, runs: int, dimension: int) -> Line:
 
     Args:
       stream: The stream of an ensemble.
-      runs: How many runs it has.
+      runs: The number of its runs.
       dimension: d.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> line(streams.root(0, first_run=0), 4, 2).mean.shape
+      TensorShape([4, 2])
     """
     stream = stream.fold(_PROBLEM)
     return Line(*(stream.fold(which).normal((runs, dimension)) for which in (0, 1)))
 
 
 def data_stream(stream: Stream, step: int | tf.Tensor, update: int) -> Stream:
-    """Returns what a batch is drawn from: a stream for each discriminator update of each step."""
+    """Returns the stream from which a batch is drawn: one for each discriminator update of each step.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> stream = streams.root(0, first_run=0)
+      >>> bool(tf.reduce_all(data_stream(stream, 3, 0).key == data_stream(stream, 3, 1).key))
+      False
+    """
     return stream.fold(_DATA, step, update)
 
 
 def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws the generator's c and S before the first step.
 
-    `random`: c ~ N(0, I), and each column of S ~ N(0, I / latents), so that samples spread as data do.
-    `parallel`: S = (s, 0, …) and c = m + v with v orthogonal to s and of length 1: a line beside the data's, at
-    distance 1 everywhere, which meets the data's nowhere. v is drawn.
+    `random`: c ~ N(0, I), and each column of S ~ N(0, I / latents), so that samples have the spread of the data.
+    `parallel`: S = (s, 0, …) and c = m + v, where v is a random vector of length 1 that is orthogonal to s. The line
+    is parallel to the data's at distance 1, so d^2 = 1.
 
     Args:
       kind: `random` or `parallel`.
@@ -107,7 +125,14 @@ def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tenso
       c, `[runs, dimension]`, and S, `[runs, dimension, latents]`.
 
     Raises:
-      ValueError: `kind` is something else.
+      ValueError: `kind` has another value.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> stream = streams.root(0, first_run=0)
+      >>> data = line(stream, 2, 8)
+      >>> squared_distance(data, *start("parallel", stream, data, latents=1)).numpy().round(3)
+      array([1., 1.], dtype=float32)
     """
     stream = stream.fold(_START)
     runs, dimension = data.mean.shape
@@ -117,7 +142,8 @@ def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tenso
         return drawn, directions
     if kind != "parallel":
         raise ValueError(f"Expected 'random' or 'parallel', received {kind!r}.")
-    s = data.direction
+    s = data.direction  # [runs, dimension]
+    # The coordinate of the drawn vector along s, which is subtracted: [runs, 1].
     along = tf.reduce_sum(drawn * s, axis=1, keepdims=True) / tf.reduce_sum(s * s, axis=1, keepdims=True)
     orthogonal = drawn - along * s
     offset = data.mean + orthogonal / tf.norm(orthogonal, axis=1, keepdims=True)
@@ -139,7 +165,7 @@ def squared_distance(data: Line, offset: tf.Tensor, directions: tf.Tensor) -> tf
       array([18.], dtype=float32)
     """
     m, s = data.mean, data.direction
-    between = tf.norm(tf.einsum("rdk,rd->rk", directions, s), axis=1)
+    between = tf.norm(tf.einsum("rdk,rd->rk", directions, s), axis=1)  # |S^T s|, [runs]
     return (
         tf.reduce_sum(tf.square(m - offset), axis=1)
         + tf.reduce_sum(tf.square(s), axis=1)

@@ -12,13 +12,13 @@ from tfpaths.runs.report.section import Section
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Returns the section about studies: final numbers, and the squared distance by step over the runs of each."""
+    """Returns the section about studies: final numbers, and the squared distance by step over each study's runs."""
     caption = "At the last step, over the runs of each study. The distance is the squared Fréchet distance."
     return Section(heading="Studies", runs=runs, charts=curves(runs), tables=[tables.finals(runs, caption)])
 
 
 def curves(studies: Sequence[Run]) -> list[Chart]:
-    """Returns two charts: of the mean over the runs of each study, and of their median, each with an interval."""
+    """Returns two charts, of the mean and of the median over the runs of each study, each with an interval."""
     summaries: Mapping[str, Callable[[np.ndarray], Sequence[float]]] = {
         "Mean squared distance, with the 95 % interval of the mean": mean,
         "Median squared distance, with 5 to 95 % of the runs": functools.partial(np.quantile, q=[0.5, 0.05, 0.95]),
@@ -29,7 +29,7 @@ def curves(studies: Sequence[Run]) -> list[Chart]:
         for study in studies:
             by_step = list(distances(study))
             if len(by_step) > 1:
-                columns = np.transpose([summary(values) for _, values in by_step])
+                columns = np.transpose([summary(values) for _, values in by_step])  # [middle low high, steps]
                 lines.append(Line(study, [step for step, _ in by_step], *columns))
         if lines:
             drawn.append(charts.chart(title, lines, charts.last_step(studies), log=True))
@@ -41,13 +41,17 @@ def mean(values: np.ndarray) -> Sequence[float]:
 
     Args:
       values: `[runs]`; with one run e is 0.
+
+    Example:
+      >>> [round(float(value), 2) for value in mean(np.array([1.0, 3.0]))]
+      [2.0, 0.04, 3.96]
     """
     error = 1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return values.mean(), values.mean() - error, values.mean() + error
 
 
 def distances(study: Run) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (step, the squared distances of all runs of a study that are finite there), by step."""
+    """Yields (step, squared distances `[runs]`) by step, over the runs of a study that are finite at that step."""
     by_step: dict[int, list[float]] = {}
     for row in study.rows:
         if row.get("squared_distance") is not None:

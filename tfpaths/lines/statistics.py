@@ -1,4 +1,4 @@
-"""What the rows of a study say: of each run, and of all of them. No TensorFlow."""
+"""Statistics of a study's rows: of each run, and over all runs. No TensorFlow."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,24 +8,26 @@ import numpy as np
 
 Row = Mapping[str, Any]
 
-# A run is near equilibrium where it has closed nine tenths of the squared distance that it began with, and has failed
-# if it is not near at its last step. Ours: the distance itself depends on the dimension and on what was drawn, its
-# share of the start does not. A run that fails may have been near before; those that never were are counted too.
+# A run is near equilibrium where its squared distance is at most a tenth of its initial one, and has failed if it is
+# not near at its last step. This definition is ours: the distance itself depends on the dimension and on the random
+# start, its share of the initial distance does not. A failed run may have been near before; `never_near_share` counts
+# those that were not.
 FAILED_ABOVE = 0.1
 
 
 def summary(rows: Sequence[Row], runs: int) -> dict[str, float]:
-    """Returns what the rows of a study say of its first `runs` runs.
+    """Returns the statistics over the first `runs` runs of a study.
 
-    Distances are over the runs that are finite: mean, its standard error's 95 % interval, and median, at the last step;
-    initial_distance_mean is that of the generator before its first step. `failed_share` counts the runs whose distance
-    ended above a tenth of their first, or is not finite, and `never_near_share` those in which no logged distance was
-    below it. `rises_share` is the mean over finite runs of the share of all steps on which the distance rose,
-    `near_rises_share` that over runs that did not fail: the title of the paper.
+    `distance_mean`, its 95 % interval (1.96 standard errors) and `distance_median` are of the squared distance at the
+    last step, over the runs that are finite; `initial_distance_mean` is that before the first step. `failed_share` is
+    the share of runs whose last distance is above a tenth of their first, or not finite; `never_near_share` is the
+    share of runs in which no logged distance was at most a tenth. `rises_share` is the share of steps on which the
+    distance rose, averaged over finite runs; `near_rises_share` is averaged over runs that did not fail, and measures
+    the claim in the paper's title.
 
     Args:
       rows: The rows of `metrics.jsonl`.
-      runs: How many runs count.
+      runs: The number of runs.
 
     Example:
       >>> row = {"run": 0, "rises": 0.5, "climbed": 0.0}
@@ -59,17 +61,25 @@ def summary(rows: Sequence[Row], runs: int) -> dict[str, float]:
 
 
 def paths(rows: Sequence[Row], runs: int) -> list[dict[str, Any]]:
-    """Returns how each of the first `runs` runs of a study went.
+    """Returns the course of each of the first `runs` runs of a study, one mapping for each run.
 
-    For each run: `initial` and `final` squared distance; the logged step at which it first was near equilibrium
-    (`arrived`, None for never), and whether it ended `near`. Then on which share of the steps the distance `rises`, and
-    by how much in all it `climbed` for each unit of net descent: over all steps; and with `_arriving` up to `arrived`
-    only, since what follows is motion around equilibrium and not a path to it. A run that is not finite has no `final`,
-    and what is undefined is None.
+    `initial` and `final` are squared distances, `arrived` is the first logged step at which the run was near
+    equilibrium, and `near` whether it is near at the last step. `rises` is the share of steps on which the distance
+    rose; `climbed` is the sum of the rises over the net descent. Both are over all steps; `rises_arriving` and
+    `climbed_arriving` end at `arrived`, since the steps after it move around equilibrium and not towards it. Values
+    that are undefined are None, such as the `final` of a run that is not finite.
 
     Args:
       rows: The rows of `metrics.jsonl`.
-      runs: How many runs count.
+      runs: The number of runs.
+
+    Example:
+      >>> rows = [
+      ...     {"run": 0, "step": 0, "squared_distance": 4.0, "rises": 0.0, "climbed": 0.0},
+      ...     {"run": 0, "step": 10, "squared_distance": 2.0, "rises": 0.3, "climbed": 0.5}]
+      >>> path = paths(rows, 1)[0]
+      >>> path["near"], path["rises"], path["climbed"]
+      (False, 0.3, 0.25)
     """
     every = []
     ordered = sorted((row for row in rows if row["run"] < runs), key=lambda row: (row["run"], row["step"]))
@@ -89,12 +99,13 @@ def paths(rows: Sequence[Row], runs: int) -> list[dict[str, Any]]:
 
 def _ascent(rows: Sequence[Row], suffix: str) -> dict[str, float | None]:
     """Returns how often and how far the distance rose between the first and the last of one run's rows."""
+    # Row n counts the steps since row n - 1, so the first row has no part in the sums.
     if len(rows) < 2:
         return {f"rises{suffix}": None, f"climbed{suffix}": None}
     steps = np.diff([row["step"] for row in rows])
     descent = rows[0]["squared_distance"] - rows[-1]["squared_distance"]
     return {
         f"rises{suffix}": float(np.dot(steps, [row["rises"] for row in rows[1:]]) / steps.sum()),
-        # For each unit of net descent; a run that did not descend has no such number.
+        # Per unit of net descent; undefined for a run that did not descend.
         f"climbed{suffix}": sum(row["climbed"] for row in rows[1:]) / descent if descent > 0 else None,
     }

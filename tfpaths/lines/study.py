@@ -1,4 +1,4 @@
-"""`run`: a study, many independent GANs on lines, block after block."""
+"""`run` trains a study, many independent GANs on lines, block after block."""
 
 import concurrent.futures
 import dataclasses
@@ -33,9 +33,9 @@ class Outcome:
 
     Attributes:
       directory: The run directory.
-      done: How many runs are finished.
-      finished: Whether those are all.
-      stopped_by: The signal that arrived, or None. The study is finished all the same if it arrived in the last block.
+      done: The number of finished runs.
+      finished: Whether all runs are finished.
+      stopped_by: The signal that arrived, or None. If it arrived in the last block, the study may be finished.
     """
 
     directory: RunDirectory
@@ -44,7 +44,7 @@ class Outcome:
     stopped_by: signal.Signals | None
 
     def message(self, command: str) -> str:
-        """Returns the last lines for a terminal; `command` is what continues the study."""
+        """Returns the summary for a terminal; `command` is the command that resumes the study."""
         if not self.finished:
             assert self.stopped_by is not None
             return (
@@ -63,7 +63,14 @@ def build(config: config_lib.Study, runs: int) -> ensemble.Ensemble:
     """Returns a block of `runs` GANs that the config describes.
 
     Raises:
-      InputError: A name or an option in the config is wrong.
+      InputError: A name or an option in the config is invalid.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> block = build(experiments.get("line1_ns"), runs=4)
+      >>> block.reset(first_run=0)
+      >>> block.distance().shape
+      TensorShape([4])
     """
     study, variant = config.study, complete_variant(config.variant)
     game = games.GAMES[variant.game.name]
@@ -82,11 +89,11 @@ def run(
     *,
     devices: tf.distribute.Strategy | None = None,
 ) -> Outcome:
-    """Trains a study's runs in a run directory, from the block where it was stopped, and writes their statistics.
+    """Trains a study's runs in a run directory, or resumes after the last finished block, and writes the statistics.
 
-    A row of `metrics.jsonl` is one run at one logged step: squared_distance, and since the row before it the share of
-    steps on which it rose (rises) and the sum of its rises (climbed). A run that is not finite has null there from then
-    on. The rows of a block are written when it is finished. A larger `study.runs` adds runs to those that are there.
+    A row of `metrics.jsonl` is one run at one logged step: squared_distance and, since the previous row, the share of
+    steps on which it rose (rises) and the sum of those rises (climbed). They are null from the step on at which a run
+    is not finite. The rows of a block are written when it is finished. A larger `study.runs` adds runs.
 
     Args:
       config: The study.
@@ -95,11 +102,13 @@ def run(
 
     Raises:
       InputError: The config is invalid, or the directory holds another experiment, or this one with another length.
+
+    Example: `python -m tfpaths.launch --exp=line1_ns --set study.runs=64`.
     """
     devices = devices or tf.distribute.get_strategy()
     config = config.replace(variant=complete_variant(config.variant))
     if distribution.worker(devices) == 0:
-        # Refused before the lock, which is a file in the directory.
+        # Checked before the lock, since the lock creates a file in the directory.
         continued(config, RunDirectory(pathlib.Path(workdir)))
     with distribution.directory(workdir, devices) as directory, StopOnSignal() as stop:
         config = continued(config, directory)
@@ -116,11 +125,16 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
     """Returns the config to run with in a directory, as `RunDirectory.continued`; the length of runs cannot change.
 
     Args:
-      config: A complete study, or a figure, whose studies have its length.
+      config: A complete study, or a figure, whose schedule is that of its studies.
       directory: The run directory.
 
     Raises:
-      InputError: The directory holds something else, or runs of another length.
+      InputError: The directory holds another experiment, or runs of another length.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> continued(experiments.get("line1_ns"), RunDirectory(pathlib.Path("new"))).name
+      'line1_ns'
     """
     config, stored = cast(_Config, directory.continued(config)), directory.stored()
     if stored is None or stored.schedule is None or config.schedule is None:
@@ -137,11 +151,11 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
 def _train(
     config: config_lib.Study, directory: RunDirectory, devices: tf.distribute.Strategy, stop: StopOnSignal
 ) -> int:
-    """Trains the runs that are not finished and writes their rows; returns how many runs are finished."""
+    """Trains the unfinished runs and writes their rows; returns the number of finished runs."""
     study, schedule = config.study, config.schedule
     agreed = functools.partial(distribution.any_worker, strategy=devices)
-    (kept,) = distribution.from_chief([tf.constant(_keep_finished(directory, schedule.steps))], devices)
-    done = int(kept)
+    (finished,) = distribution.from_chief([tf.constant(_keep_finished(directory, schedule.steps))], devices)
+    done = int(finished)
     blocks = _blocks(config, study.runs - done, devices)
     logged_steps = [0, *range(schedule.log_every, schedule.steps, schedule.log_every), schedule.steps]
     at_once = sum(block.runs for block in blocks) * distribution.workers(devices)
@@ -153,7 +167,7 @@ def _train(
     for first, of_step in parts:
         rows += of_step
         if of_step[0]["step"] == schedule.steps:
-            # The last block may reach beyond the last run.
+            # The last blocks may have more runs than are wanted.
             wanted = [row for row in rows if row["run"] < study.runs]
             rows_lib.append_rows(directory.metrics, sorted(wanted, key=lambda row: (row["run"], row["step"])))
             rows, done = [], min(first + at_once, study.runs)
@@ -164,22 +178,22 @@ def _train(
 
 
 def _keep_finished(directory: RunDirectory, steps: int) -> int:
-    """Drops the rows of runs that were cut short; returns how many runs are whole."""
+    """Drops the rows of unfinished runs; returns how many are finished: the runs 0, 1, … without a gap."""
     if not directory.metrics.exists():
         return 0
     rows = rows_lib.read_rows(directory.metrics)
     whole = {row["run"] for row in rows if row["step"] == steps}
     done = next(count for count in range(len(whole) + 1) if count not in whole)
-    # Always rewritten: half a line, or one without its end, would spoil the next.
+    # Always rewritten: an incomplete last line would damage the next one.
     rows_lib.rewrite_rows(directory.metrics, [row for row in rows if row["run"] < done])
     return done
 
 
 def _blocks(config: config_lib.Study, runs: int, devices: tf.distribute.Strategy) -> list[ensemble.Ensemble]:
-    """Returns blocks for so many runs that train side by side on this worker: one for each of its devices or cores.
+    """Returns the blocks that train side by side on this worker, one for each device or core, for `runs` runs in all.
 
-    Small matrices keep one core busy and not two: two programs of 32 runs on two cores take two thirds of the time of
-    one of 64. On a GPU one program is enough to fill it.
+    A program of small matrices uses one core well and two badly: two programs of 32 runs on two cores take two thirds
+    of the time of one program of 64 runs. One program is enough for a GPU.
     """
     study = config.study
     if runs <= 0:
@@ -187,7 +201,7 @@ def _blocks(config: config_lib.Study, runs: int, devices: tf.distribute.Strategy
     names = distribution.devices(devices)
     if len(names) == 1 and "CPU" in names[0]:
         cores, workers = len(os.sched_getaffinity(0)), distribution.workers(devices)
-        # As many on every worker, and none for which no run is left.
+        # The same number on every worker, and no block without runs.
         (cores,) = distribution.from_chief([tf.constant(cores)], devices)
         wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / int(cores))))
         names *= min(int(cores), wanted)
@@ -207,7 +221,7 @@ def _parts(
     *,
     players: bool,
 ) -> Iterator[tuple[int, list[rows_lib.Row]]]:
-    """Yields (the first run, the rows of one logged step), for each logged step of the blocks that begin there."""
+    """Yields (first run, rows of one logged step) for each logged step of the blocks that start at that run."""
     offset = sum(block.runs for block in blocks) * distribution.worker(devices)
     with concurrent.futures.ThreadPoolExecutor(max(len(blocks), 1)) as pool:
         for first in firsts:
@@ -215,9 +229,9 @@ def _parts(
                 block.reset(first + offset + index * block.runs)
             before = 0
             for step in logged_steps:
-                # TensorFlow releases Python's lock while a program runs.
-                made = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
-                values = _joined([dataclasses.asdict(one) for one in made], devices)
+                # Threads are enough: TensorFlow releases Python's global lock while a program runs.
+                parts = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
+                values = _joined([dataclasses.asdict(part) for part in parts], devices)  # [runs of all workers]
                 positions = _joined([block.players() for block in blocks], devices) if players else {}
                 yield (
                     first,
@@ -235,7 +249,7 @@ def _parts(
 
 
 def _joined(parts: Sequence[Mapping[str, np.ndarray]], devices: tf.distribute.Strategy) -> dict[str, np.ndarray]:
-    """Returns the arrays of all blocks of all workers, joined in the order of runs."""
+    """Concatenates the arrays of all blocks of all workers, in the order of runs."""
     return {name: distribution.joined(np.concatenate([part[name] for part in parts]), devices) for name in parts[0]}
 
 
@@ -254,7 +268,12 @@ def _finite(values: Mapping[str, np.ndarray], steps: int) -> dict[str, float | N
 
 
 def protocol_of(runs: config_lib.Runs, schedule: config_lib.StudySchedule) -> dict[str, Any]:
-    """Returns what the numbers of a study, or of a figure of studies, depend on besides the variant."""
+    """Returns the protocol of a study or of a figure of studies: what its numbers depend on besides the variant.
+
+    Example:
+      >>> protocol_of(config_lib.Runs(), config_lib.StudySchedule(batch_size=32))["batch_size"]
+      32
+    """
     return {
         "data": "line",
         "data_source": "drawn",

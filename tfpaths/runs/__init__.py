@@ -1,1 +1,1 @@
-"""The life of a run directory: from a config to training, evaluation, samples, exports and reports."""
+"""Everything about run directories: training, evaluation, samples, exports and reports."""

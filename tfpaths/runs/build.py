@@ -1,4 +1,4 @@
-"""Values become objects here, and nowhere else: a config's data set, its networks, its compiled game."""
+"""Builds the objects that a config describes: losses, penalties, networks, optimisers and the compiled game."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,15 +12,20 @@ from tfpaths.gan import GAN
 from tfpaths.networks import fast
 from tfpaths.optimizers import OPTIMIZERS
 
-# What a penalty's layer takes and a config does not set: the run's seed decides.
+# Arguments of penalties that a config does not set: the run's seed is used.
 _NOT_OPTIONS = ("seed",)
 
 
 def complete(config: config_lib.Training) -> config_lib.Training:
-    """Returns the config with every option of what it names, checked.
+    """Returns the config with all options filled in and checked.
 
     Raises:
       InputError: A name is unknown, or an option does not exist, has the wrong type or is out of its range.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> complete(experiments.get("cifar10_ns")).networks.options["generator_filters"]
+      64
     """
     data_set = data.of(config.data)
     data_set.check_source(config.data.source)
@@ -34,7 +39,14 @@ def complete(config: config_lib.Training) -> config_lib.Training:
 
 
 def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
-    """Returns a variant with every option of what it names, checked. Raises as `complete`."""
+    """Returns a variant with all options filled in and checked. Raises the errors of `complete`.
+
+    Example:
+      >>> variant = config_lib.Variant(
+      ...     name="mine", loss=config_lib.Loss(name="hinge"), penalty=config_lib.Penalty(name="interpolation"))
+      >>> complete_variant(variant).penalty.options["weight"]
+      10.0
+    """
     pair = losses.LOSSES.lookup(variant.loss.name, path="variant.loss.name")
     game = games.GAMES.lookup(variant.game.name, path="variant.game.name")
     several = isinstance(variant.penalty, tuple)
@@ -71,8 +83,19 @@ def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
 def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
     """Returns the compiled game that a config describes. Call it in the scope of the strategy.
 
+    Args:
+      config: The experiment.
+      example_shape: The shape of one example, such as `(height, width, channels)`.
+
     Raises:
-      InputError: A name or an option in the config is wrong, or the networks do not fit the examples.
+      InputError: A name or an option in the config is invalid, or the networks do not fit the examples.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> small = config_lib.Networks(generator_filters=2, discriminator_filters=2)
+      >>> gan = build(experiments.get("color_mnist_ns").replace(networks=small), (28, 28, 3))
+      >>> gan.sample(4, seed=1).shape
+      TensorShape([4, 28, 28, 3])
     """
     config = complete(config)
     game = games.GAMES[config.variant.game.name]
@@ -87,10 +110,16 @@ def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
 
 
 def arguments(variant: config_lib.Variant) -> dict[str, Any]:
-    """Returns the arguments that a complete variant gives a game besides its networks."""
+    """Returns a game's arguments from a complete variant; they do not include the networks.
+
+    Example:
+      >>> variant = config_lib.Variant(name="mine", loss=config_lib.Loss(name="hinge"), discriminator_steps=5)
+      >>> arguments(complete_variant(variant))["discriminator_steps"]
+      5
+    """
     return {
         "loss": losses.get(variant.loss.name, **variant.loss.options),
-        "penalty": [_made(penalties.PENALTIES[penalty.name], penalty) for penalty in variant.penalties],
+        "penalty": [_instance(penalties.PENALTIES[penalty.name], penalty) for penalty in variant.penalties],
         "discriminator_steps": variant.discriminator_steps,
         "weight_clip": variant.weight_clip,
         **variant.game.options,
@@ -100,7 +129,18 @@ def arguments(variant: config_lib.Variant) -> dict[str, Any]:
 def compiled_with(
     variant: config_lib.Variant, precision: str = "float32", implementation: str = "fast"
 ) -> Mapping[str, keras.optimizers.Optimizer]:
-    """Returns the optimisers of a complete variant, by the names of `GAN.compile`."""
+    """Returns the optimisers of a complete variant, as arguments of `GAN.compile`.
+
+    Args:
+      variant: A complete variant.
+      precision: As in `config.Training`.
+      implementation: As in `config.Networks`.
+
+    Example:
+      >>> variant = config_lib.Variant(name="mine", loss=config_lib.Loss(name="hinge"))
+      >>> sorted(compiled_with(complete_variant(variant)))
+      ['discriminator_optimizer', 'generator_optimizer']
+    """
     return {
         name: optimizer(getattr(variant, name), precision, implementation)
         for name in ("generator_optimizer", "discriminator_optimizer")
@@ -110,16 +150,27 @@ def compiled_with(
 def optimizer(
     config: config_lib.Optimizer, precision: str = "float32", implementation: str = "fast"
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimiser of a config, with loss scaling where the precision needs it."""
-    made = OPTIMIZERS.lookup(config.name)(config.learning_rate, fast.IMPLEMENTATIONS[implementation], **config.options)
-    # float16 has no room for small gradients; bfloat16 has float32's range and needs no help.
-    return keras.optimizers.LossScaleOptimizer(made) if precision == "mixed_float16" else made
+    """Returns the optimiser of a config, with loss scaling if the precision is `mixed_float16`.
+
+    Args:
+      config: The optimiser with its options.
+      precision: As in `config.Training`.
+      implementation: As in `config.Networks`.
+
+    Example:
+      >>> float(optimizer(config_lib.Optimizer(learning_rate=0.5)).learning_rate)
+      0.5
+    """
+    classes = fast.IMPLEMENTATIONS[implementation]
+    created = OPTIMIZERS.lookup(config.name)(config.learning_rate, classes, **config.options)
+    # Small gradients underflow in float16; bfloat16 has the range of float32 and needs no scaling.
+    return keras.optimizers.LossScaleOptimizer(created) if precision == "mixed_float16" else created
 
 
-def _made(factory: Callable[..., Any], component: config_lib.Component) -> Any:
+def _instance(factory: Callable[..., Any], component: config_lib.Component) -> Any:
     return factory(**component.options)
 
 
 def _factory(pair: Any) -> Any:
-    """What has the options of a loss: nothing for a plain pair."""
+    """Returns the function whose parameters are the options of a loss; a `Loss` itself has no options."""
     return (lambda: pair) if isinstance(pair, losses.Loss) else pair

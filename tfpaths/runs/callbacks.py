@@ -1,4 +1,4 @@
-"""What happens beside training, on a schedule: rows, sample grids, checkpoints, progress, a stop on request."""
+"""Callbacks of training: rows, sample grids, evaluations and checkpoints on a schedule, progress, and signals."""
 
 import math
 import os
@@ -22,7 +22,12 @@ from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 
 
 class Scheduled(keras.callbacks.Callback):
-    """Calls `act(step, logs)` whenever a multiple of `every` steps is reached or passed, and at the last step."""
+    """Calls `act(step, logs)` whenever a multiple of `every` steps is reached or passed, and at the last step.
+
+    Args:
+      every: Steps between calls.
+      last: The last step.
+    """
 
     def __init__(self, every: int, last: int):
         super().__init__()
@@ -39,11 +44,12 @@ class Scheduled(keras.callbacks.Callback):
         self._seen = step
 
     def act(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Acts on a step; `logs` holds the quantities that the step reports."""
         raise NotImplementedError
 
 
 class Recorded(Scheduled):
-    """Writes values: a line of the file of rows at `path`, and TensorBoard's scalars."""
+    """The base class of callbacks that write values: a row in the file at `path`, and scalars for TensorBoard."""
 
     def __init__(self, every: int, last: int, *, path: pathlib.Path, writer: tf.summary.SummaryWriter):
         super().__init__(every, last)
@@ -51,7 +57,7 @@ class Recorded(Scheduled):
         self.writer = writer
 
     def record(self, step: int, values: Mapping[str, float], prefix: str = "") -> None:
-        """Writes the values by name; TensorBoard's names begin with `prefix`."""
+        """Writes values by name; the names in TensorBoard begin with `prefix`."""
         rows.append_row(self.path, {"step": step, **values})
         with self.writer.as_default(step=step):
             for name, value in values.items():
@@ -59,10 +65,19 @@ class Recorded(Scheduled):
 
 
 class Rows(Recorded):
-    """Records what a step reports, and the speed; each row goes to the listeners too.
+    """Records the quantities that a step reports and the speed, and passes each row to the listeners.
 
-    examples_per_second counts real examples: `examples_per_step` times steps, over the time since the last row, which
-    includes all other work.
+        examples_per_second = examples_per_step (step - previous step) / (time - previous time)
+
+    It counts real examples. The time since the previous row includes all other work, such as checkpoints.
+
+    Args:
+      every: Steps between rows.
+      last: The last step.
+      path: The file of rows.
+      writer: The summary writer for TensorBoard.
+      examples_per_step: Real examples in a step, over all discriminator updates.
+      listeners: Functions that are called with each row.
 
     Raises:
       NotFiniteError: A value is NaN or infinite; nothing of this row is written.
@@ -100,14 +115,14 @@ class Rows(Recorded):
 
 
 class SampleGrids(Scheduled):
-    """Draws samples of the same latents each time, as a file and in TensorBoard; also before the first step.
+    """Draws samples of the same latents each time, to a file and to TensorBoard; also before the first step.
 
     Args:
       every: Steps between grids.
       last: The last step.
-      example: The data set's type of example, which draws them.
-      directory: Where the files are written: `step_00000500.png`.
-      writer: TensorBoard's.
+      example: The data set's type of example, which draws the grid.
+      directory: The directory of the files, such as `step_00000500.png`.
+      writer: The summary writer for TensorBoard.
       seed: Seed for the latents.
 
     Raises:
@@ -149,13 +164,13 @@ class SampleGrids(Scheduled):
 
 
 class Evaluations(Recorded):
-    """Records measurements of the samples.
+    """Records scores of the samples. If a measurement fails, a warning is logged and training continues.
 
     Args:
       every: Steps between evaluations.
       last: The last step.
-      measure: Returns the values by name; an empty mapping writes nothing.
-      **recorded: Those of `Recorded`: path, writer.
+      measure: Returns the scores by name; for an empty mapping nothing is written.
+      **recorded: The arguments of `Recorded`: path, writer.
     """
 
     def __init__(self, every: int, last: int, *, measure: Callable[[], Mapping[str, float]], **recorded: Any):
@@ -166,7 +181,7 @@ class Evaluations(Recorded):
         try:
             values = self.measure()
         except (errors.InputError, errors.RunError) as error:
-            # Training continues without this measurement; the final evaluation reports a lasting cause.
+            # Training continues without these scores; if the cause lasts, the final evaluation reports it.
             logging.warning("not measured at step %d: %s", step, error)
             return
         if values:
@@ -174,7 +189,7 @@ class Evaluations(Recorded):
 
 
 class SaveCheckpoints(Scheduled):
-    """Saves the complete state."""
+    """Saves checkpoints of the complete state."""
 
     def __init__(self, every: int, last: int, *, checkpoints: Checkpoints):
         super().__init__(every, last)
@@ -185,9 +200,12 @@ class SaveCheckpoints(Scheduled):
 
 
 class Progress(keras.callbacks.Callback):
-    """On a terminal a bar with an estimate of the time left; in a pipe or a log a plain line for each row.
+    """Shows a bar with an estimate of the remaining time on a terminal, or a plain line for each row elsewhere.
 
-    The bar goes to standard error and the lines to standard output: `> log` on a terminal gives both.
+    The bar is written to standard error and the lines to standard output, so `> log` on a terminal gives both.
+
+    Args:
+      last: The last step.
     """
 
     def __init__(self, last: int):
@@ -199,10 +217,11 @@ class Progress(keras.callbacks.Callback):
         start = self.model.step
         self._since = (start, time.perf_counter())
         if sys.stderr.isatty():
-            # Some terminals, a container's among them, report no size; a bar would not be shown there.
+            # Some terminals, such as those of containers, report no size; tqdm would not show a bar there.
             has_size = os.get_terminal_size(sys.stderr.fileno()).columns > 0
             width = {"dynamic_ncols": True} if has_size else {"ncols": 100, "nrows": 24}
-            # Little smoothing: the first step compiles, and an average over the last few would swing for long.
+            # tqdm's average over recent steps would vary much, since the first step compiles and checkpoints take time;
+            # with little smoothing the estimate is nearly that of the mean speed.
             self._bar = tqdm.tqdm(total=self.last, initial=start, unit="step", smoothing=0.02, **width)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -213,13 +232,13 @@ class Progress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Leaves the bar as it is, and the line after it free."""
+        """Closes the bar, which stays on the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """Shows a row: what the game reports, under its short labels, and the speed."""
+        """Shows a row: the reported quantities under their short labels, and the speed."""
         step = row["step"]
         shown = [(label, f"{row[name]:.3f}") for name, label in self.model.reported.items()]
         shown.append(("examples/s", f"{row['examples_per_second']:.0f}"))
@@ -234,13 +253,19 @@ class Progress(keras.callbacks.Callback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Ends training after the current step on SIGINT (Ctrl-C) or SIGTERM; a second signal ends it abruptly, as usual.
+    """Ends training after the current step on SIGINT (Ctrl-C) or SIGTERM; a second signal has its usual effect.
 
     Args:
-      agreed: Flag -> whether any of several workers has it set; each of them asks after every execution.
+      agreed: Flag -> whether the flag is set on any worker; all workers call it after every execution.
 
     Attributes:
-      received: The signal that came, or None; SIGTERM if it came to another worker.
+      received: The signal that was received, or None; SIGTERM if another worker received one.
+
+    Example:
+      >>> with StopOnSignal() as stop:
+      ...     signal.raise_signal(signal.SIGTERM)
+      >>> stop.received.name
+      'SIGTERM'
     """
 
     def __init__(self, agreed: Callable[[bool], bool] = bool) -> None:
@@ -264,7 +289,7 @@ class StopOnSignal(keras.callbacks.Callback):
     def _note(self, number: int, frame: Any) -> None:
         self.received = signal.Signals(number)
         self._restore()
-        # Not print: the signal may interrupt another print, whose buffer is not reentrant.
+        # Not `print`: the signal may interrupt another `print`, whose buffer is not reentrant.
         os.write(2, "\nStopping after this step …\n".encode())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

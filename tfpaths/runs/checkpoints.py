@@ -1,4 +1,4 @@
-"""Complete state, saved and restored: what a step changes, the rows so far, and the config.
+"""Checkpoints of the complete state: all variables that a step changes, the rows so far, and the config.
 
 The step is also the position in the data and in every random stream, so nothing else is needed to resume exactly.
 """
@@ -19,7 +19,7 @@ from tfpaths.gan import GAN
 
 
 class NotFiniteError(errors.RunError):
-    """A quantity of the training is NaN or infinite."""
+    """A variable or a reported quantity of the training is NaN or infinite."""
 
 
 class DamagedCheckpointError(errors.RunError):
@@ -27,7 +27,7 @@ class DamagedCheckpointError(errors.RunError):
 
 
 class _Text(tf.train.experimental.PythonState):
-    """A text among the tensors, under the same checksums."""
+    """A text that is stored among the tensors of a checkpoint, with a checksum like theirs."""
 
     def __init__(self, text: str = ""):
         self.text = text
@@ -40,39 +40,57 @@ class _Text(tf.train.experimental.PythonState):
 
 
 def steps_in(directory: pathlib.Path) -> list[int]:
-    """Returns the steps of which a directory has a checkpoint, in rising order."""
+    """Returns the steps that have a checkpoint in a directory, in ascending order.
+
+    Example:
+      >>> for step in (100, 20):
+      ...     files.write_bytes(pathlib.Path(f"saved/step-{step}.index"), b"")
+      >>> steps_in(pathlib.Path("saved"))
+      [20, 100]
+    """
     names = (re.fullmatch(r"step-(\d+)\.index", path.name) for path in directory.glob("step-*.index"))
     return sorted(int(name[1]) for name in names if name)
 
 
 def last_good(directory: pathlib.Path) -> str:
-    """Returns the sentence of a message that says which checkpoint a failed run still has."""
+    """Returns a sentence for messages that names the last checkpoint of a failed run.
+
+    Example:
+      >>> last_good(pathlib.Path("empty"))
+      'There is no checkpoint yet.'
+    """
     steps = steps_in(directory)
     return f"The last good checkpoint: step {steps[-1]}, in {directory}." if steps else "There is no checkpoint yet."
 
 
 def variables(gan: GAN) -> list[tuple[str, tf.Variable]]:
-    """Returns the variables of `gan.state`, each after its path: those that a checkpoint holds and workers share."""
-    found: list[tuple[str, tf.Variable]] = []
+    """Returns (path, variable) of every variable of `gan.state`: those that checkpoints hold and workers share."""
+    pairs: list[tuple[str, tf.Variable]] = []
     for name, item in gan.state.items():
         for variable in getattr(item, "variables", [item]):
             is_keras = isinstance(variable, keras.Variable)
-            found.append((f"{name}/{variable.path}", variable.value) if is_keras else (name, variable))
-    return found
+            pairs.append((f"{name}/{variable.path}", variable.value) if is_keras else (name, variable))
+    return pairs
 
 
 class Checkpoints:
-    """The last few checkpoints of a run, `<directory>/step-<number>`: TensorFlow's, with a checksum of each tensor.
+    """The last few checkpoints of a run, `<directory>/step-<number>`, in TensorFlow's format with checksums.
 
-    A checkpoint gets its name when it is complete and on the disk. Nothing in it is code, or becomes code when it is
-    read.
+    A checkpoint gets its name when it is complete and on the disk. It contains no code, and reading it runs none.
 
     Args:
       directory: The directory of the checkpoints.
-      gan: A compiled GAN, whose `state` they hold.
-      keep: How many are kept.
-      description: The run's config as a text, stored in each of them.
-      rows: The run's file of rows, whose content is stored in each of them.
+      gan: A compiled GAN, whose `state` is saved.
+      keep: The number of checkpoints that are kept; older ones are deleted.
+      description: The run's config as text, which each checkpoint contains.
+      rows: The run's file of rows, whose content each checkpoint contains.
+
+    Example:
+      >>> networks = [keras.Sequential([keras.Input((size,)), keras.layers.Dense(1)]) for size in (3, 1)]
+      >>> gan = GAN(*networks, loss="hinge")
+      >>> gan.compile(generator_optimizer=keras.optimizers.SGD(), discriminator_optimizer=keras.optimizers.SGD())
+      >>> Checkpoints(pathlib.Path("checkpoints"), gan).save().name
+      'step-0'
     """
 
     def __init__(
@@ -89,26 +107,27 @@ class Checkpoints:
         self._keep = keep
         self._rows = rows
         self._config_text, self._rows_text = _Text(description), _Text()
-        # The step whose checkpoint this object has written or read: a file's name alone does not say that it is whole.
+        # The step whose checkpoint this object has written or read: the existence of a file does not show that it is
+        # complete.
         self._known_good: int | None = None
         self._checkpoint = tf.train.Checkpoint(**gan.state, config=self._config_text, rows=self._rows_text)
 
     @property
     def steps(self) -> list[int]:
-        """The steps of which there is a checkpoint, in rising order."""
+        """The steps that have a checkpoint, in ascending order."""
         return steps_in(self.directory)
 
     @property
     def rows(self) -> bytes:
-        """The file of rows as it was when the restored checkpoint was written."""
+        """The content of the file of rows at the time of the restored checkpoint."""
         return self._rows_text.text.encode()
 
     def save(self) -> pathlib.Path:
-        """Saves the current state, unless this step is saved already; returns its path.
+        """Saves the current state, unless this step is already saved; returns the checkpoint's path.
 
         Raises:
-          NotFiniteError: A variable is NaN or infinite; such a state never replaces a good one.
-          RunError: It cannot be written, the disk may be full; the checkpoints that exist stay.
+          NotFiniteError: A variable is NaN or infinite; such a state is never saved.
+          RunError: The checkpoint cannot be written, for example to a full disk; existing checkpoints stay.
         """
         step = self._gan.step
         path = self.directory / f"step-{step}"
@@ -127,40 +146,40 @@ class Checkpoints:
         return path
 
     def _check_finite(self, step: int) -> None:
-        found = variables(self._gan)
-        held = {id(variable) for _, variable in found}
-        found += [(other.path, other.value) for other in self._gan.variables if id(other.value) not in held]
-        for name, variable in found:
+        pairs = variables(self._gan)
+        saved = {id(variable) for _, variable in pairs}
+        pairs += [(other.path, other.value) for other in self._gan.variables if id(other.value) not in saved]
+        for name, variable in pairs:
             if variable.dtype.is_floating and not np.isfinite(tf.convert_to_tensor(variable).numpy()).all():
                 raise NotFiniteError(f"{name} is not finite at step {step}")
 
     def _write(self, path: pathlib.Path) -> None:
         """Writes a checkpoint into a temporary directory, then moves its files to their names, the index last."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        for torn in self.directory.glob(".step-*"):
-            shutil.rmtree(torn)
+        for incomplete in self.directory.glob(".step-*"):
+            shutil.rmtree(incomplete)
         with tempfile.TemporaryDirectory(dir=self.directory, prefix=".step-") as folder:
             self._checkpoint.write(str(pathlib.Path(folder) / path.name))
             for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file.suffix == ".index"):
                 with open(file, "rb") as written:
                     os.fsync(written.fileno())
                 os.replace(file, self.directory / file.name)
-        kept = self.steps[-self._keep :]
-        # For `tf.train.latest_checkpoint`; nothing here reads it.
+        last_steps = self.steps[-self._keep :]
+        # For `tf.train.latest_checkpoint`; this package does not read it.
         lines = [
-            f'model_checkpoint_path: "step-{kept[-1]}"',
-            *(f'all_model_checkpoint_paths: "step-{n}"' for n in kept),
+            f'model_checkpoint_path: "step-{last_steps[-1]}"',
+            *(f'all_model_checkpoint_paths: "step-{step}"' for step in last_steps),
         ]
         files.write_bytes(self.directory / "checkpoint", ("\n".join(lines) + "\n").encode())
         for file in self.directory.glob("step-*.*"):
             number = re.match(r"step-(\d+)\.", file.name)
-            if number and int(number[1]) < kept[0]:
+            if number and int(number[1]) < last_steps[0]:
                 file.unlink()
 
     def restore(self) -> int:
-        """Restores the newest checkpoint that can be read, and returns its step; 0 if there is no checkpoint.
+        """Restores the newest readable checkpoint, and returns its step; 0 if there is no checkpoint.
 
-        A damaged one is named in a warning, and the one before it is used.
+        A damaged checkpoint is skipped with a warning, and the previous one is restored.
 
         Raises:
           DamagedCheckpointError: Checkpoints exist and none of them can be read.
@@ -172,7 +191,7 @@ class Checkpoints:
                 self._checkpoint.read(str(path)).assert_consumed()
                 self._known_good = step
                 return step
-            except Exception as error:  # A torn file raises whatever its reader meets first.
+            except Exception as error:  # A damaged file can raise an error of any class.
                 logging.warning("%s is damaged and is skipped: %s", path, files.reason(error))
             finally:
                 self._config_text.text = description

@@ -15,47 +15,66 @@ from tfpaths.runs import rows
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """The paths of a run directory, and the config of the run in it."""
+    """The paths of a run directory, and the config of the run in it.
+
+    Attributes:
+      path: The directory; it need not exist.
+
+    Example:
+      >>> directory = RunDirectory(pathlib.Path("runs/a"))
+      >>> print(directory.metrics)
+      runs/a/metrics.jsonl
+      >>> directory.stored() is None
+      True
+    """
 
     path: pathlib.Path
 
     @property
     def config(self) -> pathlib.Path:
+        """The file of the experiment's config."""
         return self.path / "config.json"
 
     @property
     def metrics(self) -> pathlib.Path:
+        """The file of rows."""
         return self.path / "metrics.jsonl"
 
     @property
     def samples(self) -> pathlib.Path:
+        """The directory of sample grids."""
         return self.path / "samples"
 
     @property
     def checkpoints(self) -> pathlib.Path:
+        """The directory of checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def tensorboard(self) -> pathlib.Path:
+        """The directory of TensorBoard's event files."""
         return self.path / "tensorboard"
 
     @property
     def results(self) -> pathlib.Path:
+        """The file of results, which exists when the run is finished or evaluated."""
         return self.path / "results.json"
 
     @property
     def export(self) -> pathlib.Path:
+        """The directory of the export."""
         return self.path / "export"
 
     @property
     def report(self) -> pathlib.Path:
+        """The report about this run."""
         return self.path / "report.html"
 
     def stored(self) -> config_lib.Experiment | None:
         """Returns the config of the run in this directory, or None if there is no run.
 
         Raises:
-          InputError: `config.json` is not the config of a run.
+          InputError: `config.json` is not a valid config.
         """
         if not self.config.exists():
             return None
@@ -68,7 +87,7 @@ class RunDirectory:
         """Returns the config of the run in this directory.
 
         Raises:
-          InputError: There is no run; the message has the nearest name in the same folder.
+          InputError: There is no run; the message suggests the run with the nearest name beside it.
         """
         config = self.stored()
         if config is not None:
@@ -86,15 +105,15 @@ class RunDirectory:
         return errors.InputError(f"expected the directory of a run, received {str(self.path)!r}: {why}{end}")
 
     def continued(self, config: config_lib.Experiment, *, is_complete: bool = True) -> config_lib.Experiment:
-        """Returns the config to run with here: `config`, its `auto` choices as this run made them. Writes nothing.
+        """Returns the config to run with here: `config` with each `auto` as in the stored config. Writes nothing.
 
         Args:
           config: The experiment.
-          is_complete: Whether all its options are filled in; if not, those that only one side has are not compared.
+          is_complete: Whether all its options are filled in; if not, options that only one config has are not compared.
 
         Raises:
-          InputError: No run can be written to the path, or it holds something else than a run, or a run of another
-            config; the message names the fields that differ.
+          InputError: The path cannot be written, or it has other files and no run, or a run with another config; the
+            message names the fields that differ.
         """
         try:
             self._check_path()
@@ -119,7 +138,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Creates the directory and locks it against other runs.
+        """Creates the directory and locks it, so that no other process writes a run there.
 
         Raises:
           InputError: The directory cannot be written, or another run is writing to it.
@@ -168,5 +187,5 @@ class RunDirectory:
 
 
 def _comparable(one: object, other: object) -> bool:
-    """Whether two values can be compared although options are not yet filled in, and may still be texts."""
+    """Returns whether two values can be compared although options may be missing, or not yet converted from text."""
     return one is not None and other is not None and isinstance(one, str) == isinstance(other, str)

@@ -1,4 +1,4 @@
-"""A name -> a `tf.distribute.Strategy`, and what several workers must agree on."""
+"""`tf.distribute` strategies by name, and the communication between workers."""
 
 import contextlib
 import functools
@@ -39,13 +39,21 @@ def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
     """Returns the strategy of that name.
 
     `auto` is `tpu` if a TPU is named, `multi_worker` if TF_CONFIG is set, `mirrored` if there are several GPUs, and
-    otherwise `one_device`: TensorFlow's own placement, on the GPU if there is one. `mirrored` takes all GPUs, or all
+    otherwise `one_device`: TensorFlow's default placement, on the GPU if there is one. `mirrored` uses all GPUs, or all
     logical CPUs if there is no GPU.
 
-    Several workers wait for each other here, which TensorFlow allows only before its first operation.
+    For `multi_worker` all workers wait for each other here, which TensorFlow allows only before its first operation.
+
+    Args:
+      name: A name in `config.STRATEGIES`.
+      tpu: The TPU's name or address.
 
     Raises:
-      InputError: The name is unknown, or what it needs is missing or cannot be reached.
+      InputError: The name is unknown, or the TPU or the cluster is missing or cannot be reached.
+
+    Example:
+      >>> get("one_device").num_replicas_in_sync
+      1
     """
     errors.choose("strategy", name, config_lib.STRATEGIES)
     if name == "auto" and tpu:
@@ -59,13 +67,13 @@ def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
     if name == "one_device":
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in found])
+        replicas = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in replicas])
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu or "")
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except Exception as error:  # A cloud's client raises errors of many classes.
+    except Exception as error:  # The cloud's client raises errors of many classes.
         raise errors.InputError(
             f"--tpu: expected a TPU that can be reached, received {tpu!r} ({files.reason(error)})."
         ) from error
@@ -77,6 +85,9 @@ def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
 
     Raises:
       InputError: The batch cannot be divided equally.
+
+    Example:
+      >>> check_batch_size(64, get("one_device"))
     """
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
@@ -86,9 +97,14 @@ def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
 
 
 def devices(strategy: tf.distribute.Strategy) -> list[str]:
-    """Returns the devices of this worker."""
+    """Returns the names of this worker's devices.
+
+    Example:
+      >>> len(devices(get("one_device")))
+      1
+    """
     if strategy is tf.distribute.get_strategy():
-        # TensorFlow's own placement takes the first GPU, or the CPU.
+        # TensorFlow's default placement uses the first GPU, or the CPU.
         return [(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))[0].name]
     return list(strategy.extended.worker_devices)
 
@@ -103,8 +119,11 @@ def check_same(text: str, what: str, strategy: tf.distribute.Strategy) -> None:
 
     Raises:
       InputError: The texts differ; all workers raise it.
+
+    Example:
+      >>> check_same("{}", "the experiment", get("one_device"))
     """
-    # Half of a checksum, so that the sum over workers of its difference from the chief's cannot overflow.
+    # A checksum of 31 bits, so that no sum over workers can overflow.
     checksum = tf.constant(zlib.crc32(text.encode()) >> 1, tf.int64)
     (of_chief,) = from_chief([checksum], strategy)
     if any_worker(bool(of_chief != checksum), strategy):
@@ -114,29 +133,51 @@ def check_same(text: str, what: str, strategy: tf.distribute.Strategy) -> None:
 
 
 def any_worker(flag: bool, strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether the flag is set on any worker: the same on all of them, and all of them must call it."""
+    """Returns whether the flag is set on any worker. All workers must call it, and get the same value.
+
+    Example:
+      >>> any_worker(True, get("one_device"))
+      True
+    """
     if workers(strategy) == 1:
         return flag
     return float(_sum(strategy)([tf.constant(float(flag))])[0]) > 0
 
 
 def from_chief(values: Iterable[tf.Tensor], strategy: tf.distribute.Strategy) -> list[tf.Tensor]:
-    """Returns the chief's tensors on every worker; all of them must call it, with tensors of the same shapes."""
+    """Returns the chief's tensors on every worker. All workers must call it, with tensors of the same shapes.
+
+    Example:
+      >>> [int(value) for value in from_chief([tf.constant(3)], get("one_device"))]
+      [3]
+    """
     values = list(values)
     if workers(strategy) == 1:
         return values
     is_chief = worker(strategy) == 0
-    # Zeros, not products with zero: another worker's value may be NaN.
+    # Zeros, not a product with zero: another worker's value may be NaN.
     parts = [_summable(value if is_chief else tf.zeros_like(value)) for value in values]
     return [tf.cast(total, value.dtype) for total, value in zip(_sum(strategy)(parts), values, strict=True)]
 
 
 def joined(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
-    """Returns the arrays of all workers, one after the other, on each of them; all must call it, with equal shapes."""
+    """Returns the concatenated arrays of all workers on each of them. All must call it, with arrays of equal shapes.
+
+    Args:
+      values: float32 `[size, ...]`.
+      strategy: The strategy.
+
+    Returns:
+      float32 `[workers * size, ...]`.
+
+    Example:
+      >>> joined(np.array([1.0, 2.0], np.float32), get("one_device")).tolist()
+      [1.0, 2.0]
+    """
     if workers(strategy) == 1:
         return values
     # Each worker adds its values to zeros, which is exact in float32, and NaN stays at its position.
-    whole = np.zeros((workers(strategy), *values.shape), np.float32)
+    whole = np.zeros((workers(strategy), *values.shape), np.float32)  # [workers, size, ...]
     whole[worker(strategy)] = values
     (total,) = _sum(strategy)([tf.constant(whole)])
     return total.numpy().reshape(-1, *values.shape[1:])
@@ -146,7 +187,12 @@ def joined(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
 def workdir(path: str | pathlib.Path, strategy: tf.distribute.Strategy) -> Iterator[RunDirectory]:
     """Yields the run directory for the chief, and a temporary one for each other worker.
 
-    So all workers do the same, and what remains is what the chief writes.
+    All workers can then run the same code, and only the chief's files remain.
+
+    Example:
+      >>> with workdir("runs/a", get("one_device")) as run_directory:
+      ...     print(run_directory.metrics)
+      runs/a/metrics.jsonl
     """
     with contextlib.ExitStack() as stack:
         if worker(strategy) > 0:
@@ -156,13 +202,23 @@ def workdir(path: str | pathlib.Path, strategy: tf.distribute.Strategy) -> Itera
 
 @contextlib.contextmanager
 def directory(path: str | pathlib.Path, strategy: tf.distribute.Strategy) -> Iterator[RunDirectory]:
-    """Yields what `workdir` yields, locked."""
+    """Yields the directory of `workdir`, created and locked.
+
+    Example:
+      >>> with directory("runs/b", get("one_device")) as run_directory:
+      ...     print(run_directory.path.is_dir())
+      True
+    """
     with workdir(path, strategy) as run_directory, run_directory.locked():
         yield run_directory
 
 
 def share(variables: Iterable[tf.Variable], strategy: tf.distribute.Strategy) -> None:
-    """Assigns the chief's values to the variables of every worker: only the chief reads a checkpoint."""
+    """Assigns the chief's values to the variables of every worker, since only the chief reads a checkpoint.
+
+    Example:
+      >>> share([tf.Variable(1.0)], get("one_device"))
+    """
     variables = list(variables)
     if workers(strategy) > 1:
         values = from_chief([tf.convert_to_tensor(variable) for variable in variables], strategy)
@@ -171,13 +227,13 @@ def share(variables: Iterable[tf.Variable], strategy: tf.distribute.Strategy) ->
 
 
 def _summable(value: tf.Tensor) -> tf.Tensor:
-    """The tensor in a type that collectives add up: the state of a seed, for one, is unsigned."""
+    """Returns the tensor in a type that collectives can sum; the state of a seed, for example, is unsigned."""
     return value if value.dtype.is_floating else tf.cast(value, tf.int64)
 
 
 @functools.cache
 def _sum(strategy: tf.distribute.Strategy):
-    """A program that adds up tensors over workers, each counted on one of its replicas only."""
+    """Returns a program that sums tensors over workers, counting one replica of each worker."""
 
     @tf.function(autograph=False)
     def program(values):
@@ -205,7 +261,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         )
     count = sum(map(len, jobs.values()))
     progress.say(f"{task['type']} {task['index']} waits for all {count} workers of the cluster")
-    # What TensorFlow's server logs here is of no use to the user.
+    # TensorFlow's server logs lines here that do not help the user.
     with startup.filtered_stderr():
         level = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)

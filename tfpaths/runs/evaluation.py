@@ -1,4 +1,4 @@
-"""Evaluation of a run: how good its samples are, written into `results.json` beside the protocol."""
+"""The evaluation of a run: scores of its samples, written into `results.json` with the protocol."""
 
 import pathlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tfpaths.runs import build, results, rows
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
-# The part of the protocol that belongs to the training, which an evaluation copies.
+# The entries of the protocol that belong to the training; an evaluation copies them.
 _OF_TRAINING = (
     "data",
     "data_version",
@@ -30,9 +30,9 @@ _OF_TRAINING = (
 def evaluate(
     config: config_lib.Training, workdir: str | pathlib.Path, *, data_dir: str | None = None
 ) -> dict[str, Any]:
-    """Measures the newest checkpoint of a run and writes the numbers into its `results.json`.
+    """Evaluates the newest checkpoint of a run and writes the scores into its `results.json`.
 
-    What is there of the same step by the same split and seed, and is not measured now, stays.
+    Scores that are already there stay, unless they are measured again, if step, split, data and seed are the same.
 
     Args:
       config: The experiment in the directory; its `evaluation` says what is measured.
@@ -43,7 +43,9 @@ def evaluate(
       The content of `results.json`.
 
     Raises:
-      InputError: The directory has no such run, or a metric is not available; `results.json` is as it was.
+      InputError: The directory has no such run, or a metric is not available; `results.json` is unchanged.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     directory = RunDirectory(pathlib.Path(workdir))
     if directory.stored() is None:
@@ -64,7 +66,7 @@ def evaluate(
 
 
 def source(gan: GAN, seed: int) -> Source:
-    """Returns the samples of a GAN. What was measured of them at the same step is not computed again.
+    """Returns the samples of a GAN as a source for the metrics, which reuse their results at the same step.
 
     Args:
       gan: The GAN.
@@ -74,15 +76,15 @@ def source(gan: GAN, seed: int) -> Source:
 
 
 def write(directory: RunDirectory, evaluator: Evaluator, gan: GAN, summary: dict[str, Any]) -> dict[str, Any]:
-    """Measures a GAN, adds the numbers to a summary of its run, writes `results.json`, and returns its content.
+    """Evaluates a GAN, adds the scores to the summary of its run, writes `results.json`, and returns its content.
 
-    The numbers of the samples are written before floor and ceiling are measured, and again with them.
+    The file is written twice: with the scores of the samples, and again when floor and ceiling are measured too.
 
     Args:
       directory: The run directory.
-      evaluator: What is measured.
+      evaluator: Computes the metrics.
       gan: The GAN.
-      summary: That of `results.summary`.
+      summary: The summary that `results.summary` returned.
     """
     measured = evaluator.measure_each(source(gan, evaluator.seed))
     protocol = evaluator.protocol(tuple(measured))
@@ -104,7 +106,7 @@ def write(directory: RunDirectory, evaluator: Evaluator, gan: GAN, summary: dict
 
 
 def _protocol_of_training(config: config_lib.Training, directory: RunDirectory) -> dict[str, Any]:
-    """What the run's numbers depend on besides the evaluation: from the previous results, otherwise from the config."""
+    """Returns the training's part of the protocol: from the previous results, otherwise from the config."""
     previous = results.read_results(directory.results)
     stored = {} if previous is None else previous["protocol"]
     values = {"data": config.data.name, "batch_size": config.schedule.batch_size, "precision": config.precision}
@@ -112,14 +114,20 @@ def _protocol_of_training(config: config_lib.Training, directory: RunDirectory) 
 
 
 def _comparable(previous: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the previous results are of the same step, against the same images, from the same seed."""
+    """Returns whether the previous results have the same step, real images and seed."""
     shared = ("evaluation_seed", "split", "data_source", "real_images")
     same = all(previous["protocol"].get(name) == new["protocol"].get(name) for name in shared)
     return previous["step"] == new["step"] and "references" in previous and same
 
 
 def table(summary: Mapping[str, Any]) -> str:
-    """Returns the numbers of a `results.json` for a terminal, with floor and ceiling beside those that have them."""
+    """Returns the scores in a `results.json` as a table for a terminal, with floor and ceiling where they are known.
+
+    Example:
+      >>> print(table({"metrics": {"fid": 25.0}, "references": {"real": {"fid": 2.0}}}))
+      metric  samples  real
+      fid          25     2
+    """
     references = summary.get("references", {})
     columns = {"samples": summary["metrics"]} | {
         name: references[name] for name in ("real", "noise") if name in references

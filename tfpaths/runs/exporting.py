@@ -1,4 +1,4 @@
-"""`export`: a run's sampler as a SavedModel that TensorFlow alone loads, and its networks for Keras."""
+"""`export` writes a run's sampler as a SavedModel that needs TensorFlow only, and its networks for Keras."""
 
 import contextlib
 import json
@@ -21,17 +21,23 @@ METADATA = "metadata.json"
 
 
 class Sampler(tf.Module):
-    """What a run's samples are computed from, without any object of Keras'.
+    """The functions and variables of an export, without any Keras object.
 
-    Samples are named by what one of them is, in the plural: `images`, `points`.
+    Every function returns a mapping with one tensor, named by the plural of the example's type: `images`, `points`.
+
+    Args:
+      trained: The run.
+      metadata: The file that becomes `assets/metadata.json`.
 
     Attributes:
-      functions: By name, what TensorFlow Serving calls; in Python each is an attribute of what `tf.saved_model.load`
-        gives, too:
-        serving_default: z `[num, latent_dim]` float32, from N(0, I) -> samples; images are float32 in [-1, 1];
-        sample: num_samples, seed, int32 scalars -> samples; those of `gan.sample(num_samples, seed=seed)`;
-        sample_uint8: For images, the same in levels 0 to 255, uint8;
-        latents: num_samples, seed -> the z of `sample`, for many samples in batches.
+      functions: The signatures for TensorFlow Serving, by name. They are also attributes of the object that
+        `tf.saved_model.load` returns:
+        serving_default: z from N(0, I), float32 `[num, latent_dim]` -> samples; images are float32 in [-1, 1];
+        sample: num_samples, seed, int32 scalars -> the samples of `gan.sample(num_samples, seed=seed)`;
+        sample_uint8: num_samples, seed -> the same as levels in [0, 255], uint8; for images only;
+        latents: num_samples, seed -> the `z` of `sample`, to generate many samples in batches.
+
+    Example: `model = tf.saved_model.load("runs/a/export")`, then `model.sample(num_samples=64, seed=0)["images"]`.
     """
 
     def __init__(self, trained: loading.Trained, metadata: pathlib.Path):
@@ -62,8 +68,8 @@ class Sampler(tf.Module):
             function.__name__: tf.function(function, input_signature=specs, autograph=False)
             for function, specs in takes.items()
         }
-        # The variables below Keras' own, and of those only what samples depend on: the SavedModel then holds nothing
-        # that asks for Keras when it is read.
+        # TensorFlow's variables instead of Keras' wrappers, and only those that the functions use: the SavedModel can
+        # then be loaded without Keras.
         used = [v for function in self.functions.values() for v in function.get_concrete_function().variables]
         self.weights = list({id(variable): variable for variable in used}.values())
         for name, function in self.functions.items():
@@ -71,11 +77,11 @@ class Sampler(tf.Module):
 
 
 def export(workdir: str | pathlib.Path) -> pathlib.Path:
-    """Writes `<workdir>/export`: all of it, or nothing. An older export is replaced once the new one is whole.
+    """Writes `<workdir>/export`, completely or not at all; an older export is replaced when the new one is complete.
 
-    Beside the SavedModel and its `assets/metadata.json` are the game's networks, such as `generator.keras` and
-    `discriminator.keras`, of Keras' own layers alone, so that `keras.models.load_model` reads them in safe mode without
-    this package. (Networks with layers of your own keep them; whoever loads them must register them.)
+    It contains the SavedModel, its `assets/metadata.json`, and the game's networks, such as `generator.keras` and
+    `discriminator.keras`. The networks have Keras' built-in layers only: `keras.models.load_model` reads them in safe
+    mode without this package. Custom layers stay as they are; register them before loading.
 
     Args:
       workdir: The run directory.
@@ -84,7 +90,9 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
       The export's directory.
 
     Raises:
-      InputError: The directory is not that of a trained run, or another run is writing to it.
+      InputError: The directory does not contain a trained run, or another run is writing to it.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     trained = loading.load(workdir)
     directory = RunDirectory(trained.path)
@@ -99,8 +107,8 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
 
 
 def describe(trained: loading.Trained) -> dict[str, Any]:
-    """Returns the content of `metadata.json`; `results` is None if the run was not measured at the exported step."""
-    known = results.read_results(RunDirectory(trained.path).results)
+    """Returns the content of `metadata.json`; `results` is None if there are no results of the exported step."""
+    stored = results.read_results(RunDirectory(trained.path).results)
     return {
         "experiment": trained.config.name,
         "step": trained.step,
@@ -108,12 +116,19 @@ def describe(trained: loading.Trained) -> dict[str, Any]:
         "example_shape": list(data.of(trained.config.data).shape),
         "config": schema.to_dict(trained.config),
         "versions": results.versions(),
-        "results": known if known is not None and known["step"] == trained.step else None,
+        "results": stored if stored is not None and stored["step"] == trained.step else None,
     }
 
 
 def portable(model: keras.Model) -> keras.Model:
-    """Returns the same function of Keras' own layers: ours differ in speed alone, and ask for this package."""
+    """Returns an equal model with Keras' built-in layers in place of this package's, which differ in speed only.
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> model = keras.Sequential([keras.Input((2,)), fast.FastLeakyReLU(0.2)])
+      >>> type(portable(model).layers[0]).__name__
+      'LeakyReLU'
+    """
 
     def replaced(layer):
         return layer.as_keras() if hasattr(layer, "as_keras") else type(layer).from_config(layer.get_config())
@@ -124,11 +139,19 @@ def portable(model: keras.Model) -> keras.Model:
 
 
 def message(folder: pathlib.Path) -> str:
-    """Returns the last lines of an export: where it is, and how it is used."""
+    """Returns the summary of an export for a terminal: its path and how to use it.
+
+    Example:
+      >>> files.write_json(pathlib.Path("export/assets") / METADATA, {"example": "image"})
+      >>> print(message(pathlib.Path("export")))
+      Exported: export
+        sample     model = tf.saved_model.load('export'); model.sample(num_samples=64, seed=0)['images']
+        serve      docker run -p 8501:8501 -v ...
+    """
     plural = f"{json.loads((folder / 'assets' / METADATA).read_text())['example']}s"
     mounted = shlex.quote(f"{folder.absolute()}:/models/gan/1")
     lines = {
-        # In two steps: a model that nobody holds is gone before it is called.
+        # In two statements: a model without a reference is deleted before its function runs.
         "sample": f"model = tf.saved_model.load({str(folder)!r}); model.sample(num_samples=64, seed=0)['{plural}']",
         "serve": f"docker run -p 8501:8501 -v {mounted} -e MODEL_NAME=gan tensorflow/serving",
     }
@@ -137,12 +160,12 @@ def message(folder: pathlib.Path) -> str:
 
 @contextlib.contextmanager
 def _whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a new directory beside `target`, which replaces it if no error is raised."""
-    for left in target.parent.glob(f".{target.name}.*"):  # Left by a kill.
-        shutil.rmtree(left)
+    """Yields a new directory beside `target`, which replaces `target` if no error is raised."""
+    for leftover in target.parent.glob(f".{target.name}.*"):  # From a process that was killed.
+        shutil.rmtree(leftover)
     new = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new."))
     try:
-        # mkdtemp makes a directory that only its owner can read.
+        # mkdtemp creates a directory that only its owner can read.
         new.chmod(0o755)
         yield new
         old = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))

@@ -1,4 +1,4 @@
-"""`fit`: the training of a run, with all that it writes on the way."""
+"""`fit` trains a GAN with the callbacks that write a run's files."""
 
 import functools
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ def fit(
     evaluator: Evaluator | None = None,
     quiet: bool = False,
 ) -> None:
-    """Trains up to the config's last step, with all that a run writes on the way.
+    """Trains up to the config's last step, and writes rows, sample grids, scores and checkpoints.
 
     Args:
       gan: The compiled game.
-      batches: Real batches from the next step on.
+      batches: Real batches, beginning with that of the next step.
       config: The experiment.
       directory: The run directory.
       saved: The run's checkpoints.
       others: Further callbacks, called last.
-      evaluator: Measures `evaluation.every_metrics` every `evaluation.every` steps; None for no measurements.
-      quiet: Whether nothing is shown or measured: another worker does it.
+      evaluator: Computes `evaluation.every_metrics` every `evaluation.every` steps; None for no evaluation.
+      quiet: Whether to show no progress and to evaluate nothing, as on every worker but the chief.
     """
     schedule, last = config.schedule, config.schedule.steps
     writer = tf.summary.create_file_writer(str(directory.tensorboard))

@@ -1,4 +1,4 @@
-"""Training runs as a kind of experiment: what `launch`, `load` and `report` do with them. No TensorFlow at import."""
+"""Training runs as a kind of experiment, for `launch`, `load` and `report`. No TensorFlow at import."""
 
 import pathlib
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class TrainingKind(kinds.Kind):
-    """One game on one data set, with checkpoints, samples and an evaluation."""
+    """Training of one game on one data set, with checkpoints, samples and an evaluation."""
 
     noun = "a training run"
 
     def describe(self, config: config_lib.Training) -> str:
-        """Returns what the experiment is.
+        """Returns the data set, the variant and the number of steps.
 
         Example:
           >>> from tfpaths import experiments
@@ -31,7 +31,7 @@ class TrainingKind(kinds.Kind):
         return build.complete(config)
 
     def check_settings(self, config: config_lib.Training, settings: kinds.Settings) -> None:
-        """Every setting works with a training run."""
+        """Accepts every setting."""
 
     def settled(self, config: config_lib.Training, stored: config_lib.Training) -> config_lib.Training:
         if config.data.source == "auto":

@@ -1,4 +1,4 @@
-"""`load`: a trained run, from its directory to samples."""
+"""`load` loads a trained run from its directory, to sample from it."""
 
 import dataclasses
 import pathlib
@@ -14,7 +14,8 @@ from tfpaths.runs import build
 from tfpaths.runs.checkpoints import Checkpoints, steps_in
 from tfpaths.runs.directory import RunDirectory
 
-# A batch's feature maps are some hundreds of times its images: this many keep the cores busy in little memory.
+# The feature maps of a batch need some hundred times the memory of its images. This size uses all cores and little
+# memory.
 BATCH = 256
 
 
@@ -24,9 +25,11 @@ class Trained:
 
     Attributes:
       gan: The compiled game with the run's weights; its `networks` are Keras models.
-      config: The experiment as it ran.
+      config: The stored config of the run.
       step: The step of the checkpoint that was loaded.
       path: The run directory.
+
+    Example: see `tfpaths.train`.
     """
 
     gan: GAN
@@ -36,18 +39,18 @@ class Trained:
 
     @property
     def example(self) -> ExampleType:
-        """What one sample is: an image, a point."""
+        """The type of one sample: an image or a point."""
         return data.of(self.config.data).example
 
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
-        """Returns `num` samples, those of `gan.sample(num, seed=seed)`; images are float32 in [-1, 1].
+        """Returns the samples of `gan.sample(num, seed=seed)`, computed in batches.
 
         Args:
-          num: How many, at least 1.
+          num: The number of samples, at least 1.
           seed: Seed for the latents.
 
         Returns:
-          float32 `[num, *example_shape]`.
+          float32 `[num, *example_shape]`; images are in [-1, 1].
 
         Raises:
           InputError: `num` is less than 1.
@@ -58,23 +61,25 @@ class Trained:
         return np.concatenate([self.generate(latents[start : start + BATCH]) for start in range(0, num, BATCH)])
 
     def latents(self, num: int, seed: int = 0) -> np.ndarray:
-        """Returns the latents of `sample`, `[num, latent_dim]`."""
+        """Returns the latents of `sample(num, seed)`, `[num, latent_dim]`."""
         return self.gan.sample_latents(num, seed=seed).numpy()
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
-        """Returns the samples of a batch of latents; images are float32 in [-1, 1]."""
+        """Returns the samples of a batch of latents, float32 `[num, *example_shape]`; images are in [-1, 1]."""
         return self.gan.generate(tf.convert_to_tensor(latents)).numpy()
 
 
 def load(path: str | pathlib.Path) -> Trained:
-    """Loads the newest checkpoint of a run that can be read. The data set is not read.
+    """Loads the newest readable checkpoint of a run. The data set is not read.
 
     Args:
       path: The run directory.
 
     Raises:
-      InputError: The directory is not that of a trained run.
+      InputError: The directory does not contain a trained run.
       DamagedCheckpointError: There are checkpoints, and none of them can be read.
+
+    Example: see `tfpaths.train`.
     """
     directory = RunDirectory(pathlib.Path(path).expanduser())
     config = directory.known()
@@ -82,7 +87,12 @@ def load(path: str | pathlib.Path) -> Trained:
 
 
 def trained(path: pathlib.Path, config: config_lib.Training) -> Trained:
-    """Loads a training run of a known config; raises as `load`."""
+    """Loads a training run whose config is already read. Raises the errors of `load`.
+
+    Args:
+      path: The run directory.
+      config: The stored config of the run.
+    """
     directory = RunDirectory(path)
     if not steps_in(directory.checkpoints):
         raise directory.refused("it has no checkpoint, so it is not trained yet")

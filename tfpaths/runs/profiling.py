@@ -11,13 +11,16 @@ from tfpaths import startup
 
 
 class Profile(keras.callbacks.Callback):
-    """Traces `steps` steps for TensorBoard's profiler, from the third execution on: the first ones compile.
+    """Traces `steps` steps for TensorBoard's profiler, beginning with the third execution: the first ones compile.
 
-    A run that ends before leaves the steps that it made; one that is shorter leaves no trace, and logs a warning.
+    If training ends earlier, the trace has fewer steps; with fewer than three executions there is no trace, and a
+    warning is logged.
 
     Args:
-      directory: TensorBoard's; the trace is below it in `plugins/profile`.
-      steps: How many steps are traced.
+      directory: TensorBoard's directory; the trace is in its subdirectory `plugins/profile`.
+      steps: The number of steps.
+
+    Example: `gan.fit(batches, callbacks=[Profile(pathlib.Path("tensorboard"))])`.
     """
 
     def __init__(self, directory: pathlib.Path, steps: int = 10):
@@ -43,7 +46,7 @@ class Profile(keras.callbacks.Callback):
             logging.warning("--profile: nothing was traced; expected at least three executions of the step.")
 
     def close(self) -> None:
-        """Writes the trace, if one is running."""
+        """Ends the trace and writes it, if one is running."""
         if self._running:
             self._running = False
             with startup.filtered_stderr():

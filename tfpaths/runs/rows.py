@@ -11,12 +11,24 @@ Row = dict[str, Any]
 
 
 def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
-    """Adds one line to a file of rows."""
+    """Appends one row to a file of rows.
+
+    Example:
+      >>> append_row(pathlib.Path("metrics.jsonl"), {"step": 100, "generator_loss": 0.7})
+      >>> read_rows(pathlib.Path("metrics.jsonl"))
+      [{'step': 100, 'generator_loss': 0.7}]
+    """
     append_rows(path, [row])
 
 
 def append_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Adds lines to a file of rows, in one write."""
+    """Appends rows to a file of rows, in one write.
+
+    Example:
+      >>> append_rows(pathlib.Path("several.jsonl"), [{"step": 1}, {"step": 2}])
+      >>> len(read_rows(pathlib.Path("several.jsonl")))
+      2
+    """
     with files.named(path), open(path, "a", encoding="utf-8") as file:
         file.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
@@ -25,7 +37,12 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the rows of a file, or an empty list if there is no file. An incomplete last line is left out.
 
     Raises:
-      InputError: Another line is not a row.
+      InputError: Another line is not a row: a JSON object with an integer `step`.
+
+    Example:
+      >>> _ = pathlib.Path("killed.jsonl").write_text('{"step": 1}\\n{"ste')
+      >>> read_rows(pathlib.Path("killed.jsonl"))
+      [{'step': 1}]
     """
     if not path.exists():
         return []
@@ -37,7 +54,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
             if not isinstance(row, dict) or type(row.get("step")) is not int:
                 raise ValueError
         except ValueError as error:
-            # After the last end of line there is nothing, or a row that a kill cut short.
+            # The text after the last end of line is empty, or a row whose writing was interrupted.
             if number == len(lines):
                 break
             raise errors.InputError(
@@ -48,19 +65,39 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def rewrite_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replaces the content of a file of rows."""
+    """Replaces the content of a file of rows, completely or not at all.
+
+    Example:
+      >>> rewrite_rows(pathlib.Path("new.jsonl"), [{"step": 7}])
+      >>> read_rows(pathlib.Path("new.jsonl"))
+      [{'step': 7}]
+    """
     files.write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
 
 
 def keep_rows(path: pathlib.Path, last_step: int) -> None:
-    """Removes the rows after `last_step`: a resumed run writes them again."""
-    rows = read_rows(path)
-    kept = [row for row in rows if row["step"] <= last_step]
+    """Removes the rows after `last_step`: a resumed run writes them again.
+
+    Example:
+      >>> path = pathlib.Path("resumed.jsonl")
+      >>> append_rows(path, [{"step": 1}, {"step": 2}])
+      >>> keep_rows(path, last_step=1)
+      >>> read_rows(path)
+      [{'step': 1}]
+    """
+    rows = [row for row in read_rows(path) if row["step"] <= last_step]
     if path.exists():
-        rewrite_rows(path, kept)
+        rewrite_rows(path, rows)
 
 
 def last_values(path: pathlib.Path, step: int, names: Sequence[str]) -> dict[str, float]:
-    """Returns the values of these names in the last row up to `step` that has them, or nothing if no row has."""
+    """Returns the values of these names in the last row up to `step` that has them, or an empty mapping.
+
+    Example:
+      >>> path = pathlib.Path("two.jsonl")
+      >>> append_rows(path, [{"step": 1, "penalty": 0.5}, {"step": 2, "penalty": 0.25}])
+      >>> last_values(path, step=1, names=["penalty"])
+      {'penalty': 0.5}
+    """
     rows = [row for row in read_rows(path) if row["step"] <= step and names[0] in row]
     return {name: rows[-1][name] for name in names} if rows else {}

@@ -1,4 +1,4 @@
-"""`sample`: samples of a trained run or of its export, into one picture, a directory, or an array file."""
+"""`sample` writes samples of a trained run or of its export to a picture, an array file or a directory."""
 
 import io
 import json
@@ -17,14 +17,25 @@ from tfpaths import errors, files, progress
 from tfpaths.data import example
 from tfpaths.runs import exporting, loading
 
-# Of an interpolation: how many samples lead from one latent to another, both of them included.
+# The number of samples in a row of an interpolation, including both ends.
 STEPS = 8
-# More in one picture than a person can look at, and than a viewer likes to open.
+# A larger picture is slow to open, and too large to look at.
 _MOST_IN_A_PICTURE = 10_000
 
 
 class Exported:
-    """A sampler read from an export, with TensorFlow alone: as `loading.Trained`, without the networks."""
+    """The sampler of an export, read with TensorFlow alone; it has the samples of `loading.Trained`, but no networks.
+
+    Args:
+      path: The directory of the export.
+
+    Attributes:
+      step: The training step of the exported checkpoint.
+      example: The type of one sample.
+
+    Raises:
+      InputError: The directory is not an export, or it cannot be read.
+    """
 
     def __init__(self, path: pathlib.Path):
         try:
@@ -32,7 +43,7 @@ class Exported:
             metadata = json.loads((path / "assets" / exporting.METADATA).read_text())
             self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
             self._latents, self._samples = (self._model.signatures[name] for name in ("latents", "serving_default"))
-        # A torn or foreign file shows as whatever its reader stumbles over.
+        # An incomplete or foreign file can raise an error of any class.
         except Exception as error:
             raise errors.InputError(
                 f"--workdir: expected an export of tfpaths, received {str(path)!r}, which cannot be read "
@@ -40,11 +51,11 @@ class Exported:
             ) from error
 
     def latents(self, num: int, seed: int = 0) -> np.ndarray:
-        """Returns those of `gan.sample(num, seed=seed)`."""
+        """Returns the latents of `gan.sample(num, seed=seed)`, `[num, latent_dim]`."""
         return self._latents(num_samples=tf.constant(num), seed=tf.constant(seed))["z"].numpy()
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
-        """Returns the samples of a batch of latents."""
+        """Returns the samples of a batch of latents, `[num, *example_shape]`."""
         (samples,) = self._samples(z=tf.constant(latents)).values()
         return samples.numpy()
 
@@ -55,63 +66,74 @@ Sampler = loading.Trained | Exported
 def sample(
     path: str | pathlib.Path, out: str, *, num: int = 64, seed: int = 0, interpolate: bool = False
 ) -> pathlib.Path:
-    """Writes samples of a run, or of an export, to `out`; returns the file or the directory.
+    """Writes samples of a run or of an export to `out`; returns the path of the file or the directory.
 
     Args:
       path: A run directory, or an export.
       out: `….png` for one picture; `….npz` for the samples (images as uint8 `[num, height, width, channels]`), their
-        `latents`, and the `seed` and `step`; a new or empty directory for a numbered file each, however many.
-      num: How many.
+        `latents`, and the `seed` and `step`; a new or empty directory for one numbered file for each sample.
+      num: Number of samples.
       seed: Seed for the latents: the samples are those of `gan.sample(num, seed=seed)`.
-      interpolate: Whether the samples are rows of `STEPS` each, from one latent to another; see `between`.
+      interpolate: Whether each row of `STEPS` samples interpolates between two latents; see `between`.
 
     Raises:
-      InputError: Nothing there samples, or `out` cannot be written; nothing was written.
+      InputError: `path` has no samples to draw, or `out` cannot be written; nothing was written.
+
+    Example: see `tfpaths.train` for a run directory.
     """
     check_out(out, num)
     if interpolate and num % STEPS:
         raise errors.InputError(
             f"--num_samples: expected a multiple of the {STEPS} samples of a row with --interpolate, received {num}."
         )
-    place = pathlib.Path(path).expanduser()
-    sampler: Sampler = Exported(place) if (place / "saved_model.pb").is_file() else loading.load(place)
+    source = pathlib.Path(path).expanduser()
+    sampler: Sampler = Exported(source) if (source / "saved_model.pb").is_file() else loading.load(source)
     if interpolate:
-        ends = sampler.latents(2 * (num // STEPS), seed)
+        ends = sampler.latents(2 * (num // STEPS), seed)  # [2 rows, latent_dim]: the two ends of each row in turn
         latents = np.concatenate([between(one, other) for one, other in zip(ends[::2], ends[1::2], strict=True)])
     else:
-        latents = sampler.latents(num, seed)
+        latents = sampler.latents(num, seed)  # [num, latent_dim]
     write = writer(out, sampler.example, rows_of=STEPS if interpolate else None)
     write(batches(sampler, latents), latents, seed, sampler.step)
     return pathlib.Path(out)
 
 
 def batches(sampler: Sampler, latents: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the samples of these latents, batch after batch, with progress; only one batch is ever held."""
+    """Yields the samples of these latents in batches and shows the progress; only one batch is in memory at a time.
+
+    Args:
+      sampler: The sampler.
+      latents: `[num, latent_dim]`.
+    """
     starts = range(0, len(latents), loading.BATCH)
-    made = (sampler.generate(latents[start : start + loading.BATCH]) for start in starts)
-    return progress.shown(made, f"{sampler.example.name}s", len(latents), each=loading.BATCH)
+    samples = (sampler.generate(latents[start : start + loading.BATCH]) for start in starts)
+    return progress.shown(samples, f"{sampler.example.name}s", len(latents), each=loading.BATCH)
 
 
 def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """Returns latents between two, both included: spherical interpolation (White 2016, arXiv 1609.04468).
+    """Returns the spherical interpolation between two latents, both included (White 2016, arXiv 1609.04468).
 
         (sin((1 - t) w) one + sin(t w) other) / sin(w),  w the angle between them
 
-    Two draws from N(0, I) are nearly orthogonal, so the points between them have about their norm, as the latents of
-    training have. The straight line passes closer to zero, where the generator has seen no latents.
+    Two draws from N(0, I) are nearly orthogonal, so the points between them have about the same norm, like the latents
+    of training. A straight line passes closer to zero, where the generator was not trained.
 
     Args:
-      one: `[latent_dim]`.
-      other: `[latent_dim]`.
-      steps: How many points.
+      one: The latent at t = 0, `[latent_dim]`.
+      other: The latent at t = 1, `[latent_dim]`.
+      steps: The number of points.
 
     Returns:
       float32 `[steps, latent_dim]`.
+
+    Example:
+      >>> between(np.array([1.0, 0.0]), np.array([0.0, 1.0]), steps=3)[1].round(4)
+      array([0.7071, 0.7071], dtype=float32)
     """
     t = np.linspace(0.0, 1.0, steps, dtype=np.float64)[:, None]
     cosine = np.dot(one, other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.sin(angle) < 1e-6:  # On one line both interpolations are the same.
+    if np.sin(angle) < 1e-6:  # The latents are collinear, and sin(w) is 0: a straight line instead.
         return ((1 - t) * one + t * other).astype(np.float32)
     return ((np.sin((1 - t) * angle) * one + np.sin(t * angle) * other) / np.sin(angle)).astype(np.float32)
 
@@ -124,7 +146,12 @@ def check_out(out: str, num: int) -> None:
     """Checks that `num` samples can be written to `out`.
 
     Raises:
-      InputError: `out` is no path of a known kind, cannot be written, or is too small for so many.
+      InputError: `out` is not a path of a known kind, cannot be written, or cannot hold so many samples.
+
+    Example:
+      >>> check_out("samples.png", num=0)
+      Traceback (most recent call last):
+      tfpaths.errors.InputError: --num_samples: expected at least 1, received 0.
     """
     if num < 1:
         raise errors.InputError(f"--num_samples: expected at least 1, received {num}.")
@@ -145,9 +172,18 @@ def check_out(out: str, num: int) -> None:
 
 
 def writer(out: str, kind: example.ExampleType, *, rows_of: int | None = None) -> Write:
-    """Returns what writes samples to `out`, which `check_out` has accepted.
+    """Returns a function that writes samples to `out`, which `check_out` has accepted.
 
-    A picture has rows of `rows_of` samples, or is nearly a square if that is None.
+    Args:
+      out: As in `sample`.
+      kind: The type of one sample.
+      rows_of: The number of samples in a row of a picture; None for a picture that is nearly square.
+
+    Example:
+      >>> write = writer("points.npz", example.POINT)
+      >>> write(iter([np.zeros([4, 2]), np.zeros([1, 2])]), np.zeros([5, 3]), 0, 100)
+      >>> np.load("points.npz")["points"].shape
+      (5, 2)
     """
     path = pathlib.Path(out)
     if _is_directory(out):
@@ -180,16 +216,17 @@ def _write_arrays(
 
 
 def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Iterator[np.ndarray], num: int) -> None:
-    """`image_00000.png` and so on, in a neighbouring directory first: under its name, the directory is whole."""
+    """Writes `image_00000.png` and so on into a temporary directory, then renames it: `path` is complete or absent."""
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    made = pathlib.Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    temporary = pathlib.Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
     try:
-        made.chmod(0o755)
+        # mkdtemp creates a directory that only its owner can read.
+        temporary.chmod(0o755)
         digits = max(5, len(str(num - 1)))
-        for start, batch in enumerate(samples):
-            for index, one in enumerate(batch, start=start * loading.BATCH):
-                (made / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(one))
-        os.rename(made, path)
+        for batch_index, batch in enumerate(samples):
+            for index, single in enumerate(batch, start=batch_index * loading.BATCH):
+                (temporary / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(single))
+        os.rename(temporary, path)
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -1,4 +1,4 @@
-"""`train`: trains an experiment in a run directory, from its last checkpoint if there is one."""
+"""`train` trains an experiment in a run directory, from its last checkpoint if there is one."""
 
 import contextlib
 import dataclasses
@@ -31,11 +31,16 @@ class Run:
 
     Attributes:
       directory: The run directory.
-      start: The step from which it continued; 0 for a new run.
+      start: The step from which it resumed; 0 for a new run.
       step: The step that was reached.
-      seconds: How long training took in this call.
-      stopped_by: The signal that ended it before its last step, or None.
-      worker: The number of this process among those that train together; only number 0 writes files.
+      seconds: The training time of this call.
+      stopped_by: The signal that stopped it before its last step, or None.
+      worker: This worker's number; only worker 0, the chief, writes files.
+
+    Example:
+      >>> run = Run(RunDirectory(pathlib.Path("runs/a")), start=4, step=4, seconds=0.0, stopped_by=None)
+      >>> print(run.message("").splitlines()[0])
+      Nothing to do: this run is at step 4 already. To continue it, give more --steps.
     """
 
     directory: RunDirectory
@@ -46,7 +51,7 @@ class Run:
     worker: int = 0
 
     def message(self, command: str) -> str:
-        """Returns how the run ended, its numbers and its files; `command` continues a stopped run."""
+        """Returns a summary: how the run ended, its scores and its files. `command` resumes a stopped run."""
         if self.stopped_by is not None:
             head = f"Stopped by {self.stopped_by.name} at step {self.step}, and saved. To continue:\n  {command}"
         elif self.start == self.step:
@@ -86,17 +91,19 @@ def train(
     Args:
       config: The experiment.
       workdir: The run directory: a new one, or one of this experiment.
-      data_dir: Prepared TFDS data.
-      strategy: A name of `config.STRATEGIES`.
+      data_dir: The directory of prepared TFDS data.
+      strategy: A name in `config.STRATEGIES`.
       tpu: The TPU's name or address.
       profile: Whether ten steps are traced for TensorBoard's profiler.
 
     Raises:
-      InputError: Something is invalid; nothing was written.
+      InputError: The input is invalid; nothing was written.
       NotFiniteError: A reported quantity or a variable became NaN or infinite, more often than `schedule.restarts`.
-      RunError: Another worker is gone, or a file cannot be written; the last checkpoint is kept.
+      RunError: Another worker is lost, or a file cannot be written; the last checkpoint remains.
+
+    Example: see `tfpaths.train`.
     """
-    # First of all: a cluster is joined before TensorFlow's first operation.
+    # Before anything else, since a cluster must be joined before TensorFlow's first operation.
     devices = distribution.get(strategy, tpu)
     try:
         with distribution.workdir(workdir, devices) as directory:
@@ -113,7 +120,7 @@ def _train(
     devices: tf.distribute.Strategy,
     profile: bool,
 ) -> Run:
-    # The options of metrics too: what loads a run later does not need the metrics' modules.
+    # The stored config has the metrics' options too, so that loading it does not import the metrics.
     config = build.complete(config).replace(evaluation=metrics.complete(config.evaluation))
     training = _prepared(config, directory, data_dir, devices)
     steps, worker = training.config.schedule.steps, distribution.worker(devices)
@@ -165,7 +172,7 @@ def _prepared(
 
 @dataclasses.dataclass(frozen=True)
 class _Training:
-    """What one call of `train` works with, on one worker."""
+    """The objects of one call of `train` on one worker."""
 
     config: config_lib.Training
     directory: RunDirectory
@@ -176,7 +183,7 @@ class _Training:
     checkpoints: Checkpoints
 
     def restore(self) -> int:
-        """Restores the newest checkpoint, the chief's on every worker, and its rows; returns its step."""
+        """Restores the chief's newest checkpoint on every worker, and the rows of that step; returns the step."""
         self.checkpoints.restore()
         distribution.share([variable for _, variable in checkpoints.variables(self.gan)], self.devices)
         start = self.gan.step
@@ -210,7 +217,7 @@ class _Training:
                 self._restart(error)
 
     def _restart(self, error: NotFiniteError) -> None:
-        """Restores the last checkpoint for other random numbers, or raises `error` if that is not allowed."""
+        """Restores the last checkpoint and changes the random numbers, or raises `error` if no restart is left."""
         restarts = int(self.gan.restarts.numpy())
         possible = distribution.any_worker(bool(self.checkpoints.steps), self.devices)
         if restarts >= self.config.schedule.restarts or not possible:
@@ -222,7 +229,7 @@ class _Training:
         )
 
     def finish(self) -> None:
-        """Evaluates a run at its last step and writes the results; earlier results stay until that has succeeded."""
+        """Evaluates the run at its last step and writes the results; previous results stay until that succeeds."""
         step, path, evaluator = self.gan.step, self.directory.results, self.evaluator
         stored = results.read_results(path)
         if stored is not None and stored["step"] == step and ("references" in stored or not evaluator.metrics):
@@ -240,7 +247,7 @@ class _Training:
                 ) from error
 
     def _protocol(self) -> dict[str, Any]:
-        """What the numbers of the run depend on besides its variant and networks."""
+        """Returns what the numbers of the run depend on besides its variant and networks."""
         config, examples = self.config, self.examples
         return {
             "data": config.data.name,
@@ -266,7 +273,8 @@ def _check_start(start: int, config: config_lib.Training, directory: RunDirector
             f"schedule.steps_per_execution: expected a divisor of the {schedule.steps - start} steps that are left, "
             f"received {schedule.steps_per_execution}."
         )
-    # A kill before the first checkpoint leaves rows up to that step; rows beyond it had a checkpoint, which is lost.
+    # A run that is killed before its first checkpoint has rows up to that step only. Later rows mean that there was a
+    # checkpoint, and that it is lost.
     checkpoint_every = stored.schedule.checkpoint_every if isinstance(stored, config_lib.Training) else 0
     is_lost = stored is not None and directory.begun() > checkpoint_every
     if start == 0 and (is_lost or directory.results.exists()):
@@ -277,9 +285,9 @@ def _check_start(start: int, config: config_lib.Training, directory: RunDirector
 
 
 def _fault(error: tf.errors.OpError, directory: RunDirectory, devices: tf.distribute.Strategy) -> errors.RunError:
-    """Explains an error of TensorFlow's: with several workers, another one is gone."""
+    """Returns the error to raise for one of TensorFlow's; with several workers, its cause is a lost worker."""
     what = files.reason(error) if distribution.workers(devices) == 1 else "lost contact with another worker"
     if distribution.worker(devices) > 0:
         return errors.RunError(f"{what}. The chief has the checkpoints; the same commands continue from there.")
-    kept = checkpoints.last_good(directory.checkpoints)
-    return errors.RunError(f"{what}. {kept} The same command continues the run.")
+    checkpoint = checkpoints.last_good(directory.checkpoints)
+    return errors.RunError(f"{what}. {checkpoint} The same command continues the run.")

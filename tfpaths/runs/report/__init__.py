@@ -1,8 +1,8 @@
-"""`write`: one HTML page about one or several runs. No TensorFlow, and no network to read it.
+"""`write` writes one HTML page about one or several runs. It needs no TensorFlow, and the page no network.
 
-Each kind of run contributes a `section.Section`; the page knows no kind by name. Charts are matplotlib's SVG: a few
-kilobytes each, sharp at any size and on paper, with text that is text. A plotting library that draws in the browser
-would add some megabytes of script to each page to make it zoom.
+Each kind of run contributes a `section.Section`; the page mentions no kind by name. Charts are SVG pictures by
+matplotlib: a few kilobytes each, sharp at any size and in print, with selectable text. A plotting library that draws in
+the browser would add zooming, and some megabytes of script to each page.
 """
 
 import pathlib
@@ -22,13 +22,20 @@ def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = 
     Args:
       workdirs: The run directories, of any kind, finished or not.
       out: The page, `….html`; by default `report.html` in the first directory.
-      overwrite: Whether a file at `out` is replaced. A directory's own `report.html` always is.
+      overwrite: Whether a file at `out` is replaced. The default `report.html` is always replaced.
 
     Returns:
       The page's path.
 
     Raises:
-      InputError: A directory is not that of a run, or `out` cannot be written; nothing was written.
+      InputError: A directory does not contain a run, or `out` cannot be written; nothing was written.
+
+    Example:
+      >>> from tfpaths import experiments, schema
+      >>> config = schema.to_dict(experiments.get("color_mnist_ns"))
+      >>> files.write_json(RunDirectory(pathlib.Path("runs/a")).config, config)
+      >>> print(write(["runs/a"]))
+      runs/a/report.html
     """
     path = RunDirectory(pathlib.Path(workdirs[0]).expanduser()).report if out is None else pathlib.Path(out)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
@@ -43,7 +50,7 @@ def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = 
 
 
 def sections(runs: Sequence[runs_lib.Run]) -> dict[str, Section]:
-    """Returns a section for each kind that the runs have: kind -> section, in the order of `config.KINDS`."""
+    """Returns kind -> section for every kind among the runs, in the order of `config.KINDS`."""
     return {
         kind: kinds.get(kind).section([run for run in runs if run.kind == kind])
         for kind in config_lib.KINDS

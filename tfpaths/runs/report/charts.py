@@ -1,4 +1,4 @@
-"""The charts of a report: small SVG pictures of lines by step, on a common axis, and what they show in words."""
+"""The charts of a report: small SVG pictures of lines by step on a common axis, and their descriptions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import matplotlib.ticker
 from tfpaths import plotting
 from tfpaths.runs.report.runs import Run
 
-# After Okabe and Ito, the light ones darkened until each has three times the contrast that a line needs on white.
+# Based on Okabe and Ito's colours; the light ones are darkened for contrast on white.
 COLOURS = ("#000000", "#C04A00", "#0072B2", "#007D5A", "#A8457F", "#6B5B00")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1.5, 1, 1.5)))
 _SIZE = (4.2, 2.7)
@@ -18,7 +18,13 @@ _SIZE = (4.2, 2.7)
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A picture with its title and what it shows, in words."""
+    """A picture of lines by step.
+
+    Attributes:
+      title: The quantity.
+      svg: The picture.
+      text: The picture's content in words, for readers who cannot see it.
+    """
 
     title: str
     svg: bytes
@@ -27,7 +33,15 @@ class Chart:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A run's values by step, with an interval about them or without."""
+    """The values of a run by step, with or without an interval.
+
+    Attributes:
+      run: The run.
+      steps: The steps.
+      values: A value for each step.
+      low: The lower ends of the interval; None for no interval.
+      high: The upper ends of the interval; None for no interval.
+    """
 
     run: Run
     steps: Sequence[int]
@@ -47,7 +61,7 @@ def chart(title: str, lines: Sequence[Line], last: int, *, log: bool = False) ->
     """Draws lines by step.
 
     Args:
-      title: What the values are.
+      title: The quantity.
       lines: At least one line, each with at least one step.
       last: The last step of the axis.
       log: Whether the values' axis is logarithmic.
@@ -57,12 +71,17 @@ def chart(title: str, lines: Sequence[Line], last: int, *, log: bool = False) ->
 
 
 def last_step(runs: Sequence[Run]) -> int:
-    """Returns the last step that any of the runs has: the end of their common axis."""
+    """Returns the largest last step of the runs, which is the end of their common axis."""
     return max(run.step for run in runs)
 
 
 def style(number: int) -> dict:
-    """Returns how the lines of run `number` look: no two of the first 24 look alike, in grey neither."""
+    """Returns the colour and the dash of run `number`'s lines; every pair of the first 24 differs.
+
+    Example:
+      >>> style(1)
+      {'color': '#000000', 'linestyle': '-'}
+    """
     index = number - 1
     return {
         "color": COLOURS[index % len(COLOURS)],
@@ -71,7 +90,7 @@ def style(number: int) -> dict:
 
 
 def swatch(number: int) -> bytes:
-    """Draws a piece of the line of run `number`, as SVG."""
+    """Draws a short line in the style of run `number`, as SVG."""
 
     def draw() -> matplotlib.figure.Figure:
         figure = matplotlib.figure.Figure(figsize=(0.6, 0.14))

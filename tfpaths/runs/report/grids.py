@@ -1,4 +1,4 @@
-"""The samples that a run wrote by step: PNG grids, or texts."""
+"""The sample grids of a run by step: PNGs, or texts."""
 
 import dataclasses
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tfpaths.runs.report.runs import Run
 
-# Grids of one run in a report; with more the page would be too large to send.
+# The most grids of one run in a report; with more, the page would be too large to send.
 MOST_GRIDS = 24
 
 
@@ -31,8 +31,8 @@ class Grids:
 
     Attributes:
       run: The run.
-      shown: Some of its grids, by step.
-      total: How many it has.
+      shown: The grids in the report, by step.
+      total: The number of grids of the run.
     """
 
     run: Run
@@ -42,7 +42,7 @@ class Grids:
 
 def read(run: Run) -> Grids:
     """Reads `samples/step_*.png` and `samples/step_*.txt` of a run, at most `MOST_GRIDS` of them."""
-    # Other files, such as a renamed copy, may lie beside the grids.
+    # The directory may contain other files, such as a renamed copy of a grid.
     matches = ((re.fullmatch(r"step_(\d+)\.(png|txt)", path.name), path) for path in run.directory.samples.glob("*"))
     paths = {int(match[1]): path for match, path in matches if match}
     grids = []

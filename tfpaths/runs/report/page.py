@@ -1,4 +1,4 @@
-"""A report's page: one file, which loads nothing from elsewhere."""
+"""The HTML page of a report: one file, which loads no other files."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ _FOLDER = pathlib.Path(__file__).parent
 
 
 def render(runs: Sequence[Run], sections: Mapping[str, Section]) -> str:
-    """Returns the page as HTML. Any text that comes from a run is escaped.
+    """Returns the page as HTML. All text from runs is escaped.
 
     Args:
       runs: All runs, for the table at the top.
@@ -37,13 +37,18 @@ def render(runs: Sequence[Run], sections: Mapping[str, Section]) -> str:
         uri=_uri,
         style=style,
         script=script,
-        # Only these two may run or apply: a text that was not escaped could do nothing.
+        # The page's policy allows only this style and this script, so text that was not escaped would have no effect.
         allowed={"style": _hash(style), "script": _hash(script)},
     )
 
 
 def breakable(text: str) -> markupsafe.Markup:
-    """Returns a name, escaped, that may break into lines after each of its parts."""
+    """Returns a name as escaped HTML that can break into lines after each `.`, `_` and `/`.
+
+    Example:
+      >>> str(breakable("line1_ns"))
+      'line1_<wbr>ns'
+    """
     return markupsafe.Markup(re.sub(r"([._/])", r"\1<wbr>", str(markupsafe.escape(text))))
 
 

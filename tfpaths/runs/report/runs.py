@@ -1,4 +1,4 @@
-"""Reads run directories for a report: config, rows and results. Nothing is computed again."""
+"""Reads run directories for a report: config, rows and results. Nothing is recomputed."""
 
 import dataclasses
 import pathlib
@@ -17,12 +17,19 @@ class Run:
     """One run of a report.
 
     Attributes:
-      number: What tables and charts call it, from 1.
-      name: Its directory's name, or the path as it was given if two directories have the same name.
-      directory: Its directory, for what only its kind knows.
+      number: Its number in tables and charts, from 1.
+      name: The name of its directory, or the given path if two directories have the same name.
+      directory: Its directory, for files that only some kinds of run have.
       config: The experiment.
       rows: The rows of `metrics.jsonl`.
       results: The content of `results.json`; None if the run is not finished.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> directory, rows = RunDirectory(pathlib.Path("a")), [{"step": 0}, {"step": 500, "penalty": 0.5}]
+      >>> run = Run(1, "a", directory, experiments.get("color_mnist_ns"), rows, None)
+      >>> run.step, run.steps, run.values("penalty")
+      (500, 20000, ([500], [0.5]))
     """
 
     number: int
@@ -39,16 +46,16 @@ class Run:
 
     @property
     def step(self) -> int:
-        """The last step that is known."""
+        """The last step in the rows, or else in the results."""
         return max([row["step"] for row in self.rows], default=0 if self.results is None else self.results["step"])
 
     @property
     def steps(self) -> int | None:
-        """How many steps the experiment has; None for one without a schedule."""
+        """The number of steps in the config; None for an experiment without a schedule."""
         return schema.flat(self.config).get("schedule.steps")
 
     def values(self, name: str) -> tuple[list[int], list[float]]:
-        """Returns the (steps, values) of a quantity, from the rows that have a number for it."""
+        """Returns (steps, values) of a quantity, from the rows in which it is a number."""
         pairs = [(row["step"], row[name]) for row in self.rows if is_number(row.get(name))]
         return [step for step, _ in pairs], [value for _, value in pairs]
 
@@ -57,7 +64,7 @@ def read(workdirs: Sequence[str]) -> list[Run]:
     """Reads the runs in these directories.
 
     Raises:
-      InputError: A directory is not that of a run, or is given twice.
+      InputError: A directory does not contain a run, or is given twice.
     """
     paths = [pathlib.Path(workdir).expanduser() for workdir in workdirs]
     seen: set[pathlib.Path] = set()
@@ -73,7 +80,12 @@ def read(workdirs: Sequence[str]) -> list[Run]:
 
 
 def is_number(value: Any) -> bool:
-    """Returns whether a row's value is a number."""
+    """Returns whether a value in a row is a number; a truth value is not.
+
+    Example:
+      >>> is_number(0.5), is_number(True), is_number(None)
+      (True, False, False)
+    """
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,7 +1,7 @@
-"""What one kind of run contributes to a report.
+"""The part of a report about one kind of run.
 
-A kind's `section(runs)` fills in what it has; the page shows every section in the same way, with tables of the configs
-and of the protocols.
+A kind's `section(runs)` fills in the parts that it has. The page shows all sections in the same way, and adds tables of
+the configs and of the protocols.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from tfpaths.runs.report.tables import Row, Table
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture that a run made, with what it shows.
+    """A picture of a run.
 
     Attributes:
       run: The run.
       png: The picture.
-      text: What it shows, printed under it.
+      text: The caption below it.
     """
 
     run: Run
@@ -31,15 +31,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """The part of a report about all runs of one kind. A part that is empty is left out.
+    """The section of a report about all runs of one kind. Empty parts are not shown.
 
     Attributes:
-      heading: What the runs are: `"Training runs"`.
+      heading: The title, such as `"Training runs"`.
       runs: The runs, in the order of their numbers.
-      charts: Curves by step, all runs together.
+      charts: Curves by step, each with all runs.
       tables: Final numbers.
-      grids: Samples by step, run by run.
-      pictures: Pictures that the runs made.
+      grids: The sample grids of each run.
+      pictures: Pictures of the runs.
 
     Example:
       >>> Section(heading="Training runs", runs=[]).parts
@@ -60,7 +60,7 @@ class Section:
 
     @property
     def protocols(self) -> list[Row]:
-        """How the results were measured and with which versions, side by side."""
+        """The protocols and versions of the results, side by side."""
         return tables.protocols(self.runs)
 
     @property
@@ -70,7 +70,7 @@ class Section:
 
     @property
     def steps(self) -> list[int]:
-        """The steps that at least one run has a grid of."""
+        """The steps for which at least one run has a grid."""
         return sorted({grid.step for grids in self.grids for grid in grids.shown})
 
     @property

@@ -1,4 +1,4 @@
-"""The tables of a report: configs and protocols side by side, and the final numbers between floor and ceiling."""
+"""The tables of a report: configs and protocols side by side, and the final numbers with floor and ceiling."""
 
 import dataclasses
 import json
@@ -8,14 +8,20 @@ from typing import Any
 from tfpaths import schema
 from tfpaths.runs.report.runs import Run
 
-# What `results.json` calls the references -> their headings.
+# The names of the references in `results.json` -> their headings.
 REFERENCES = {"real": "real data (floor)", "noise": "noise (ceiling)"}
 _WORDS = {"frechet": "Fréchet", "wasserstein": "Wasserstein", "kl": "KL", "fid": "FID", "kid": "KID", "is": "IS"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of a table: its name, a text or None for each column, and whether the columns differ."""
+    """A row of a table.
+
+    Attributes:
+      name: The row's heading.
+      cells: A text for each column, or None for an empty cell.
+      differs: Whether the columns differ.
+    """
 
     name: str
     cells: Sequence[str | None]
@@ -27,10 +33,10 @@ class Table:
     """A table of numbers.
 
     Attributes:
-      caption: What the numbers are.
-      columns: The run, or the heading, of each column.
-      rows: The lines; a table without any is not shown.
-      corner: The heading of the lines' names.
+      caption: The description above the table.
+      columns: The run or the heading of each column.
+      rows: The rows; a table without rows is not shown.
+      corner: The heading of the column with the rows' names.
     """
 
     caption: str
@@ -40,18 +46,18 @@ class Table:
 
 
 def configs(runs: Sequence[Run]) -> list[Row]:
-    """Returns all fields of the runs' configs, those first in which they differ."""
+    """Returns a row for each field of the runs' configs; fields that differ come first."""
     return _side_by_side([schema.flat(run.config) for run in runs])
 
 
 def protocols(runs: Sequence[Run]) -> list[Row]:
-    """Returns how the runs were measured and with which versions, what differs first."""
+    """Returns a row for each entry of the runs' protocols and versions; entries that differ come first."""
     every_results = [run.results or {} for run in runs]
     return _side_by_side([{**results.get("protocol", {}), **results.get("versions", {})} for results in every_results])
 
 
 def finals(runs: Sequence[Run], caption: str) -> Table:
-    """Returns the table of each metric of the runs' results, with floor and ceiling where a run has these."""
+    """Returns a table of the runs' results, one row for each metric, with floor and ceiling if a run has them."""
     every_results = [run.results or {} for run in runs]
     references = [name for name in REFERENCES if any(name in run.get("references", {}) for run in every_results)]
     rows = []
@@ -62,7 +68,7 @@ def finals(runs: Sequence[Run], caption: str) -> Table:
 
 
 def words(name: str) -> str:
-    """Returns a quantity's name as a person writes it.
+    """Returns a quantity's name in words.
 
     Example:
       >>> words("frechet_classifier_distance")
@@ -72,7 +78,7 @@ def words(name: str) -> str:
 
 
 def _reference(runs: Sequence[Run], name: str, reference: str) -> str | None:
-    """Returns the reference that the runs share; if theirs differ, each with the numbers of its runs."""
+    """Returns the reference value of the runs; if they differ, each value with the numbers of its runs."""
     numbers_by_text: dict[str, list[int]] = {}
     for run in runs:
         text = _number((run.results or {}).get("references", {}).get(reference, {}).get(name))
@@ -87,19 +93,19 @@ def _side_by_side(columns: Sequence[Mapping[str, Any]]) -> list[Row]:
     rows = []
     for name in _union(columns):
         cells = [_text(column[name]) if name in column else None for column in columns]
-        # A run without results does not differ from the others; it has nothing to compare.
+        # A run without results has nothing to compare, so it does not count as different.
         compared = {cell for cell, column in zip(cells, columns, strict=True) if column}
         rows.append(Row(name, cells, differs=len(compared) > 1))
     return sorted(rows, key=lambda row: not row.differs)
 
 
 def _union(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns all keys, in the order in which they are met."""
+    """Returns all keys, in the order of their first appearance."""
     return list({key: None for mapping in mappings for key in mapping})
 
 
 def _text(value: Any) -> str:
-    """Returns a value as a person would type it after --set."""
+    """Returns a value as text, in the form that --set takes."""
     if isinstance(value, str):
         return value
     if isinstance(value, tuple | list):

@@ -7,7 +7,7 @@ from tfpaths.runs.report.charts import Chart, Line
 from tfpaths.runs.report.runs import Run, is_number
 from tfpaths.runs.report.section import Section
 
-# The speed says nothing about the samples, and the real images' own similarity is a constant.
+# The speed is not a property of the samples, and the similarity among real images is a constant.
 _NOT_DRAWN = ("step", "examples_per_second", "ms_ssim_real")
 
 
@@ -25,11 +25,11 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def curves(runs: Sequence[Run]) -> list[Chart]:
-    """Returns a chart of each quantity that a run has at two steps or more, in the order of the rows."""
+    """Returns a chart for each quantity that some run has at two or more steps, in the order of the rows."""
     drawn = []
     for name in quantities(runs):
         lines = [Line(run, *run.values(name)) for run in runs]
-        # A single point is in the table of results.
+        # A single value is in the table of results.
         lines = [line for line in lines if len(line.steps) > 1]
         if lines:
             drawn.append(charts.chart(tables.words(name), lines, charts.last_step(runs)))
@@ -37,6 +37,6 @@ def curves(runs: Sequence[Run]) -> list[Chart]:
 
 
 def quantities(runs: Sequence[Run]) -> list[str]:
-    """Returns the names of what is drawn: every number in the rows but speeds, standard errors and constants."""
+    """Returns the names of the quantities in the rows that are drawn: not speeds, standard errors or constants."""
     names = dict.fromkeys(name for run in runs for row in run.rows for name, value in row.items() if is_number(value))
     return [name for name in names if name not in _NOT_DRAWN and not name.endswith("_error")]

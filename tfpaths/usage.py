@@ -1,0 +1,102 @@
+"""The flags of the command line, in the groups in which `--help` shows them. No TensorFlow."""
+
+import dataclasses
+import shutil
+import textwrap
+
+_SUMMARY = "Trains, evaluates, samples, exports and compares GANs. Every experiment has a name; --list shows them all."
+_EXAMPLES = (
+    ("Train the main experiment, and evaluate its samples:", "--exp=color_mnist_dragan_ns --steps=1500"),
+    ("Change any field of its config:", "--exp=cifar10_wgan_gp --set variant.penalty.weight=5 --workdir=runs/weight_5"),
+    ("Your own images:", "--exp=folder_dragan_ns --set data.path=DIRECTORY --set data.image_size=128"),
+    ("Sample a finished run:", "--mode=sample --workdir=runs/weight_5 --num_samples=64 --out=samples.png"),
+    ("Compare two runs on one page:", "--mode=report --workdir=runs/weight_5 --workdir=runs/color_mnist_dragan_ns"),
+)
+_COMMAND = "python -m tfpaths.launch"
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+      name: Its name, without `--`.
+      value: What stands after `=`, or "" for a switch.
+      text: What it does, as `--help` shows it.
+      default: Its value if it is not given; False for a switch, a list for a flag that may be repeated.
+      default_text: The default as `--help` shows it, where the value does not say it.
+    """
+
+    name: str
+    value: str
+    text: str
+    default: str | bool | list[str] | None = None
+    default_text: str = ""
+
+    @property
+    def help(self) -> str:
+        """What it does, and its default.
+
+        Example:
+          >>> Flag("mode", "MODE", "What to do.", "train").help
+          'What to do. Default: train.'
+        """
+        default = self.default_text or (self.default if isinstance(self.default, str) else "")
+        repeatable = " Repeatable." if isinstance(self.default, list) else ""
+        return f"{self.text}{repeatable}{f' Default: {default}.' if default else ''}"
+
+
+GROUPS: dict[str, tuple[Flag, ...]] = {
+    "What to run": (
+        Flag("exp", "NAME", "The experiment. With --list, a pattern such as 'color_mnist_*'."),
+        Flag("list", "", "Lists the experiments: name, kind, description.", False),
+        Flag("mode", "MODE", "One of train (and evaluate at the end), evaluate, sample, export, report.", "train"),
+        Flag("workdir", "DIRECTORY", "The run directory; more than one with --mode=report.", [], "runs/NAME"),
+        Flag("import", "MODULE", "Imports your module, which registers losses, penalties, data sets and so on.", []),
+    ),
+    "Change the experiment (train, evaluate)": (
+        Flag("steps", "INTEGER", "Generator updates in all.", None, "the experiment's"),
+        Flag("batch_size", "INTEGER", "Examples in a batch, over all devices.", None, "the experiment's"),
+        Flag("seed", "INTEGER", "The run's seed. With --mode=sample, the latents'.", None, "the experiment's; 0"),
+        Flag("precision", "NAME", "One of float32, mixed_bfloat16, mixed_float16.", None, "the experiment's"),
+        Flag("set", "PATH=VALUE", "Sets any other field of the config, such as variant.penalty.weight=5.", []),
+    ),
+    "Data (train, evaluate)": (
+        Flag("data_dir", "DIRECTORY", "Prepared TFDS data.", None, "TFDS_DATA_DIR, then TFDS's own directory"),
+        Flag("source", "NAME", "Where digits come from: auto, tfds (MNIST) or embedded (UCI digits).", None, "auto"),
+    ),
+    "Devices (train, evaluate)": (
+        Flag("strategy", "NAME", "One of auto, one_device, mirrored, multi_worker, tpu.", "auto"),
+        Flag("tpu", "NAME", "The TPU's name or address, with --strategy=tpu."),
+        Flag("profile", "", "Traces ten steps of training for TensorBoard's profiler.", False),
+    ),
+    "Sample and report": (
+        Flag("num_samples", "INTEGER", "How many samples.", None, "64"),
+        Flag("out", "PATH", "With sample: a .png, a .npz or a directory. With report: the .html file."),
+        Flag("interpolate", "", "Rows of eight samples, from one latent to another.", False),
+    ),
+}
+
+
+def text(width: int | None = None) -> str:
+    """Returns what `--help` prints.
+
+    Args:
+      width: Characters in a line; None for the terminal's width.
+
+    Example:
+      >>> print(text(80)[:33])
+      Trains, evaluates, samples, expor
+    """
+    width = min(width or shutil.get_terminal_size().columns, 120)
+    lines = [*textwrap.wrap(_SUMMARY, width), "", "Examples:"]
+    for what, flags in _EXAMPLES:
+        lines += [f"  {what}", f"    {_COMMAND} {flags}"]
+    for group, members in GROUPS.items():
+        lines += ["", f"{group}:"]
+        for flag in members:
+            name = f"  --{flag.name}{f'={flag.value}' if flag.value else ''}"
+            lines += textwrap.wrap(flag.help, width, initial_indent=f"{name:<26}", subsequent_indent=" " * 26)
+    return "\n".join(
+        [*lines, "", "docs/quickstart.md explains each; an unknown name is answered with the nearest one."]
+    )

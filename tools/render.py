@@ -1,0 +1,49 @@
+"""Renders the tables in README.md and docs/ from the stored results in benchmarks/results/.
+
+    python -m tools.render            writes them
+    python -m tools.render --check    fails if one is not current
+
+A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`. `tools/tables/` has a function for each
+NAME, so that a number is never typed.
+"""
+
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+
+from tools.tables import TABLES
+
+ROOT = pathlib.Path(__file__).parent.parent
+_BLOCK = re.compile(r"(<!-- table: (?P<name>[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> Iterator[pathlib.Path]:
+    """Yields every page that may have tables."""
+    yield ROOT / "README.md"
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+
+
+def rendered(text: str) -> str:
+    """Returns the text of a page with its tables as the stored results have them.
+
+    Raises:
+      KeyError: A block names a table that does not exist.
+    """
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{TABLES[block['name']]()}\n\n{block[3]}", text)
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the tables, or compares them; returns the exit status."""
+    outdated = [page for page in pages() if rendered(page.read_text()) != page.read_text()]
+    if "--check" not in arguments:
+        for page in outdated:
+            page.write_text(rendered(page.read_text()))
+        return 0
+    for page in outdated:
+        print(f"{page.relative_to(ROOT)} has an outdated table. To fix this: python -m tools.render", file=sys.stderr)
+    return 1 if outdated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""The tables of the performance page."""
+
+import statistics
+
+from tools.tables import made, markdown, number, ratios, read, rendered, spread
+
+
+def _peer(seconds: dict, library: str) -> str | None:
+    """Returns the fastest contender of a library, by its median."""
+    names = [name for name in seconds if name.startswith(library)]
+    return min(names, key=lambda name: statistics.median(seconds[name])) if names else None
+
+
+@rendered
+def steps() -> str:
+    """A step of each variant at each size, and how many times as long the peers take."""
+    stored = read("steps")
+    cells = {(step["variant"], step["side"]): step["seconds"] for step in stored["steps"]}
+    sides = sorted({side for _, side in cells})
+    header, rows = [""], []
+    for side in sides:
+        libraries = [library for library in ("PyTorch", "JAX") if _peer(cells["ns", side], library)]
+        header += [f"{side}×{side}, ms", *libraries]
+    for variant in dict.fromkeys(variant for variant, _ in cells):
+        row = [f"`{variant}`"]
+        for side in sides:
+            seconds = cells[variant, side]
+            row.append(spread([1e3 * value for value in seconds["tfpaths"]]))
+            for library in ("PyTorch", "JAX"):
+                if peer := _peer(seconds, library):
+                    row.append(spread(ratios(seconds[peer], seconds["tfpaths"])))
+        rows.append(row)
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+def _dragan_ns() -> dict:
+    return next(step for step in read("steps")["steps"] if (step["variant"], step["side"]) == ("dragan_ns", 32))
+
+
+@rendered
+def step_of_dragan_ns() -> str:
+    """One step in detail: time, share of the peak, memory, first step."""
+    step = _dragan_ns()
+    seconds, about = step["seconds"], step["contenders"]
+    rows = [
+        (
+            "`tfpaths`" if name == "tfpaths" else name,
+            spread([1e3 * value for value in seconds[name]]),
+            spread(ratios(seconds[name], seconds["tfpaths"])) if name != "tfpaths" else "1",
+            f"{_of_the_peak(step, name):.0%}".replace("%", " %"),
+            f"{about[name]['memory'] / 2**20:.0f} MiB",
+            f"{about[name]['first_step_seconds']:.1f} s",
+        )
+        for name in seconds
+    ]
+    header = ("", "ms", "over ours", "of the peak", "memory", "first step")
+    return f"{markdown(header, rows)}\n\n{made(read('steps'))}"
+
+
+def _of_the_peak(step: dict, name: str) -> float:
+    rates = step["product_flops"]["float32"]
+    turns = zip(step["seconds"][name], rates, strict=True)
+    return statistics.median(step["operations"] / seconds / rate for seconds, rate in turns)
+
+
+@rendered
+def parts() -> str:
+    """Where the operations and the time of a step are."""
+    stored = read("parts")
+    all_operations = sum(part["operations"] for part in stored["parts"].values())
+    rows = [
+        (
+            name,
+            f"{part['operations'] / 1e9:.1f}" if part["operations"] else "",
+            f"{100 * part['operations'] / all_operations:.0f} %" if part["operations"] else "",
+            f"{100 * part['share_of_time']:.1f} %",
+        )
+        for name, part in stored["parts"].items()
+    ]
+    header = (
+        f"part of a `{stored['variant']}` step, {stored['side']}×{stored['side']}",
+        "GFLOP",
+        "of all",
+        "of the time",
+    )
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def goals() -> str:
+    """What the step should reach, and what it does."""
+    stored, bfloat16 = read("steps"), read("steps_bfloat16")
+    step = _dragan_ns()
+    seconds = step["seconds"]
+    over_torch = ratios(seconds[_peer(seconds, "PyTorch")], seconds["tfpaths"])
+    over_jax = ratios(seconds[_peer(seconds, "JAX")], seconds["tfpaths"])
+    half = bfloat16["steps"][0]["seconds"]
+    over_half = ratios(half[_peer(half, "PyTorch")], half[_peer(half, "tfpaths")])
+    peak = _of_the_peak(step, "tfpaths")
+    by_variant = {one["variant"]: one["seconds"]["tfpaths"] for one in stored["steps"] if one["side"] == 32}
+    penalty = statistics.median(by_variant["dragan_ns"]) / statistics.median(by_variant["ns"])
+    others = [
+        ratios(one["seconds"][_peer(one["seconds"], "PyTorch")], one["seconds"]["tfpaths"])
+        for one in stored["steps"]
+        if one["side"] != 32
+    ]
+    medians = [statistics.median(values) for values in others]
+    about = step["contenders"]
+    memory = about["tfpaths"]["memory"] / min(
+        one["memory"] for name, one in about.items() if name.startswith("PyTorch")
+    )
+    rows = [
+        ("`dragan_ns` in float32 at least 1.3 times as fast as PyTorch", spread(over_torch), _met(over_torch, 1.3)),
+        ("the same, each at its best precision, at least 1.5 times", spread(over_half), _met(over_half, 1.5)),
+        ("at least 3 times as fast as JAX", spread(over_jax), _met(over_jax, 3)),
+        ("at least 75 % of the float32 peak", f"{100 * peak:.0f} %", _verdict(peak >= 0.75)),
+        ("a step with the penalty at most 1.3 times one without", number(penalty, 3), _verdict(penalty <= 1.3)),
+        (
+            "at 28×28 and 64×64 no variant slower than PyTorch",
+            f"{number(min(medians), 3)} to {number(max(medians), 3)} times as fast",
+            _verdict(min(medians) >= 1),
+        ),
+        ("memory of a step at most 1.1 times PyTorch's", f"{number(memory, 2)} times", _verdict(memory <= 1.1)),
+    ]
+    return f"{markdown(('goal, at 32×32', 'measured', ''), rows)}\n\n{made(stored, bfloat16)}"
+
+
+def _met(values: list[float], goal: float) -> str:
+    return _verdict(statistics.median(values) >= goal)
+
+
+def _verdict(is_met: bool) -> str:
+    return "reached" if is_met else "**not reached**"
+
+
+@rendered
+def overhead() -> str:
+    """What surrounds the step."""
+    stored = read("overhead")
+    rows = []
+    for name, values in stored.items():
+        what, _, goal = name.partition(" (goal: ")
+        if goal:
+            rows.append((what, goal.removesuffix(")"), spread(values)))
+    return f"{markdown(('what', 'goal', 'measured'), rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def sampling() -> str:
+    """Images a second of an exported run."""
+    stored = read("sampling")
+    sides = stored["sides"]
+    ours = "tfpaths, exported"
+    rows = [
+        [
+            "`tfpaths`, exported, images a second",
+            *(spread([stored["batch"] / s for s in side["seconds"][ours]]) for side in sides),
+        ]
+    ]
+    for name in sides[0]["seconds"]:
+        if name != ours:
+            rows.append([f"times {name}", *(spread(ratios(s["seconds"][name], s["seconds"][ours])) for s in sides)])
+    shares = [
+        statistics.median(
+            stored["batch"] * side["operations"] / seconds / rate
+            for seconds, rate in zip(side["seconds"][ours], side["product_flops"], strict=True)
+        )
+        for side in sides
+    ]
+    rows.append(["of the float32 peak", *(f"{100 * value:.0f} %" for value in shares)])
+    header = ("", *(f"{side['side']}×{side['side']}" for side in sides))
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def ensemble() -> str:
+    """Microseconds for a run and step of many small GANs."""
+    stored = read("ensemble")
+    seconds = stored["seconds_per_run_and_step"]
+    goals = {"JAX, vmap and scan": "at least 1.5", "PyTorch, stacked matrices": "at least 2"}
+    goals["PyTorch, one run at a time"] = "at least 20"
+    rows = [
+        (
+            f"`{name}`" if name == "tfpaths" else name,
+            str(stored["runs_at_once"][name]),
+            spread([1e6 * value for value in values]),
+            spread(ratios(values, seconds["tfpaths"])) if name != "tfpaths" else "1",
+            goals.get(name, ""),
+        )
+        for name, values in seconds.items()
+    ]
+    header = ("", "runs at once", "µs for a run and step", "over ours", "goal")
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def evaluation() -> str:
+    """Seconds of each part of an evaluation, and of TorchMetrics'."""
+    stored = read("evaluation")
+    rows = []
+    for name, by in stored["seconds"].items():
+        ours, peer = by["ours"], [value for value in by["torchmetrics"] if value is not None]
+        rows.append(
+            (
+                name.replace("_", " "),
+                spread(ours),
+                spread(peer) if peer else "",
+                spread(ratios(peer, ours)) if peer else "",
+            )
+        )
+    return f"{markdown(('', 'seconds', 'TorchMetrics', 'ratio'), rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def scaling() -> str:
+    """A step of one worker, of two, and of a cluster of two."""
+    stored = read("scaling")
+    rows = [(name, f"{spread([1e3 * v for v in values])} ms") for name, values in stored["seconds_per_step"].items()]
+    rows += [(name, spread(values)) for name, values in stored["ratios"].items()]
+    return f"{markdown(('', 'a step, or a ratio'), rows)}\n\n{made(stored, command=True)}"
