@@ -38,7 +38,7 @@ def claims() -> str:
         (
             "the minimax GAN stalls there",
             f"holds when the discriminator is ahead: with 5 updates a step {share(lead['minimax, 5']['failed_share'])} "
-            f"of {lead['minimax, 5']['runs']} runs fail, with 1 {share(lead['minimax, 1']['failed_share'])}",
+            f"of {lead['minimax, 5']['runs']} runs fail, with 1 update {share(lead['minimax, 1']['failed_share'])}",
             "[results](docs/results.md#minimax-and-the-discriminators-lead)",
         ),
         (
@@ -73,7 +73,8 @@ def claims() -> str:
         ),
         (
             "GANs reach equilibrium although a distance rises on the way",
-            f"holds: {share(paths['metrics']['ns_rose_arriving_share'])} of the NS-GANs that find the data move away from it on the way",
+            f"holds: {share(paths['metrics']['ns_rose_arriving_share'])} of the NS-GANs that find the data move away "
+            "from it on the way",
             "`--exp=figure_paths`",
         ),
     ]
