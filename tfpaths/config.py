@@ -1,7 +1,7 @@
-"""The values that describe an experiment: frozen, typed, checked. No TensorFlow.
+"""The values that describe an experiment: frozen, typed and checked. This module does not import TensorFlow.
 
-An experiment is a `Training`, a `Study` or a `Figure`; `kind` tells which. `tfpaths.schema` reads, writes and changes
-them.
+An experiment is a `Training`, a `Study` or a `Figure`; its field `kind` says which. `tfpaths.schema` reads, writes and
+changes these values.
 """
 
 import re
@@ -15,7 +15,7 @@ from tfpaths.schema import Component, Count, Positive, PositiveInt, Seed, Value
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Names = Annotated[tuple[str, ...], pydantic.Strict(False)]
-# The name is a directory's too.
+# An experiment's name is also the name of its directory.
 Name = Annotated[
     str, schema.expects("a-z, 0-9 and _", lambda name: re.fullmatch("[a-z0-9][a-z0-9_]*", name) is not None)
 ]
@@ -26,9 +26,13 @@ class Data(Component):
     """A data set, by its name in `tfpaths.data.DATA`. Options of the data set, such as `path`, are fields too.
 
     Attributes:
-      source: Where the examples come from: `auto`, or one of the data set's sources, such as `tfds` and `embedded`.
-      seed: Seed for what each example draws: the colours of `color_mnist`, the triples of `stacked_mnist`. It is not
-        the run's seed: runs with different seeds see the same data set in another order.
+      source: The source of the examples: `auto`, or one of the data set's sources, such as `tfds` and `embedded`.
+      seed: Seed for the random parts of the examples: the colours of `color_mnist`, the triples of `stacked_mnist`. It
+        is not the run's seed: runs with different seeds train on the same examples in a different order.
+
+    Example:
+      >>> Data(name="folder", path="images", image_size=64).options
+      {'path': 'images', 'image_size': 64}
     """
 
     source: str = "auto"
@@ -36,36 +40,64 @@ class Data(Component):
 
 
 class Loss(Component):
-    """A pair of losses, by its name in `tfpaths.losses.LOSSES`."""
+    """A pair of losses, by its name in `tfpaths.losses.LOSSES`. Options of the loss are fields too.
+
+    Example:
+      >>> Loss(name="wasserstein").name
+      'wasserstein'
+    """
 
 
 class Penalty(Component):
-    """A gradient penalty, by its name in `tfpaths.penalties.PENALTIES`."""
+    """A gradient penalty, by its name in `tfpaths.penalties.PENALTIES`. Options of the penalty are fields too.
+
+    Example:
+      >>> Penalty(name="dragan", weight=10.0, clip=True).options
+      {'weight': 10.0, 'clip': True}
+    """
 
 
 class Game(Component):
-    """Who plays, and how: a name in `tfpaths.games.GAMES`."""
+    """A game, by its name in `tfpaths.games.GAMES`: the players and their updates. Options of the game are fields too.
+
+    Example:
+      >>> Game(name="gan").options
+      {}
+    """
 
 
 class Optimizer(Component):
-    """One player's optimiser, by its name in `tfpaths.optimizers.OPTIMIZERS`."""
+    """The optimiser of one player, by its name in `tfpaths.optimizers.OPTIMIZERS`. Its options are fields too.
+
+    Attributes:
+      learning_rate: The learning rate, above zero.
+
+    Example:
+      >>> Optimizer(learning_rate=1e-4, beta_1=0.0).options
+      {'beta_1': 0.0}
+    """
 
     name: str = "adam"
     learning_rate: Positive = 1e-3
 
 
 class Variant(Value):
-    """How the game is played.
+    """A variant of GAN training: the losses, the penalties, the optimisers and the game.
 
     Attributes:
-      name: The variant's name: a row of the paper's comparison.
+      name: The variant's name, for tables and legends.
       loss: The pair of losses.
-      penalty: The gradient penalty, or several that are added up, or None.
+      penalty: The gradient penalty, or several whose sum is used, or None.
       weight_clip: The discriminator's weights are clipped to [-weight_clip, weight_clip]; None for no clipping.
       discriminator_steps: Discriminator updates for each generator update.
       generator_optimizer: The generator's optimiser.
       discriminator_optimizer: The discriminator's optimiser.
       game: The game.
+
+    Example:
+      >>> variant = Variant(name="wgan_gp", loss="wasserstein", penalty="interpolation", discriminator_steps=5)
+      >>> variant.penalty.name, variant.generator_optimizer.learning_rate
+      ('interpolation', 0.001)
     """
 
     name: Name
@@ -78,7 +110,7 @@ class Variant(Value):
     game: Game = Game(name="gan")
 
     def describe(self) -> str:
-        """Returns what the variant is, in a few words.
+        """Returns a short description: the loss, the penalties, the weight clipping, and the game if it is not `gan`.
 
         Example:
           >>> Variant(name="mine", loss=Loss(name="hinge"), penalty=Penalty(name="r1")).describe()
@@ -100,12 +132,16 @@ class Variant(Value):
 
 
 class Networks(Component):
-    """A family of networks, by its name in `tfpaths.networks.NETWORKS`.
+    """A family of networks, by its name in `tfpaths.networks.NETWORKS`. Options of the family are fields too.
 
     Attributes:
       name: The family; `auto` for the data set's default.
-      latent_dim: Latent numbers of the generator.
-      implementation: `fast` for the layers and the Adam of `tfpaths.networks.fast`, `keras` for Keras' own.
+      latent_dim: The dimension of the generator's latents.
+      implementation: `fast` for the layers and the Adam of `tfpaths.networks.fast`, `keras` for those of Keras.
+
+    Example:
+      >>> Networks(name="dcgan", generator_filters=32).options
+      {'generator_filters': 32}
     """
 
     name: str = "auto"
@@ -114,17 +150,28 @@ class Networks(Component):
 
 
 class Schedule(Value):
-    """How long a run trains, and how often it writes. A step is one generator update with its discriminator updates.
+    """The length of a training, and how often it writes results.
+
+    A step is one generator update with its discriminator updates.
 
     Attributes:
-      steps: Steps in all.
+      steps: The total number of steps.
       batch_size: Examples in a batch, over all replicas.
-      log_every: Steps between rows.
+      log_every: Steps between rows of the log.
       sample_every: Steps between sample grids.
       checkpoint_every: Steps between checkpoints.
       steps_per_execution: Steps in one call of the compiled program.
-      restarts: How often a run in which something is NaN or infinite continues from its last checkpoint, each time on
-        other random numbers.
+      restarts: How often a run with a NaN or an infinity may continue from its last checkpoint, each time with other
+        random numbers.
+
+    Raises:
+      InputError: `steps` is not a multiple of `steps_per_execution`.
+
+    Example:
+      >>> Schedule(steps=1000).replace(steps_per_execution=3)
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: steps_per_execution: expected a divisor of the 1000 steps, received 3.
     """
 
     steps: PositiveInt = 20_000
@@ -143,22 +190,26 @@ class Schedule(Value):
 
 
 class Evaluation(Value):
-    """How the samples are judged. None of it changes the training.
+    """The evaluation of the samples. It does not change the training.
 
     Options of metrics, such as `critic_steps`, are fields too.
 
     Attributes:
       metrics: `auto` for every metric that the data set supports, `none`, or names of `tfpaths.metrics.METRICS`.
-      extractor: Whose features the scores use: `auto` for the data set's own; `digits`, `cifar10`, `inception`
-        (TF-Hub's), `inception:DIRECTORY` for a local copy of it, or the directory of any SavedModel with the outputs
-        `logits` and `pool_3`.
-      split: The real images that samples are compared with; `auto` for `test`, or `train` if there is no other.
-      samples: How many samples are scored.
+      extractor: The network whose features the scores use: `auto` for the data set's default; `digits`, `cifar10`,
+        `inception` (from TF-Hub), `inception:DIRECTORY` for a local copy of it, or the directory of any SavedModel with
+        the outputs `logits` and `pool_3`.
+      split: The split whose images the samples are compared with; `auto` for `test`, or `train` if it is the only one.
+      samples: The number of samples.
       seed: Seed for the samples, and for the critic.
       every: Steps between evaluations during training; 0 for the last step only.
-      every_metrics: The `metrics` of those; `auto` for all but the slow ones.
-      every_samples: The `samples` of those.
-      references: Whether floor (real against real) and ceiling (noise) are computed if they are not cached.
+      every_metrics: The metrics of the evaluations during training, as `metrics`; `auto` leaves out the slow ones.
+      every_samples: The number of samples of the evaluations during training.
+      references: Whether the floor (real against real) and the ceiling (noise) are computed if they are not cached.
+
+    Example:
+      >>> Evaluation(samples=1000, critic_steps=50).options
+      {'critic_steps': 50}
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="allow", strict=True)
@@ -176,14 +227,28 @@ class Evaluation(Value):
 
     @property
     def options(self) -> dict[str, schema.Option]:
-        """The options of metrics that are set."""
+        """The options of metrics that the config sets."""
         return dict(self.model_extra or {})
 
 
 class Training(Value):
-    """One run of a game on data: data × variant × networks × schedule, a seed and a precision.
+    """A training run of one variant on a data set.
 
-    `evaluation` says how its samples are judged.
+    Attributes:
+      kind: `training`.
+      name: The experiment's name.
+      data: The data set.
+      variant: The losses, the penalties, the optimisers and the game.
+      networks: The family of networks.
+      schedule: The length of the training, and how often it writes results.
+      evaluation: The evaluation of the samples.
+      seed: Seed for the initial weights, the order of the data, the latents and the penalties' points.
+      precision: The Keras dtype policy of the networks.
+
+    Example:
+      >>> training = Training(name="mine", data="color_mnist", variant=Variant(name="ns", loss="non_saturating"))
+      >>> schema.override(training, {"variant.penalty": "r1", "seed": "3"}).variant.describe()
+      'non_saturating loss, r1 penalty'
     """
 
     kind: Literal["training"] = "training"
@@ -198,12 +263,16 @@ class Training(Value):
 
 
 class StudySchedule(Value):
-    """How long each run of a study trains.
+    """The length of the training of each run of a study.
 
     Attributes:
-      steps: Steps in all.
+      steps: The total number of steps.
       batch_size: Examples in a batch of each run.
-      log_every: Steps between rows.
+      log_every: Steps between rows of the log.
+
+    Example:
+      >>> StudySchedule(steps=100).batch_size
+      64
     """
 
     steps: PositiveInt = 10_000
@@ -215,11 +284,15 @@ class Runs(Value):
     """Many independent GANs on lines, trained together.
 
     Attributes:
-      runs: How many GANs, each with data, weights and random numbers of its own.
+      runs: The number of GANs. Each has its own data, weights and random numbers.
       start: The generator's start: `random`, or `parallel` to the data's line at distance 1.
       width: Units of each hidden layer of the discriminator.
-      depth: Hidden layers of the discriminator.
-      block: Runs that a core trains at once. It changes speed and memory only.
+      depth: The number of hidden layers of the discriminator.
+      block: The number of runs that a core trains at once. It changes only speed and memory.
+
+    Example:
+      >>> Runs(runs=10).start
+      'random'
     """
 
     runs: PositiveInt = 1000
@@ -230,12 +303,19 @@ class Runs(Value):
 
 
 class Lines(Runs):
-    """The runs of a study, and their problem: a line in R^d.
+    """The runs of a study, and their data: a line in R^d.
+
+    It adds these attributes to those of `Runs`.
 
     Attributes:
-      dimension: d.
-      latents: The generator's latent numbers; 1 is the data's own, more is more than it needs.
-      players: Whether each row holds data and generator too: mean m, direction s and offset c, directions S.
+      dimension: d, at least 2.
+      latents: The dimension of the generator's latents. The data's line has dimension 1.
+      players: Whether each row also has the parameters of data and generator: mean m, direction s and offset c,
+        directions S.
+
+    Example:
+      >>> Lines(runs=10, dimension=3).dimension
+      3
     """
 
     dimension: Annotated[int, schema.expects("at least 2", lambda value: value >= 2)] = 2
@@ -244,7 +324,20 @@ class Lines(Runs):
 
 
 class Study(Value):
-    """A study: many independent runs of one variant on lines (`tfpaths.lines`)."""
+    """A study: many independent runs of one variant on lines (`tfpaths.lines`).
+
+    Attributes:
+      kind: `study`.
+      name: The experiment's name.
+      variant: The losses, the penalties and the optimisers.
+      study: The runs and their data.
+      schedule: The length of each run's training.
+      seed: Seed for data, weights, latents and the penalties' points of all runs.
+
+    Example:
+      >>> Study(name="mine", variant=Variant(name="ns", loss="non_saturating"), study=Lines(runs=10)).schedule.steps
+      10000
+    """
 
     kind: Literal["study"] = "study"
     name: Name
@@ -255,16 +348,28 @@ class Study(Value):
 
 
 class Drawing(Component):
-    """What a figure shows, by its name in `tfpaths.figures.FIGURES`."""
+    """The drawing of a figure, by its name in `tfpaths.figures.FIGURES`. Options of the drawing are fields too.
+
+    Example:
+      >>> Drawing(name="gradients").name
+      'gradients'
+    """
 
 
 class Figure(Value):
-    """A figure, drawn from studies or from formulas.
+    """A figure that is drawn from studies or from formulas.
 
     Attributes:
-      figure: What is drawn; its options say from which studies.
-      study: How many runs each study has, and how they start; None for a figure of formulas.
-      schedule: How long each study trains; None for a figure of formulas.
+      kind: `figure`.
+      name: The experiment's name.
+      figure: The drawing; its options name the studies.
+      study: The number of runs of each study, and their start; None for a figure of formulas.
+      schedule: The length of each study's training; None for a figure of formulas.
+      seed: Seed for the studies.
+
+    Example:
+      >>> Figure(name="mine", figure="gradients").study is None
+      True
     """
 
     kind: Literal["figure"] = "figure"
@@ -284,15 +389,20 @@ KINDS: dict[str, type[Training] | type[Study] | type[Figure]] = {
 
 
 def _wrong(field: str, expected: str, received: Any) -> pydantic_core.PydanticCustomError:
+    """Returns the error about one field, for a check of a whole value; `tfpaths.explanations` reads its context."""
     context = {"field": field, "expected": expected, "received": received}
     return pydantic_core.PydanticCustomError("expected", "{expected}", context)
 
 
 def from_dict(values: Any) -> Experiment:
-    """Reads an experiment that `schema.to_dict` wrote.
+    """Returns the experiment whose dictionary `schema.to_dict` returned.
 
     Raises:
-      InputError: It is no experiment; the message has the path of the first wrong field.
+      InputError: The dictionary is not a valid experiment; the message has the path of the first wrong field.
+
+    Example:
+      >>> from_dict({"kind": "figure", "name": "mine", "figure": {"name": "gradients"}}).figure.name
+      'gradients'
     """
     if not isinstance(values, dict):
         raise errors.InputError(f"config: expected an object, received {values!r}.")

@@ -1,22 +1,22 @@
-"""The two errors that tfpaths raises for its users, and the nearest name in their messages."""
+"""The two errors that tfpaths raises for invalid input and failed runs, and the parts of their messages."""
 
 import difflib
 from collections.abc import Iterable
 
-# At this cutoff a misspelling finds its neighbour and an unrelated word finds none.
+# With this cutoff, a misspelt name has a nearest choice and an unrelated word has none.
 _CUTOFF = 0.5
 
 
 class InputError(ValueError):
-    """Invalid input. One line: what is wrong, what is valid, and the nearest valid choice."""
+    """Invalid input. The message is one line: what is wrong, what is valid, and the nearest valid choice."""
 
 
 class RunError(RuntimeError):
-    """A run that cannot continue although its input is valid. One line: the cause, and what is kept."""
+    """A run that cannot continue although its input is valid. The message is one line: the cause, and what remains."""
 
 
 def nearest(received: object, choices: Iterable[str]) -> str | None:
-    """Returns the choice that is spelt most like `received`, or None if none is close.
+    """Returns the choice whose spelling is nearest to `received`, or None if no choice is close.
 
     Example:
       >>> nearest("dragn", ["r1", "dragan"])
@@ -26,7 +26,7 @@ def nearest(received: object, choices: Iterable[str]) -> str | None:
 
 
 def hint(received: object, choices: Iterable[str]) -> str:
-    """Returns the end of a message about an unknown name: the nearest choice, and the valid ones.
+    """Returns the end of a message about an unknown name: the nearest choice and the valid choices, at most twelve.
 
     Example:
       >>> hint("dragn", ["r1", "dragan"])
@@ -39,13 +39,13 @@ def hint(received: object, choices: Iterable[str]) -> str:
 
 
 def unknown(what: str, received: object, choices: Iterable[str], *, path: str = "") -> InputError:
-    """Returns the error for a name that is none of `choices`.
+    """Returns the error for a name that is not one of `choices`.
 
     Args:
-      what: What is named, such as `"penalty"`.
-      received: The name.
+      what: The kind of item, such as `"penalty"`.
+      received: The unknown name.
       choices: The valid names.
-      path: The field of the config that holds the name, if it is one.
+      path: The path of the config's field that has the name; empty if the name is not in a config.
 
     Example:
       >>> unknown("penalty", "dragn", ["r1", "dragan"], path="variant.penalty.name")
@@ -58,7 +58,11 @@ def choose(what: str, received: str, choices: Iterable[str], *, path: str = "") 
     """Returns `received` if it is one of `choices`.
 
     Raises:
-      InputError: It is not; see `unknown`.
+      InputError: It is not one of them; see `unknown`.
+
+    Example:
+      >>> choose("penalty", "r1", ["r1", "dragan"])
+      'r1'
     """
     choices = list(choices)
     if received not in choices:
@@ -67,15 +71,24 @@ def choose(what: str, received: str, choices: Iterable[str], *, path: str = "") 
 
 
 def integer(name: str, text: str, least: int) -> int:
-    """Returns the integer that a text holds, from `least` to 2^31 - 1.
+    """Returns a text as an integer from `least` to 2^31 - 1.
+
+    Args:
+      name: The name of the flag or variable, for the message.
+      text: The text.
+      least: The smallest valid integer.
 
     Raises:
-      InputError: The text holds no such integer.
+      InputError: The text is not an integer in this range.
+
+    Example:
+      >>> integer("--seed", "7", 0)
+      7
     """
     try:
         value = int(text)
     except ValueError:
-        value = least - 1
+        value = least - 1  # Out of range, so that both mistakes have the same message.
     if not least <= value < 2**31:
         raise InputError(f"{name}: expected an integer from {least} to 2^31 - 1, received {text!r}.")
     return value

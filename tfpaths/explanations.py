@@ -1,4 +1,4 @@
-"""pydantic's errors as one line each: the full path, what is valid, what was received, the nearest choice."""
+"""pydantic's errors as one line each: the full path, what is valid, what was received, and the nearest choice."""
 
 import types
 import typing
@@ -11,27 +11,35 @@ from tfpaths import errors
 
 
 def explained(error: pydantic.ValidationError, owner: Any = None, path: str = "") -> errors.InputError:
-    """Returns the InputError that says in one line what pydantic found first.
+    """Returns the InputError that explains one of pydantic's problems in one line.
 
     Args:
       error: pydantic's error.
       owner: The class or annotation that was validated, for the names of valid fields.
-      path: Where the validated value stands.
+      path: The path of the validated value in the config, for the message.
+
+    Example:
+      >>> try:
+      ...     pydantic.TypeAdapter(int).validate_python("one", strict=True)
+      ... except pydantic.ValidationError as error:
+      ...     print(explained(error, int, "seed"))
+      seed: expected an integer, received 'one'.
     """
-    found = error.errors(include_url=False)
-    # Of the branches of a union, the one that fits best is wrong deepest inside.
-    first = max(found, key=lambda one: len(_places(one["loc"], owner)))
-    same_place = [other for other in found if _places(other["loc"], owner) == _places(first["loc"], owner)]
-    where = ".".join(filter(None, (path, *_places(first["loc"], owner))))
+    problems = error.errors(include_url=False)
+    # pydantic reports a problem for each branch of a union. In the branch that fits best, the problem is deepest.
+    first = max(problems, key=lambda problem: len(_parts_of(problem["loc"], owner)))
+    same_path = [other for other in problems if _parts_of(other["loc"], owner) == _parts_of(first["loc"], owner)]
+    where = ".".join(filter(None, (path, *_parts_of(first["loc"], owner))))
     received, context, kind = first["input"], first.get("ctx", {}), first["type"]
     if kind == "extra_forbidden":
-        known = _fields_at(owner, _places(first["loc"], owner)[:-1])
-        return errors.InputError(f"{where}: unknown field{errors.hint(first['loc'][-1], known)}")
+        valid = _fields_at(owner, _parts_of(first["loc"], owner)[:-1])
+        return errors.InputError(f"{where}: unknown field{errors.hint(first['loc'][-1], valid)}")
     if kind == "missing" and first["loc"][-1] == "name" and "." in where:
         parent = where.removesuffix(".name")
         return errors.InputError(f"{where}: expected a name, received none. To fix this: --set {parent}=NAME.")
     if kind == "missing":
         return errors.InputError(f"{where}: expected a value, received none.")
+    # A check of `schema.expects`; one of a whole value, such as a schedule, has the field in its context.
     if kind == "expected":
         if field := context.get("field"):
             where, received = f"{where}.{field}" if where else field, context["received"]
@@ -42,8 +50,9 @@ def explained(error: pydantic.ValidationError, owner: Any = None, path: str = ""
             return errors.InputError(
                 f"{where}: expected one of {', '.join(choices)}, received {received!r}{did_you_mean(received, choices)}"
             )
-    if len(same_place) > 1:
-        wanted = [_EXPECTED[other["type"]] for other in same_place if other["type"] in _EXPECTED]
+    # Every branch of the union failed at this path: all their types are valid.
+    if len(same_path) > 1:
+        wanted = [_EXPECTED[other["type"]] for other in same_path if other["type"] in _EXPECTED]
         expected = " or ".join(dict.fromkeys(wanted)) or first["msg"]
         return errors.InputError(f"{where}: expected {expected}, received {received!r}.")
     expected = _EXPECTED.get(kind, first["msg"])
@@ -51,11 +60,17 @@ def explained(error: pydantic.ValidationError, owner: Any = None, path: str = ""
 
 
 def did_you_mean(received: str, choices: Sequence[str]) -> str:
-    """Returns the end of a message: the nearest choice, or a full stop."""
+    """Returns the end of a message: the nearest choice, or a full stop if no choice is close.
+
+    Example:
+      >>> did_you_mean("rond", ["round", "square"])
+      "; did you mean 'round'?"
+    """
     match = errors.nearest(received, choices)
     return f"; did you mean {match!r}?" if match else "."
 
 
+# pydantic's type of an error -> what was expected.
 _EXPECTED = {
     "int_type": "an integer",
     "int_parsing_size": "an integer of 64 bits",
@@ -71,21 +86,22 @@ _EXPECTED = {
 }
 
 
-def _places(location: Sequence[int | str], owner: Any) -> list[str]:
-    """Where an error is, without the names that pydantic gives to the branches of a union."""
-    places: list[str] = []
+def _parts_of(location: Sequence[int | str], owner: Any) -> list[str]:
+    """Returns the parts of an error's path, without the names that pydantic gives to the branches of a union."""
+    parts: list[str] = []
     annotation = owner
     for part in location:
         step = _below(annotation, part)
         if step is not None:
-            places.append(str(part))
+            parts.append(str(part))
             annotation = step
         elif owner is None:
-            places.append(str(part))
-    return places
+            parts.append(str(part))
+    return parts
 
 
 def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
+    """Returns the annotation at a location: its `Literal` if it has one."""
     annotation = owner
     for part in location:
         step = _below(annotation, part)
@@ -95,9 +111,9 @@ def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """The annotation of a field, or of an element, of a value of this annotation; None if it has no such part."""
+    """Returns the annotation of the field or element `part` of an annotation; None if there is no such part."""
     branches = branches_of(annotation)
-    # pydantic names the branches of a union by their classes.
+    # In a location, pydantic names a branch of a union by its class, `tuple[…]` or `function-…`.
     is_branch = len(branches) > 1 and part in [getattr(branch, "__name__", "") for branch in branches]
     for branch in branches:
         if (
@@ -114,19 +130,32 @@ def _below(annotation: Any, part: int | str) -> Any:
     return None
 
 
-def _fields_at(owner: Any, places: Sequence[str]) -> list[str]:
-    for part in places:
+def _fields_at(owner: Any, parts: Sequence[str]) -> list[str]:
+    """Returns the names of the fields at a path below `owner`."""
+    for part in parts:
         owner = _below(owner, int(part) if part.isdecimal() else part)
     return [name for option in branches_of(owner) if is_model(option) for name in option.model_fields]
 
 
 def field_annotation(cls: type[pydantic.BaseModel], field: str) -> Any:
-    """Returns the annotation of a field, with its checks."""
+    """Returns the annotation of a field, with its checks.
+
+    Example:
+      >>> class Point(pydantic.BaseModel):
+      ...     x: int
+      >>> field_annotation(Point, "x")
+      <class 'int'>
+    """
     return typing.get_type_hints(cls, include_extras=True)[field]
 
 
 def branches_of(annotation: Any) -> list[Any]:
-    """Returns the alternatives of a union, or the annotation alone, each without its checks."""
+    """Returns the branches of a union, or a list with the annotation if it is not a union, without their checks.
+
+    Example:
+      >>> branches_of(int | None)
+      [<class 'int'>, <class 'NoneType'>]
+    """
     if typing.get_origin(annotation) is Annotated:
         return branches_of(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
@@ -135,5 +164,10 @@ def branches_of(annotation: Any) -> list[Any]:
 
 
 def is_model(annotation: Any) -> bool:
-    """Returns whether an annotation is a class of values."""
+    """Returns whether an annotation is a pydantic class.
+
+    Example:
+      >>> is_model(pydantic.BaseModel), is_model(int)
+      (True, False)
+    """
     return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)

@@ -1,4 +1,4 @@
-"""The one GAN and its one training step: losses and penalties vary, the step does not."""
+"""The GAN and its training step. Losses and penalties vary; the step is always the same."""
 
 import contextlib
 import warnings
@@ -12,45 +12,44 @@ from tfpaths import losses, penalties, streams
 from tfpaths.compat import keras as compat
 from tfpaths.streams import Stream
 
-# What is drawn within one discriminator update, or one generator update: a stream for each. The second penalty of
-# several has the next number, and so on.
+# The streams below that of an update: one for its latents, and one for each penalty, _PENALTY + 0, _PENALTY + 1, ….
 _LATENTS, _PENALTY = 0, 1
-# A branch of the run's stream that training never reaches: its numbers are steps, which are never negative.
+# A branch of the run's stream that training does not use: its branches are steps, which are not negative.
 _SAMPLES = -1
 
 
 @keras.saving.register_keras_serializable("tfpaths")
 class GAN(keras.Model):
-    """Two players, the loss of each, and penalties on the discriminator's gradient.
+    """A generator and a discriminator, the loss of each, and penalties on the discriminator's gradient.
 
-    Each step makes `discriminator_steps` updates of the discriminator, each on fresh latents and a fresh real batch,
-    then one of the generator on fresh latents:
+    Each step makes `discriminator_steps` updates of the discriminator, each with new latents and a new real batch, then
+    one update of the generator with new latents:
 
         discriminator: minimise loss.discriminator(D(x), D(G(z))) + sum of penalty(D, x, G(z))
         generator:     minimise loss.generator(D(G(z)))
 
-    Everything random in a step is a pure function of (seed, restarts, step, replica). Losses are means over the
-    replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. Per replica,
-    unless they are asked to be synchronised: BatchNorm's statistics and DRAGAN's std.
+    All random numbers of a step are a pure function of (seed, restarts, step, replica). Losses are means over the
+    replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. Only
+    BatchNorm's statistics and DRAGAN's std are computed per replica, unless they are synchronised by an option.
 
-    A game of more players, or one whose samples are refined, is a subclass: it overrides `generate`, `networks`,
-    `optimizers`, `state`, `reported`, or one of the two updates, never `train_step`.
+    A game with more players, or with another way to sample, is a subclass: it overrides `generate`, `networks`,
+    `optimizers`, `state`, `reported`, or one of the two updates, never `train_step`. See `examples/custom_game.py`.
 
     Args:
-      generator: Latents `[batch, ...]` -> examples; its `input_shape` says what latents to draw.
+      generator: Latents `[batch, ...]` -> examples; its `input_shape` is the shape of the latents.
       discriminator: Examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
-      loss: A `losses.Loss`, or the name of one.
+      loss: A `losses.Loss`, or a name in `losses.LOSSES`.
       penalty: A `penalties.GradientPenalty`, several of them, or None.
       discriminator_steps: Discriminator updates for each generator update.
-      weight_clip: Each of the discriminator's weights is clipped to [-weight_clip, weight_clip] after each of its
-        updates, so that the generator never sees a critic outside the box (Arjovsky et al. 2017). None for no clipping.
+      weight_clip: After each of its updates, the discriminator's weights are clipped to [-weight_clip, weight_clip]
+        (Arjovsky et al. 2017), so the generator never sees a discriminator with larger weights. None for no clipping.
       seed: Seed for the latents and the penalties' points.
-      runs: For an ensemble, how many independent GANs this is at once: networks and real batches then have a leading
-        axis of runs. Losses are averaged over a run's examples and summed over runs, so that each run sees the gradient
-        that it would see alone; what is reported is the mean over runs.
+      runs: The number of independent GANs in an ensemble; None for a single GAN. In an ensemble, networks and real
+        batches have a leading axis of runs. Losses are averaged over a run's examples and summed over runs, so each run
+        has the same gradient as if it were trained alone; the reported values are means over runs.
 
     Raises:
-      ValueError: A number is out of its range.
+      ValueError: `discriminator_steps` or `weight_clip` is out of its range.
 
     Example:
       >>> generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -60,11 +59,13 @@ class GAN(keras.Model):
       ...     generator_optimizer=keras.optimizers.Adam(1e-3), discriminator_optimizer=keras.optimizers.Adam(1e-3)
       ... )
       >>> _ = gan.fit(tf.zeros([16, 2]), batch_size=4, verbose=0)
+      >>> gan.step
+      4
       >>> gan.sample(5, seed=1).shape
       TensorShape([5, 2])
     """
 
-    # What a step reports, each a scalar: name -> how progress abbreviates it.
+    # The scalars that a step reports: name -> its abbreviation in progress lines.
     reported: Mapping[str, str] = {"discriminator_loss": "D", "generator_loss": "G", "penalty": "penalty"}
     train_function: Any
 
@@ -94,31 +95,33 @@ class GAN(keras.Model):
         self.weight_clip = weight_clip
         self.seed = seed
         self.runs = runs
-        # Runs are numbered from here on; a study moves it from block to block.
+        # The number of the ensemble's first run. A study trains its runs in blocks and sets it for each block.
         self.first_run = None if runs is None else tf.Variable(0, dtype=tf.int32, trainable=False, name="first_run")
-        # A TensorFlow variable: Keras' own cannot say that each replica counts the same steps.
+        # All replicas count the same steps: the first one's value is the value.
         self.steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="steps", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        # How often the run has continued from a checkpoint with other random numbers, after it was no longer finite.
+        # How often the run has restarted from a checkpoint, with other random numbers, after a NaN or an infinity.
         self.restarts = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="restarts", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        # Keras would build a subclassed model by calling it on the data, and a GAN is called on latents.
+        # Keras would build a subclassed model by calling it on the data, but a GAN is called on latents.
         self.built = True
         if self.penalties:
             _warn_of_batch_norm(discriminator)
 
     @classmethod
     def of_family(cls, family: Any, example_shape: Sequence[int], *, seed: int = 0, **arguments: Any) -> Self:
-        """Returns the game with networks of a family; the same seed gives the same weights.
+        """Returns a GAN with networks of a family; the same seed gives the same weights.
 
         Args:
-          family: Has `generator(example_shape, seed=…)` and `discriminator(example_shape, seed=…)`.
+          family: An object with the methods `generator(example_shape, seed=…)` and `discriminator(example_shape,
+            seed=…)`, such as a `networks.Family`.
           example_shape: The shape of one example.
-          seed: Seed for the weights, and of the game.
-          **arguments: Those of the constructor.
+          seed: Seed for the weights, the latents and the penalties' points.
+          **arguments: The other arguments of the constructor.
         """
+        # The two networks draw their weights from different seeds.
         generator = family.generator(example_shape, seed=2 * seed)
         discriminator = family.discriminator(example_shape, seed=2 * seed + 1)
         return cls(generator, discriminator, seed=seed, **arguments)
@@ -132,14 +135,14 @@ class GAN(keras.Model):
         jit_compile: bool = False,
         run_eagerly: bool = False,
     ) -> None:
-        """Gives each player its optimiser. Call it in the scope of the strategy, if there is one.
+        """Sets the players' optimisers. With a `tf.distribute` strategy, call it in the strategy's scope.
 
         Args:
-          generator_optimizer: The generator's.
-          discriminator_optimizer: The discriminator's; another object.
-          steps_per_execution: How many steps run in one call of the compiled program.
-          jit_compile: Whether the step is compiled by XLA.
-          run_eagerly: Whether the step runs as plain Python, so that a breakpoint in it stops.
+          generator_optimizer: The generator's optimiser.
+          discriminator_optimizer: The discriminator's optimiser, a different object.
+          steps_per_execution: The number of steps in one call of the compiled program.
+          jit_compile: Whether XLA compiles the step.
+          run_eagerly: Whether the step runs as plain Python, so that a debugger can stop in it.
 
         Raises:
           ValueError: Both optimisers are the same object.
@@ -154,13 +157,13 @@ class GAN(keras.Model):
         )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        # Their variables must exist before the first trace: a strategy cannot make them within it.
+        # A strategy cannot create the optimisers' variables while it traces the first step.
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
 
     @property
     def networks(self) -> dict[str, keras.Model]:
-        """The players by name: what is exported."""
+        """The networks by name. All of them are exported."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
@@ -173,31 +176,32 @@ class GAN(keras.Model):
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that a step changes, by name: what a checkpoint holds. Each is a Keras object or a `tf.Variable`."""
+        """The Keras objects and `tf.Variable`s that a step changes, by name: the content of a checkpoint."""
         return {**self.networks, **self.optimizers, "steps": self.steps, "restarts": self.restarts}
 
     @property
     def step(self) -> int:
-        """How many steps have been made."""
+        """The number of completed steps."""
         return int(self.steps.numpy())
 
     @property
     def stream(self) -> Stream:
-        """The stream of this GAN's seed."""
+        """The stream for training, of the GAN's seed and its number of restarts."""
         return streams.root(self.seed, first_run=self.first_run, attempt=self.restarts)
 
     def generate(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the generated examples of some latents. There is no other way to them.
+        """Returns the examples G(z) for latents z.
 
-        Training, `sample`, grids, metrics, loaded runs and exports all call it, in graphs that are compiled without
-        AutoGraph: write loops and conditions on tensors as `tf.while_loop` and `tf.cond`.
+        All generated examples come from this method: those of training, `sample`, grids, metrics, loaded runs and
+        exports. Graphs are compiled without AutoGraph, so an override must write loops and conditions on tensors as
+        `tf.while_loop` and `tf.cond`.
 
         Args:
-          latents: `[batch, ...]`, from N(0, I); in an ensemble `[runs, batch, ...]`.
+          latents: z, drawn from N(0, I): `[batch, ...]`, in an ensemble `[runs, batch, ...]`.
           training: Whether the examples are for an update of the players.
 
         Returns:
-          `[batch, ...]`; images are float32 in [-1, 1].
+          Examples `[batch, ...]`, in an ensemble `[runs, batch, ...]`; images are float32 in [-1, 1].
         """
         return self.generator(latents, training=training)
 
@@ -210,31 +214,34 @@ class GAN(keras.Model):
         return tuple(self.generator.input_shape[1 if self.runs is None else 2 :])
 
     def latents(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
-        """Draws z ~ N(0, I), `[num, ...]` or `[runs, num, ...]`."""
+        """Draws latents z ~ N(0, I), `[num, *latent_shape]`; in an ensemble `[runs, num, *latent_shape]`."""
         lead = (num,) if self.runs is None else (self.runs, num)
         return stream.normal((*lead, *self.latent_shape))
 
     def sample(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Generates `num` examples; the same seed gives the same ones. Works in a graph too."""
+        """Generates `num` examples; the same seed gives the same examples. It can be called in a graph."""
         return self.generate(self.sample_latents(num, seed=seed))
 
     def sample_latents(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Returns the latents that `sample` uses. Works in a graph too."""
+        """Returns the latents that `sample` uses for this seed. It can be called in a graph."""
         return self.latents(num, streams.root(seed, first_run=self.first_run).fold(_SAMPLES))
 
     def draw(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
-        """Generates `num` examples from a stream. Works in a graph too."""
+        """Generates `num` examples with latents from a stream. It can be called in a graph."""
         return self.generate(self.latents(num, stream))
 
     def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
-        """Makes one step of the game.
+        """Makes one training step: `discriminator_steps` updates of the discriminator and one of the generator.
 
         Args:
-          *real_batches: A real batch for each of the discriminator's updates, or one that serves them all.
+          *real_batches: A real batch for each discriminator update, or one batch for all of them.
 
         Returns:
-          What is `reported`: here discriminator_loss and penalty of the last discriminator update (the loss without the
-          penalty), and generator_loss.
+          The values named in `reported`: `discriminator_loss` (without the penalty) and `penalty` of the last
+          discriminator update, and `generator_loss`.
+
+        Raises:
+          ValueError: There are neither one nor `discriminator_steps` batches.
         """
         batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in real_batches]
         if len(batches) not in (1, self.discriminator_steps):
@@ -251,7 +258,16 @@ class GAN(keras.Model):
         return {name: reported[name] for name in self.reported}
 
     def update_discriminator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
-        """Makes one descent on loss.discriminator + penalties; returns `discriminator_loss` and `penalty`."""
+        """Updates the discriminator once, on loss.discriminator + penalties.
+
+        Args:
+          real: A real batch; the update uses as many new latents.
+          stream: The stream of this update.
+
+        Returns:
+          `discriminator_loss`, without the penalty, and `penalty`.
+        """
+        # No gradient flows to the generator: the tape starts after this line.
         fake = self.generate(self.latents(self._batch_size(real), stream.fold(_LATENTS)), training=True)
         variables = self.discriminator.trainable_variables
         with _watching(variables) as tape:
@@ -269,9 +285,17 @@ class GAN(keras.Model):
         return {"discriminator_loss": loss, "penalty": penalty}
 
     def update_generator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
-        """Makes one descent on loss.generator, on as many fresh latents as `real` has examples; returns the loss."""
+        """Updates the generator once, on loss.generator.
+
+        Args:
+          real: A real batch; the update uses as many new latents. Only a relative loss uses its values.
+          stream: The stream of this update.
+
+        Returns:
+          `generator_loss`.
+        """
         variables = self.generator.trainable_variables
-        # Only a loss that compares the two needs the real logits, which no derivative goes through.
+        # Only a relative loss needs the real logits; they do not depend on the generator, so they stay off the tape.
         real_logits = (self.discriminator(real, training=True),) if self.loss_pair.is_relative else ()
         with _watching(variables) as tape:
             latents = self.latents(self._batch_size(real), stream.fold(_LATENTS))
@@ -282,7 +306,7 @@ class GAN(keras.Model):
         return {"generator_loss": loss}
 
     def _penalty(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor | None:
-        """The penalties' sum, each from its own stream; None if there is none."""
+        """Returns the sum of the penalties, each with its own stream; None if there are no penalties."""
         batch_axes = 1 if self.runs is None else 2
         values = [
             penalty(self.discriminator, real, fake, stream=stream.fold(_PENALTY + index), batch_axes=batch_axes)
@@ -291,19 +315,29 @@ class GAN(keras.Model):
         return values[0] if len(values) == 1 else tf.add_n(values) if values else None
 
     def fit(self, x=None, *args, **kwargs):
-        """Keras' `fit`. `x` yields real batches, or (real batch, anything); a step takes `discriminator_steps` of them.
+        """Trains the GAN with Keras' `fit`.
 
         An epoch is one pass through a finite data set, or `steps_per_epoch` steps.
 
+        Args:
+          x: Real batches, or pairs (real batch, anything); a step takes `discriminator_steps` of them. It must be a
+            `tf.data.Dataset` if `discriminator_steps` or `steps_per_execution` is above 1.
+          *args: The other arguments of `keras.Model.fit`.
+          **kwargs: The other arguments of `keras.Model.fit`.
+
         Raises:
-          ValueError: an epoch is no whole number of executions, or too small for a step.
+          ValueError: `x` is not a `tf.data.Dataset` although it must be, or the number of steps in an epoch is zero or
+            not a multiple of `steps_per_execution`.
         """
         several = max(self.discriminator_steps, self.steps_per_execution) > 1
         if not isinstance(x, tf.data.Dataset):
             if several:
-                raise ValueError("Expected a tf.data.Dataset, with several batches to a step or steps to an execution.")
+                raise ValueError(
+                    "Expected a tf.data.Dataset, because discriminator_steps or steps_per_execution is above 1, "
+                    f"received {type(x).__name__}."
+                )
             return super().fit(x, *args, **kwargs)
-        # A data set shuffles itself, and Keras warns where it is asked to.
+        # Keras' default is to shuffle, and it warns that it cannot shuffle a data set.
         kwargs.setdefault("shuffle", False)
         if kwargs.get("steps_per_epoch") is None and several and (batches := int(x.cardinality())) >= 0:
             kwargs["steps_per_epoch"] = batches // self.discriminator_steps
@@ -317,10 +351,13 @@ class GAN(keras.Model):
         return super().fit(x, *args, **kwargs)
 
     def make_train_function(self, force: bool = False):
-        """One `tf.function` that runs `steps_per_execution` steps on every replica and reduces each reported value.
+        """Returns the function that `fit` calls: `steps_per_execution` steps on every replica, as one `tf.function`.
 
-        Keras' own reduces scalars wrongly, or fails, with several steps per execution under the strategies of several
-        devices; this is the method it offers for replacement.
+        It replaces Keras' function, as Keras allows: with several steps per execution and several devices, Keras' own
+        reduces scalars wrongly or fails. Each reported value is the mean over replicas of the last step.
+
+        Args:
+          force: Whether to create the function again if it exists.
         """
         if self.train_function is not None and not force:
             return self.train_function
@@ -333,8 +370,8 @@ class GAN(keras.Model):
         def one_step(iterator):
             return self._one_step(strategy, step, iterator)
 
-        # The loop is spelt out, because AutoGraph does not turn Python's into one on every Python this runs on. One
-        # step goes through it too: outside it the graph's optimiser fuses other operations, and the last bits differ.
+        # An explicit tf.while_loop, because AutoGraph does not convert a Python loop on every supported Python version.
+        # A single step uses the loop too: outside it, TensorFlow fuses other operations, and the last bits differ.
         @tf.function(reduce_retracing=True, autograph=False)
         def train_function(iterator):
             start = {name: tf.constant(0.0) for name in self.reported}
@@ -363,14 +400,15 @@ class GAN(keras.Model):
         return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` needs: `gan.save("gan.keras")` and `keras.models.load_model` use both.
+        """Returns the arguments of the constructor, for `gan.save("gan.keras")` and `keras.models.load_model`.
 
         Raises:
-          ValueError: The loss is not registered, so that no name stands for it.
+          ValueError: The loss is not registered, so it cannot be stored by name.
         """
         if self.loss_pair.name not in losses.LOSSES:
             raise ValueError(
-                f"Expected a loss of tfpaths.losses.LOSSES in a GAN that is saved, received {self.loss_pair}."
+                f"A GAN can only be saved if its loss has a name in tfpaths.losses.LOSSES, received {self.loss_pair}. "
+                "To fix this: register the loss and pass its name as loss=NAME."
             )
         serialize = keras.saving.serialize_keras_object
         return {
@@ -387,17 +425,18 @@ class GAN(keras.Model):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        def made(value: Any) -> Any:
+        def deserialized(value: Any) -> Any:
             return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
 
         values = dict(config)
-        values |= {name: made(values[name]) for name in ("generator", "discriminator")}
-        values |= {"penalty": [made(penalty) for penalty in values["penalty"]], "loss": losses.get(**values["loss"])}
+        values |= {name: deserialized(values[name]) for name in ("generator", "discriminator")}
+        values["penalty"] = [deserialized(penalty) for penalty in values["penalty"]]
+        values["loss"] = losses.get(**values["loss"])
         return cls(**values)
 
     def get_compile_config(self) -> dict[str, Any]:
         return {
-            **{name: keras.saving.serialize_keras_object(one) for name, one in self.optimizers.items()},
+            **{name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in self.optimizers.items()},
             "steps_per_execution": self.steps_per_execution,
             "jit_compile": self.jit_compile,
             "run_eagerly": self.run_eagerly,
@@ -418,21 +457,21 @@ class GAN(keras.Model):
         self.restarts.assign(store["restarts"][()])
 
     def _batch_size(self, real: tf.Tensor) -> int | tf.Tensor:
-        """How many examples a batch has, in an ensemble of each run."""
+        """Returns the number of examples in a batch; in an ensemble, in each run's batch."""
         axis = 0 if self.runs is None else 1
         return real.shape[axis] if real.shape[axis] is not None else tf.shape(real)[axis]
 
     def _shared(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
-        """This replica's share of the loss: Keras' optimisers add up the gradients of all replicas.
+        """Returns this replica's share of the loss, because Keras' optimisers sum the gradients of all replicas.
 
-        In an ensemble the loss is the mean over runs, and their number makes it the sum.
+        In an ensemble the loss is the mean over runs; multiplied by their number, it is the sum.
         """
         return optimizer.scale_loss(loss) * (self.runs or 1) / self.distribute_strategy.num_replicas_in_sync
 
 
 @contextlib.contextmanager
 def _watching(variables: list[keras.Variable]) -> Iterator[tf.GradientTape]:
-    """A tape that records what these variables touch and nothing else."""
+    """Yields a gradient tape that watches only these variables."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch([variable.value for variable in variables])
         yield tape
@@ -450,7 +489,8 @@ def _warn_of_batch_norm(discriminator: keras.Model) -> None:
     ]
     if names:
         warnings.warn(
-            f"A gradient penalty is about the gradient at one example, and BatchNorm ({', '.join(names)}) makes the "
-            "discriminator's output for one depend on its whole batch.",
+            "A gradient penalty assumes that each output of the discriminator depends on one example only, but with "
+            f"BatchNormalization ({', '.join(names)}) it depends on the whole batch. To fix this: remove these layers "
+            "from the discriminator.",
             stacklevel=3,
         )

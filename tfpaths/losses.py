@@ -1,4 +1,4 @@
-"""The two players' losses, computed by TF-GAN, by name.
+"""Pairs of losses by name, one for each player, computed by TF-GAN.
 
 Notation: x real, G(z) generated, D the discriminator's raw output (a logit, or a critic's score), E the mean over a
 batch, softplus(t) = log(1 + exp(t)). Both players minimise.
@@ -15,23 +15,23 @@ from tfpaths.registry import Registry
 
 _wargs = tfgan.losses.wargs
 
-# -log(1 - sigmoid(-t)) is exactly 0 in float32 from t = 104 on: at this score a real example costs nothing.
+# softplus(-t) is exactly 0 in float32 for t >= 104: with this logit, a real example contributes nothing to the loss.
 _CERTAINLY_REAL = 1e4
 
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A pair of losses, each a scalar.
+    """A pair of losses, one for each player; each returns a scalar.
 
-    Logits are of any shape and float type; the mean is over all of them, in float32.
+    Logits may have any shape and float type; the mean is over all of them, in float32.
 
     Attributes:
       discriminator: `(real_logits, fake_logits)` -> the discriminator's loss.
-      generator: `(fake_logits)` -> the generator's loss; `(real_logits, fake_logits)` where `is_relative`.
+      generator: `(fake_logits)` -> the generator's loss; `(real_logits, fake_logits)` if `is_relative`.
       is_relative: Whether the generator's loss compares generated with real logits, paired by position.
-      needs_lipschitz: Whether the discriminator must be kept Lipschitz, by a penalty or by clipping.
-      name: The name under which it is registered.
-      options: The options with which it was made.
+      needs_lipschitz: Whether the discriminator must be Lipschitz, which needs a penalty or weight clipping.
+      name: The name in `LOSSES`; empty if `get` did not create the pair.
+      options: The options that were passed to `get`.
 
     Example:
       >>> pair = get("hinge")
@@ -47,72 +47,127 @@ class Loss:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-# Name -> a Loss, or a function that makes one from options of its own.
+# Name -> a Loss, or a function that returns one; its keyword-only parameters are the options.
 LOSSES: Registry[Loss | Callable[..., Loss]] = Registry("loss")
 
 
 def minimax_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E softplus(-D(x)) + E softplus(D(G(z))): the discriminator of `minimax` and of `non_saturating`.
+    """Returns E softplus(-D(x)) + E softplus(D(G(z))), the discriminator's loss of `minimax` and `non_saturating`.
 
-    Goodfellow et al. 2014 (arXiv 1406.2661), equation 1. TF-GAN smooths real labels to 0.75 unless told not to; no
-    paper of this family does.
+    Goodfellow et al. 2014 (arXiv 1406.2661), equation 1. TF-GAN smooths real labels to 0.75 by default, which no paper
+    of this family does; here they are not smoothed.
+
+    Example:
+      >>> round(float(minimax_discriminator_loss(tf.zeros([4]), tf.zeros([4]))), 4)  # 2 log 2
+      1.3863
     """
     real_logits, fake_logits = tf.cast(real_logits, tf.float32), tf.cast(fake_logits, tf.float32)
     return _wargs.minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0, loss_collection=None)
 
 
 def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """-E softplus(D(G(z))) = E log(1 - sigmoid(D(G(z)))).
+    """Returns -E softplus(D(G(z))) = E log(1 - sigmoid(D(G(z)))).
 
-    Goodfellow et al. 2014, equation 1. It is flat where the discriminator is sure that a sample is generated.
-    TF-GAN's function of this name gives softplus(-1) = 0.3133 less: the discriminator's loss negated, with a logit of 1
-    for the real examples. With a score at which a real example costs nothing, the value is right too.
+    Goodfellow et al. 2014, equation 1. Its gradient vanishes where the discriminator is sure that a sample is
+    generated. TF-GAN's function of this name negates the discriminator's loss with a logit of 1 for the real examples,
+    so its value is softplus(-1) = 0.3133 too low; its gradient is correct. Here the real logits are so high that they
+    contribute nothing, and the value is correct too.
+
+    Example:
+      >>> round(float(minimax_generator_loss(tf.zeros([4]))), 4)  # -log 2
+      -0.6931
     """
     certain = tf.fill(tf.shape(fake_logits), _CERTAINLY_REAL)
     return -minimax_discriminator_loss(certain, fake_logits)
 
 
 def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """E softplus(-D(G(z))) = -E log sigmoid(D(G(z))).
+    """Returns E softplus(-D(G(z))) = -E log sigmoid(D(G(z))).
 
-    Goodfellow et al. 2014, section 3. It is steep where the discriminator is sure that a sample is generated.
+    Goodfellow et al. 2014, section 3. Its gradient is large where the discriminator is sure that a sample is generated.
+
+    Example:
+      >>> round(float(non_saturating_generator_loss(tf.zeros([4]))), 4)  # log 2
+      0.6931
     """
     fake_logits = tf.cast(fake_logits, tf.float32)
     return _wargs.modified_generator_loss(fake_logits, label_smoothing=0.0, loss_collection=None)
 
 
 def wasserstein_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E D(G(z)) - E D(x). Arjovsky et al. 2017 (arXiv 1701.07875), equation 3. D must be kept Lipschitz."""
+    """Returns E D(G(z)) - E D(x). D must be Lipschitz, which needs weight clipping or a penalty.
+
+    Arjovsky et al. 2017 (arXiv 1701.07875), equation 3.
+
+    Example:
+      >>> float(wasserstein_discriminator_loss(tf.constant([2.0]), tf.constant([0.5])))
+      -1.5
+    """
     return _wargs.wasserstein_discriminator_loss(real_logits, fake_logits, loss_collection=None)
 
 
 def wasserstein_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """-E D(G(z)). Arjovsky et al. 2017; the generator of `hinge` too."""
+    """Returns -E D(G(z)), the generator's loss of `wasserstein` and `hinge`. Arjovsky et al. 2017.
+
+    Example:
+      >>> float(wasserstein_generator_loss(tf.constant([1.0, 3.0])))
+      -2.0
+    """
     return _wargs.wasserstein_generator_loss(fake_logits, loss_collection=None)
 
 
 def least_squares_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2. Mao et al. 2016 (arXiv 1611.04076), equation 9."""
+    """Returns E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2. Mao et al. 2016 (arXiv 1611.04076), equation 9.
+
+    Example:
+      >>> float(least_squares_discriminator_loss(tf.constant([3.0]), tf.constant([1.0])))  # 2^2 / 2 + 1^2 / 2
+      2.5
+    """
     return _wargs.least_squares_discriminator_loss(real_logits, fake_logits, loss_collection=None)
 
 
 def least_squares_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """E (D(G(z)) - 1)^2 / 2. Mao et al. 2016, equation 9."""
+    """Returns E (D(G(z)) - 1)^2 / 2. Mao et al. 2016, equation 9.
+
+    Example:
+      >>> float(least_squares_generator_loss(tf.constant([3.0])))  # 2^2 / 2
+      2.0
+    """
     return _wargs.least_squares_generator_loss(fake_logits, loss_collection=None)
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))). Lim and Ye 2017 (arXiv 1705.02894)."""
+    """Returns E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))). Lim and Ye 2017 (arXiv 1705.02894).
+
+    Example:
+      >>> float(hinge_discriminator_loss(tf.constant([0.5]), tf.constant([-2.0])))  # 0.5 + 0
+      0.5
+    """
     return _wargs.wasserstein_hinge_discriminator_loss(real_logits, fake_logits, loss_collection=None)
 
 
 def relativistic_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E softplus(D(G(z)) - D(x)), examples paired by position. Jolicoeur-Martineau 2019 (arXiv 1807.00734)."""
+    """Returns E softplus(D(G(z)) - D(x)), with real and generated examples paired by position.
+
+    Jolicoeur-Martineau 2019 (arXiv 1807.00734).
+
+    Example:
+      >>> round(float(relativistic_discriminator_loss(tf.constant([7.0]), tf.constant([7.0]))), 4)  # log 2
+      0.6931
+    """
+    # softplus(-(D(x) - D(G(z)))): the non-saturating loss of the difference.
     return non_saturating_generator_loss(tf.cast(real_logits, tf.float32) - tf.cast(fake_logits, tf.float32))
 
 
 def relativistic_generator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """E softplus(D(x) - D(G(z))), examples paired by position. Huang et al. 2025 (arXiv 2501.05441)."""
+    """Returns E softplus(D(x) - D(G(z))), with real and generated examples paired by position.
+
+    Huang et al. 2025 (arXiv 2501.05441).
+
+    Example:
+      >>> round(float(relativistic_generator_loss(tf.constant([7.0]), tf.constant([7.0]))), 4)  # log 2
+      0.6931
+    """
     return relativistic_discriminator_loss(fake_logits, real_logits)
 
 
@@ -125,15 +180,19 @@ LOSSES.register("relativistic")(Loss(relativistic_discriminator_loss, relativist
 
 
 def get(name: str, **options: Any) -> Loss:
-    """Returns the pair of that name: `minimax`, `non_saturating`, `wasserstein`, `least_squares`, `hinge`, ….
+    """Returns the pair of losses registered as `name`: `minimax`, `non_saturating`, `wasserstein`, `hinge`, ….
 
     Args:
       name: A name in `LOSSES`.
-      **options: Options of a loss that has some.
+      **options: The options of the loss, if it has any.
 
     Raises:
-      InputError: There is none; the message has the nearest name.
+      InputError: No loss has this name; the message suggests the nearest one.
+
+    Example:
+      >>> get("wasserstein").needs_lipschitz
+      True
     """
-    found = LOSSES.lookup(name)
-    pair = found if isinstance(found, Loss) else found(**options)
+    registered = LOSSES.lookup(name)
+    pair = registered if isinstance(registered, Loss) else registered(**options)
     return dataclasses.replace(pair, name=name, options=options)

@@ -1,4 +1,4 @@
-"""Optimisers by name: each a function that makes one from its learning rate and options of its own."""
+"""Optimisers by name. Each is a function of the learning rate and its options that returns a Keras optimiser."""
 
 from collections.abc import Callable
 
@@ -16,19 +16,48 @@ OPTIMIZERS: Registry[Callable[..., keras.optimizers.Optimizer]] = Registry("opti
 def adam(
     learning_rate: float, implementation: Implementation, *, beta_1: Share = 0.5, beta_2: Share = 0.9
 ) -> keras.optimizers.Optimizer:
-    """Adam. Kingma and Ba 2014 (arXiv 1412.6980). The betas are those of Gulrajani et al.'s code."""
+    """Returns Adam. Kingma and Ba 2014 (arXiv 1412.6980).
+
+    The default betas are those of the code of Gulrajani et al. 2017 and of their appendix E; their algorithm 1 has
+    (0, 0.9).
+
+    Args:
+      learning_rate: The learning rate.
+      implementation: The implementation whose Adam is used, a value of `fast.IMPLEMENTATIONS`.
+      beta_1: The decay rate of the mean of the gradients, in [0, 1).
+      beta_2: The decay rate of the mean of their squares, in [0, 1).
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> adam(1e-4, fast.IMPLEMENTATIONS["keras"]).beta_1
+      0.5
+    """
     return implementation.adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
 
 
 @OPTIMIZERS.register("rmsprop")
 def rmsprop(learning_rate: float, implementation: Implementation) -> keras.optimizers.Optimizer:
-    """RMSprop, as Keras has it."""
+    """Returns Keras' RMSprop with its default settings, for every implementation.
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> rmsprop(0.5, fast.IMPLEMENTATIONS["fast"]).get_config()["learning_rate"]
+      0.5
+    """
     del implementation
     return keras.optimizers.RMSprop(learning_rate)
 
 
 @OPTIMIZERS.register("sgd")
 def sgd(learning_rate: float, implementation: Implementation) -> keras.optimizers.Optimizer:
-    """Plain gradient descent."""
+    """Returns gradient descent without momentum, w <- w - learning_rate g, for every implementation.
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> optimizer, w = sgd(0.5, fast.IMPLEMENTATIONS["fast"]), keras.Variable(1.0)
+      >>> optimizer.apply([keras.ops.ones(())], [w])
+      >>> float(w)
+      0.5
+    """
     del implementation
     return keras.optimizers.SGD(learning_rate)

@@ -1,10 +1,11 @@
-"""The options of registered things: the keyword-only parameters of their constructors.
+"""The options of registered classes and functions: their keyword-only parameters.
 
     @PENALTIES.register("dragan")
     class DRAGANPenalty(GradientPenalty):
         def __init__(self, *, noise: Noise = "uniform", noise_scale: Positive = 0.5, **kwargs): ...
 
-makes `variant.penalty.noise` a field of the config, with that type, that default and those checks.
+adds the fields `variant.penalty.noise` and `variant.penalty.noise_scale` to the config, with these types, defaults and
+checks.
 """
 
 import inspect
@@ -22,7 +23,7 @@ _REQUIRED = inspect.Parameter.empty
 def parameters(factory: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     """Returns the keyword-only parameters of a class or a function: name -> (annotation, default).
 
-    A class whose constructor takes `**kwargs` passes them on: the parameters of its bases count too.
+    If the constructor of a class takes `**kwargs`, the parameters of its base classes are included.
 
     Example:
       >>> def ring(*, radius: float = 1.0): ...
@@ -31,8 +32,9 @@ def parameters(factory: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     """
     functions = [factory]
     if isinstance(factory, type):
+        # From the class to its bases, so that the annotation and default of a subclass come first.
         functions = [cls.__dict__["__init__"] for cls in factory.__mro__ if "__init__" in cls.__dict__]
-    found: dict[str, tuple[Any, Any]] = {}
+    options: dict[str, tuple[Any, Any]] = {}
     for function in functions:
         if not inspect.isfunction(function) or (function.__module__ or "").split(".")[0] in ("keras", "tensorflow"):
             break
@@ -40,38 +42,43 @@ def parameters(factory: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
         signature = inspect.signature(function).parameters.values()
         for parameter in signature:
             if parameter.kind is parameter.KEYWORD_ONLY:
-                found.setdefault(parameter.name, (hints.get(parameter.name, Any), parameter.default))
+                options.setdefault(parameter.name, (hints.get(parameter.name, Any), parameter.default))
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
             break
-    return found
+    return options
 
 
 def complete(
     component: schema.Component, factory: Callable[..., Any], path: str, *, reserved: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Returns the options of a component, checked, with the defaults of those that are not set.
+    """Returns all options of a component, checked; an option that is not set has its default.
 
     Args:
-      component: The value from a config.
-      factory: What is registered under the component's name.
-      path: Where the component stands in the config, for messages.
-      reserved: Parameters that the caller sets and a config does not.
+      component: The component of a config.
+      factory: The class or function that is registered under the component's name.
+      path: The component's path in the config, for messages.
+      reserved: Parameters that the caller sets, and a config cannot.
 
     Raises:
       InputError: An option does not exist, has the wrong type, is out of its range, or is missing.
+
+    Example:
+      >>> def ring(*, radius: float = 1.0, width: float = 0.5): ...
+      >>> complete(schema.Component(name="ring", radius=3.0), ring, "data")
+      {'radius': 3.0, 'width': 0.5}
     """
-    known = {name: value for name, value in parameters(factory).items() if name not in reserved}
+    valid = {name: value for name, value in parameters(factory).items() if name not in reserved}
     values: dict[str, Any] = {}
     for name, value in component.options.items():
-        if name not in known:
-            valid = f" Its options: {', '.join(known)}." if known else " It has no options."
-            match = errors.nearest(name, known)
+        if name not in valid:
+            listed = f" Its options: {', '.join(valid)}." if valid else " It has no options."
+            match = errors.nearest(name, valid)
             meant = f"; did you mean {match!r}?" if match else "."
-            raise errors.InputError(f"{path}.{name}: {component.name!r} has no option {name!r}{meant}{valid}")
-        values[name] = check(value, known[name][0], f"{path}.{name}")
-    for name, (annotation, default) in known.items():
+            raise errors.InputError(f"{path}.{name}: {component.name!r} has no option {name!r}{meant}{listed}")
+        values[name] = check(value, valid[name][0], f"{path}.{name}")
+    for name, (annotation, default) in valid.items():
         if default is not None and type(None) in explanations.branches_of(annotation):
-            # A config leaves out what is None, and would get the default back.
+            # A config is written without the options that are None; read again, they would have the default.
             raise TypeError(f"{path}.{name}: the default of an option that may be None must be None.")
         if name not in values and default is _REQUIRED:
             raise errors.InputError(f"{path}.{name}: expected a value, received none.")
@@ -80,17 +87,32 @@ def complete(
 
 
 def completed(component: Any, factory: Callable[..., Any], path: str, *, reserved: Collection[str] = ()) -> Any:
-    """Returns the component with the options of `complete`, those that are None left out."""
+    """Returns the component with all its options, as `complete` does; options that are None are left out.
+
+    Example:
+      >>> def ring(*, radius: float = 1.0, width: float | None = None): ...
+      >>> completed(schema.Component(name="ring"), ring, "data").options
+      {'radius': 1.0}
+    """
     values = complete(component, factory, path, reserved=reserved)
     fields = {name: getattr(component, name) for name in type(component).model_fields}
     return type(component)(**fields, **{name: value for name, value in values.items() if value is not None})
 
 
 def check(value: Any, annotation: Any, path: str) -> Any:
-    """Returns `value` as the annotation has it: a text is read, and an integer becomes a float where one is wanted.
+    """Returns `value` with the type of the annotation: a text is parsed, and an integer may become a float.
+
+    Args:
+      value: A value, or its text.
+      annotation: The annotation, with its checks.
+      path: The path of the value in the config, for messages.
 
     Raises:
       InputError: The value has another type or is out of its range.
+
+    Example:
+      >>> check("2e-4", schema.Positive, "learning_rate")
+      0.0002
     """
     if isinstance(value, str):
         value = schema.parse(value, annotation, path)
@@ -102,11 +124,18 @@ def check(value: Any, annotation: Any, path: str) -> Any:
 
 
 def validate(factory: Callable[..., Any], **values: Any) -> None:
-    """Checks arguments of a constructor against its own annotations, as a config's are checked.
+    """Checks arguments of a class or function against its annotations, as the options of a config are checked.
 
     Raises:
       InputError: An argument has the wrong type or is out of its range.
+
+    Example:
+      >>> def ring(*, radius: schema.Positive = 1.0): ...
+      >>> validate(ring, radius=-1.0)
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: radius: expected a number above zero, received -1.0.
     """
-    known = parameters(factory)
+    annotations = {name: annotation for name, (annotation, _) in parameters(factory).items()}
     for name, value in values.items():
-        check(value, known[name][0], name)
+        check(value, annotations[name], name)

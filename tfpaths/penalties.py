@@ -1,10 +1,10 @@
-"""Gradient penalties: where the discriminator's gradient is taken, and how its norm is punished.
+"""Gradient penalties: where the discriminator's gradient is taken, and how its norm is penalised.
 
     penalty = weight * E (||grad_p D(p)||_2 - target)^2
 
-with one norm per example, over all axes but the batch's (in an ensemble, the runs' and the batch's). A penalty is a
-Keras layer without weights, called as `penalty(discriminator, real, fake)`. A new one is a registered subclass with one
-method, `points`.
+The norm is per example, over all axes but the batch axis (in an ensemble, the axes of runs and batch). A penalty is a
+Keras layer without weights, called as `penalty(discriminator, real, fake)`. To add one, register a subclass that
+defines one method, `points`.
 """
 
 from typing import Any, Literal
@@ -24,13 +24,14 @@ Noise = Literal["uniform", "centered_uniform", "gaussian"]
 def gradient_penalty(
     gradient_norms: tf.Tensor, *, weight: float = 10.0, target: float = 1.0, one_sided: bool = False
 ) -> tf.Tensor:
-    """weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 if `one_sided`.
+    """Returns weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 if `one_sided`.
 
     Args:
-      gradient_norms: `[batch]`, or `[runs, batch]`.
+      gradient_norms: ||g||, `[batch]` or `[runs, batch]`.
       weight: The paper's lambda; 10 in Gulrajani et al. 2017, equation 3.
-      target: The norm that costs nothing; 1 there.
-      one_sided: Whether only norms above the target cost (Gulrajani et al. 2017, section 4, "one-sided penalty").
+      target: The norm at which the penalty is zero; 1 in Gulrajani et al. 2017.
+      one_sided: Whether only norms above the target are penalised (Gulrajani et al. 2017, section 4, "one-sided
+        penalty").
 
     Returns:
       A scalar.
@@ -46,19 +47,29 @@ def gradient_penalty(
 
 
 def interpolate(real: tf.Tensor, fake: tf.Tensor, stream: Stream, *, batch_axes: int = 1) -> tf.Tensor:
-    """a x + (1 - a) G(z), a ~ U[0, 1), one a per example. Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1.
+    """Returns a x + (1 - a) G(z), a ~ U[0, 1), one a per example.
 
-    Some public code draws a from a normal distribution, or once for the whole batch; neither is the paper's.
+    Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1. Some public code draws a from a normal distribution, or once
+    for the whole batch; neither is in the paper.
 
     Args:
-      real: `[batch, ...]`, or `[runs, batch, ...]` with `batch_axes=2`.
-      fake: Of the same shape.
-      stream: The stream to draw from.
-      batch_axes: How many leading axes count examples.
+      real: x, `[batch, ...]`, or `[runs, batch, ...]` with `batch_axes=2`.
+      fake: G(z), of the same shape.
+      stream: The stream that a is drawn from.
+      batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
 
     Returns:
-      The points, of the shape of `real`.
+      The points, with the shape of `real`.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> points = interpolate(tf.zeros([4, 3]), tf.ones([4, 3]), streams.root(0))
+      >>> bool(tf.reduce_all((0.0 < points) & (points <= 1.0)))
+      True
+      >>> bool(tf.reduce_all(points == points[:, :1]))  # one a per example
+      True
     """
+    # a: [batch, 1, ...], with as many axes as real.
     a = stream.uniform(_per_example(real, batch_axes))
     return a * real + (1.0 - a) * fake
 
@@ -73,48 +84,55 @@ def perturb(
     interpolated: bool = True,
     synchronized: bool = False,
 ) -> tf.Tensor:
-    """x + a c std(x) u: points around the real data. Kodali et al. 2017 (arXiv 1705.07215).
+    """Returns x + a c std(x) u: points around the real data. Kodali et al. 2017 (arXiv 1705.07215).
 
-    std is that of the whole batch, a single number; a ~ U[0, 1), one per example; u is drawn per element.
+    std(x) is a single number, the standard deviation of all elements of the batch (in an ensemble, of each run's
+    batch); a ~ U[0, 1) is drawn per example and u per element.
 
     Args:
-      real: `[batch, ...]`, or `[runs, batch, ...]` with `batch_axes=2`.
-      stream: The stream to draw from.
-      batch_axes: How many leading axes count examples.
-      noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
+      real: x, `[batch, ...]`, or `[runs, batch, ...]` with `batch_axes=2`.
+      stream: The stream that a and u are drawn from.
+      batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
+      noise: The distribution of u: `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`, N(0, 1).
       noise_scale: c.
       interpolated: Whether a is drawn; otherwise it is 1.
-      synchronized: Whether std is that of the global batch, under a strategy of several replicas.
+      synchronized: Whether std(x) is that of the global batch, under a strategy with several replicas.
 
     Returns:
-      The points, of the shape of `real`.
+      The points, with the shape of `real`.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> perturb(tf.ones([2, 3]), streams.root(0)).numpy().tolist()  # std(x) = 0
+      [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     if noise == "gaussian":
         u = stream.fold(0).normal(_shape(real))
     else:
         u = stream.fold(0).uniform(_shape(real)) - (0.5 if noise == "centered_uniform" else 0.0)
     a = stream.fold(1).uniform(_per_example(real, batch_axes)) if interpolated else 1.0
-    # Of the whole batch; in an ensemble, of each run's.
+    # All axes; in an ensemble, all but that of the runs.
     axes = list(range(batch_axes - 1, real.shape.rank))
     return real + a * noise_scale * _std(real, axes, synchronized) * u
 
 
 def _std(x: tf.Tensor, axes: list[int], synchronized: bool) -> tf.Tensor:
-    """The standard deviation over `axes`, which are kept, and with `synchronized` over all replicas."""
+    """Returns the standard deviation over `axes`, each kept with size 1; if `synchronized`, over all replicas too."""
     if not synchronized:
         return tf.math.reduce_std(x, axis=axes, keepdims=True)
     context = tf.distribute.get_replica_context()
+    # Two all-reduces of one number each. All replicas have the same batch size, so the mean of their means is the mean.
     mean = context.all_reduce("MEAN", tf.reduce_mean(x, axes, keepdims=True))
     return tf.sqrt(context.all_reduce("MEAN", tf.reduce_mean(tf.square(x - mean), axes, keepdims=True)))
 
 
 def _per_example(x: tf.Tensor, batch_axes: int) -> list[int | tf.Tensor]:
-    """The shape of one number for each example, with as many axes as `x`: any rank, any number of channels."""
+    """Returns the shape of one number per example that broadcasts against `x`: `[batch, 1, 1, 1]` for images."""
     return [*_shape(x)[:batch_axes], *[1] * (x.shape.rank - batch_axes)]
 
 
 def _shape(x: tf.Tensor) -> list[int | tf.Tensor]:
-    """The shape of `x`, each axis as a number where it is known."""
+    """Returns the shape of `x`; an axis is an integer if its size is static, otherwise a tensor."""
     return [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
 
 
@@ -123,26 +141,27 @@ PENALTIES: Registry[type["GradientPenalty"]] = Registry("penalty")
 
 @keras.saving.register_keras_serializable("tfpaths")
 class GradientPenalty(keras.layers.Layer):
-    """weight * E (||grad_p D(p)||_2 - target)^2; a subclass says in `points` where p lies.
+    """weight * E (||grad_p D(p)||_2 - target)^2; the method `points` of a subclass returns p.
 
-    The gradient is that of the logit, one norm per example, over all axes but the first. Points, norm and penalty are
-    float32 under every precision policy: only the discriminator itself computes in its own. The root has an epsilon of
-    1e-12, so that the gradient at a dead critic is finite and a norm of 1 reads 1.
+    The gradient is that of the logit, with one norm per example, over all axes but those of runs and batch. Points,
+    norm and penalty are float32 under every precision policy; only the discriminator computes in its own precision. The
+    norm is sqrt(sum g^2 + 1e-12): its derivative is finite where the gradient is zero, and a norm of 1 is exact.
+
+    To add a penalty, register a subclass: `examples/custom_penalty.py`.
 
     Args:
       weight: The factor before the mean, above zero.
-      target: The norm at which nothing is paid, at least zero; zero for a zero-centred penalty.
-      one_sided: Whether only norms above the target pay.
-      seed: Seed for the points where the caller passes no stream. `GAN` always does.
-      **kwargs: Keras' `name`.
+      target: The norm at which the penalty is zero, at least zero; zero for a zero-centred penalty.
+      one_sided: Whether only norms above the target are penalised.
+      seed: Seed for the points if the caller passes no stream. `GAN` always passes one.
+      **kwargs: The arguments of `keras.layers.Layer`, such as `name`.
 
     Raises:
       InputError: An option is out of its range.
 
     Example:
-      >>> import keras
       >>> critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-      >>> critic.layers[0].kernel.assign([[3.0], [4.0]])
+      >>> _ = critic.layers[0].kernel.assign([[3.0], [4.0]])
       >>> round(float(InterpolationPenalty(weight=1.0)(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 4)
       16.0
     """
@@ -157,9 +176,9 @@ class GradientPenalty(keras.layers.Layer):
         **kwargs: Any,
     ):
         options.validate(type(self), weight=weight, target=target, one_sided=one_sided)
-        # No autocast: a policy of half precision would otherwise round the points before their gradient is taken.
+        # No autocast: with a half-precision policy it would round the points before their gradient is taken.
         super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
-        # The first argument of a call is a network.
+        # The first argument of `call` is a network, not a tensor.
         compat.takes_any_argument(self)
         self.weight = weight
         self.target = target
@@ -169,21 +188,21 @@ class GradientPenalty(keras.layers.Layer):
         self.built = True
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream, batch_axes: int) -> tf.Tensor:
-        """Returns where the gradient is taken.
+        """Returns the points p at which the gradient is taken.
 
         Args:
-          real: `[batch, ...]`, float32; in an ensemble `[runs, batch, ...]`.
-          fake: Of the same shape.
-          stream: The stream for whatever is drawn: `stream.uniform(shape)`, `stream.normal(shape)`.
-          batch_axes: How many leading axes count examples: 1, or 2 in an ensemble.
+          real: Real examples, `[batch, ...]`, float32; in an ensemble `[runs, batch, ...]`.
+          fake: Generated examples, of the same shape.
+          stream: The stream for all random numbers: `stream.uniform(shape)`, `stream.normal(shape)`.
+          batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
 
         Returns:
-          One point for each example, of the shape of `real`.
+          One point for each example, with the shape of `real`.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say where its gradient is taken: define points().")
+        raise NotImplementedError(f"{type(self).__name__} must define points(), where its gradient is taken.")
 
     def outputs(self, discriminator: keras.Model, points: tf.Tensor) -> tf.Tensor:
-        """What is differentiated: one number per point. Here, the logit."""
+        """Returns the output that is differentiated, one number per point: here the logit."""
         return discriminator(points, training=True)
 
     def call(
@@ -200,8 +219,8 @@ class GradientPenalty(keras.layers.Layer):
           discriminator: Maps `[batch, ...]` to one logit per example.
           real: Real examples, `[batch, ...]`, or `[runs, batch, ...]` with `batch_axes=2`.
           fake: Generated examples, of the same shape.
-          stream: The stream of this call; None for the layer's own next one.
-          batch_axes: How many leading axes count examples.
+          stream: The stream for the points; None to use the layer's seed, with different points in each call.
+          batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
 
         Raises:
           ValueError: `real` and `fake` differ in shape.
@@ -210,13 +229,13 @@ class GradientPenalty(keras.layers.Layer):
             raise ValueError(f"Expected fake of the shape of real, {real.shape}, received {fake.shape}.")
         if stream is None:
             stream = Stream(tf.cast(self.seed_generator.next(), tf.int32))
-        # The point is a place, not a function of the players: nothing flows back through it.
+        # The points are constants: no gradient flows through them to the generator.
         points = tf.stop_gradient(self.points(tf.cast(real, tf.float32), tf.cast(fake, tf.float32), stream, batch_axes))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(points)
             outputs = self.outputs(discriminator, points)
-        # An example's output depends on that example alone, so the gradient of the sum holds the gradient of each.
-        gradients = tape.gradient(outputs, points)
+        # Each output depends on one example only, so the gradient of their sum contains each example's gradient.
+        gradients = tape.gradient(outputs, points)  # as points: [batch, ...]
         return gradient_penalty(
             numerics.per_example_norm(gradients, batch_axes=batch_axes),
             weight=self.weight,
@@ -237,10 +256,15 @@ class GradientPenalty(keras.layers.Layer):
 @PENALTIES.register("interpolation")
 @keras.saving.register_keras_serializable("tfpaths")
 class InterpolationPenalty(GradientPenalty):
-    """The gradient between real and generated examples: p = a x + (1 - a) G(z), a ~ U[0, 1) per example.
+    """The penalty between real and generated examples: p = a x + (1 - a) G(z), a ~ U[0, 1) per example.
 
-    Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1: WGAN-GP with the Wasserstein loss, GAN-GP with the
-    non-saturating one (Fedus, Rosca et al. 2017).
+    Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1. With the Wasserstein loss it is WGAN-GP, with the
+    non-saturating loss GAN-GP (Fedus, Rosca et al. 2017).
+
+    Example:
+      >>> critic = lambda x, training: 3.0 * x[:, :1] + 4.0 * x[:, 1:]  # the norm is 5 everywhere
+      >>> round(float(InterpolationPenalty()(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 2)  # 10 (5 - 1)^2
+      160.0
     """
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream, batch_axes: int) -> tf.Tensor:
@@ -250,9 +274,9 @@ class InterpolationPenalty(GradientPenalty):
 @PENALTIES.register("dragan")
 @keras.saving.register_keras_serializable("tfpaths")
 class DRAGANPenalty(GradientPenalty):
-    """The gradient around real examples: p = x + a c std(x) u. Kodali et al. 2017 (arXiv 1705.07215).
+    """The penalty around real examples: p = x + a c std(x) u. Kodali et al. 2017 (arXiv 1705.07215).
 
-    The default is the authors' notebook. Published code differs, and each of these is a DRAGAN somewhere:
+    The default is the authors' notebook. Published implementations differ; these options reproduce them:
 
     | source | options |
     | --- | --- |
@@ -261,17 +285,23 @@ class DRAGANPenalty(GradientPenalty):
     | Gaussian (the paper's last version) | `noise="gaussian", interpolate=False`, noise_scale their c |
     | on the probability (compare_gan 1) | `on_probability=True` |
 
-    compare_gan keeps images in [0, 1], where a gradient is twice what it is here, and adds 1e-4 under the root. std is
-    that of the replica's batch, or if it is synchronised of the global one.
+    compare_gan scales images to [0, 1], where gradients are twice as large as here, and adds 1e-4 under the root.
 
     Args:
-      noise: u is `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`.
+      noise: The distribution of u: `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`, N(0, 1).
       noise_scale: c, above zero.
-      interpolate: Whether a is drawn; otherwise it is 1.
+      interpolate: Whether a is drawn from U[0, 1) per example; otherwise it is 1.
       clip: Whether the points are clipped to [-1, 1], the range of images.
       on_probability: Whether the gradient is that of sigmoid(D) instead of D.
-      synchronized: Whether std is that of the global batch, under a strategy of several replicas.
-      **kwargs: Those of `GradientPenalty`.
+      synchronized: Whether std(x) is that of the global batch, under a strategy with several replicas; otherwise it is
+        that of each replica's batch.
+      **kwargs: The arguments of `GradientPenalty`.
+
+    Example:
+      >>> critic = lambda x, training: 3.0 * x[:, :1] + 4.0 * x[:, 1:]  # the norm is 5 everywhere
+      >>> penalty = DRAGANPenalty(noise="gaussian", interpolate=False)
+      >>> round(float(penalty(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 2)  # 10 (5 - 1)^2
+      160.0
     """
 
     def __init__(
@@ -326,10 +356,15 @@ class DRAGANPenalty(GradientPenalty):
 @PENALTIES.register("one_sided")
 @keras.saving.register_keras_serializable("tfpaths")
 class OneSidedPenalty(InterpolationPenalty):
-    """weight * E max(0, ||grad_p D(p)|| - target)^2 at the points of `InterpolationPenalty`: small gradients are free.
+    """weight * E max(0, ||grad_p D(p)||_2 - target)^2 at the points of `InterpolationPenalty`.
 
-    Gulrajani et al. 2017, section 4, name it and prefer the two-sided one; Petzka et al. 2017 (arXiv 1709.08894) argue
-    for it.
+    Gradients below the target are not penalised. Gulrajani et al. 2017, section 4, mention it and prefer the two-sided
+    penalty; Petzka et al. 2017 (arXiv 1709.08894) argue for the one-sided penalty.
+
+    Example:
+      >>> critic = lambda x, training: 0.3 * x[:, :1] + 0.4 * x[:, 1:]  # the norm is 0.5 everywhere
+      >>> float(OneSidedPenalty()(critic, tf.zeros([8, 2]), tf.ones([8, 2])))
+      0.0
     """
 
     def __init__(self, *, one_sided: bool = True, **kwargs: Any):
@@ -339,9 +374,15 @@ class OneSidedPenalty(InterpolationPenalty):
 @PENALTIES.register("r1")
 @keras.saving.register_keras_serializable("tfpaths")
 class R1Penalty(GradientPenalty):
-    """weight * E ||grad_x D(x)||^2 on real examples alone: zero-centred, p = x.
+    """weight * E ||grad_x D(x)||_2^2 at the real examples, p = x: a zero-centred penalty.
 
-    Mescheder et al. 2018 (arXiv 1801.04406), equation 9, write the factor as gamma / 2 with gamma = 10; hence 5 here.
+    Mescheder et al. 2018 (arXiv 1801.04406), equation 9. Their factor is gamma / 2 with gamma = 10, so the default
+    weight is 5.
+
+    Example:
+      >>> critic = lambda x, training: 3.0 * x[:, :1] + 4.0 * x[:, 1:]  # the norm is 5 everywhere
+      >>> round(float(R1Penalty()(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 2)  # 5 * 5^2
+      125.0
     """
 
     def __init__(self, *, weight: Positive = 5.0, target: NonNegative = 0.0, **kwargs: Any):
@@ -355,10 +396,15 @@ class R1Penalty(GradientPenalty):
 @PENALTIES.register("r2")
 @keras.saving.register_keras_serializable("tfpaths")
 class R2Penalty(R1Penalty):
-    """weight * E ||grad_p D(p)||^2 on generated examples alone: zero-centred, p = G(z).
+    """weight * E ||grad_p D(p)||_2^2 at the generated examples, p = G(z): a zero-centred penalty.
 
-    Mescheder et al. 2018 (arXiv 1801.04406), section 4.1; beside R1 in Huang et al. 2025 (arXiv 2501.05441). As for R1,
-    their factor is gamma / 2.
+    Mescheder et al. 2018 (arXiv 1801.04406), section 4.1; Huang et al. 2025 (arXiv 2501.05441) use it together with R1.
+    As for R1, their factor is gamma / 2.
+
+    Example:
+      >>> critic = lambda x, training: 3.0 * x[:, :1] + 4.0 * x[:, 1:]  # the norm is 5 everywhere
+      >>> round(float(R2Penalty()(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 2)  # 5 * 5^2
+      125.0
     """
 
     def points(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream, batch_axes: int) -> tf.Tensor:
@@ -367,9 +413,13 @@ class R2Penalty(R1Penalty):
 
 
 def get(name: str) -> type[GradientPenalty]:
-    """Returns the layer class of that name: `interpolation`, `dragan`, `one_sided`, `r1`, `r2`, ….
+    """Returns the class of penalties registered as `name`: `interpolation`, `dragan`, `one_sided`, `r1`, `r2`, ….
 
     Raises:
-      InputError: There is none; the message has the nearest name.
+      InputError: No penalty has this name; the message suggests the nearest one.
+
+    Example:
+      >>> get("r1")().weight
+      5.0
     """
     return PENALTIES.lookup(name)

@@ -1,13 +1,13 @@
-"""Tables of things by name: losses, penalties, games, networks, data sets, metrics, figures, experiments.
+"""Registries: losses, penalties, games, networks, data sets, metrics, figures and experiments, each by name.
 
-A table belongs to a package. Each file of that package is one thing, or a few, and registers it:
+A registry may belong to a package. Each module of that package registers one class or function, or a few:
 
     @PENALTIES.register("at_fake")
     class AtFake(GradientPenalty):
         ...
 
-The files are imported when the table is first read, so a new file needs no list to stand in. A user's own module does
-the same, and is imported by `--import`.
+These modules are imported when the registry is first read, so a new module need not be listed anywhere. A user's own
+module registers in the same way and is imported by `--import`.
 """
 
 import importlib
@@ -21,11 +21,11 @@ Item = TypeVar("Item")
 
 
 class Registry(Mapping[str, Item], Generic[Item]):
-    """A mapping from names to registered things, in the order of registration.
+    """A mapping from names to registered classes, functions or values, in the order of registration.
 
     Args:
-      what: What the table holds, for messages: `"penalty"`.
-      package: The package whose modules register things; None if they are all registered where the table is made.
+      what: The kind of its items, for messages: `"penalty"`.
+      package: The package whose modules register the items; None if the module that creates the registry does.
 
     Example:
       >>> table = Registry("shape")
@@ -46,15 +46,15 @@ class Registry(Mapping[str, Item], Generic[Item]):
     def register(self, name: str) -> Callable[[Any], Any]:
         """Returns a decorator that registers a class, a function or a value under `name`.
 
-        Registering the same thing again replaces it, so that a notebook's cell can run twice.
+        Registering the same item again replaces it, so that a notebook's cell can run twice.
 
         Raises:
-          InputError: The name belongs to something else.
+          InputError: Another item has this name.
         """
 
         def registered(item: Any) -> Any:
-            known = self._items.get(name)
-            if known is not None and _origin(known) != _origin(item):
+            registered_before = self._items.get(name)
+            if registered_before is not None and _origin(registered_before) != _origin(item):
                 raise errors.InputError(f"{self.what} {name!r} exists already; choose another name.")
             self._items[name] = item
             return item
@@ -62,14 +62,14 @@ class Registry(Mapping[str, Item], Generic[Item]):
         return registered
 
     def lookup(self, name: str, *, path: str = "") -> Item:
-        """Returns what is registered under `name`.
+        """Returns the item that is registered under `name`.
 
         Args:
           name: The name.
-          path: The field of the config that holds it, for the message.
+          path: The path of the config's field that has the name, for the message.
 
         Raises:
-          InputError: Nothing is; the message has the nearest name.
+          InputError: No item has this name; the message suggests the nearest one.
         """
         self._load()
         if name not in self._items:
@@ -93,26 +93,34 @@ class Registry(Mapping[str, Item], Generic[Item]):
 
     def _load(self) -> None:
         """Imports the modules of the package, once."""
+        # Cleared first, because a module may read the registry while it is imported.
         package, self._package = self._package, None
         if package is not None:
             try:
                 for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
                     importlib.import_module(module.name)
             except BaseException:
+                # An import failed: the next read tries again.
                 self._package = package
                 raise
 
 
 def import_module(name: str) -> None:
-    """Imports a user's module, which registers what it has. An error inside it is raised as it is.
+    """Imports a user's module, so that it registers its items. Errors inside the module are not changed.
 
     Raises:
       InputError: There is no such module.
+
+    Example:
+      >>> import_module("exmples.custom_loss")
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: --import: expected a module that Python can import from here, received ...
     """
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # A module that it imports and that is missing is an error inside it.
+        # If the missing module is one that the user's module imports, the error is inside the user's module.
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         raise errors.InputError(
@@ -121,6 +129,6 @@ def import_module(name: str) -> None:
 
 
 def _origin(item: Any) -> object:
-    """What tells two registered things apart: where they are defined; for a plain value, the value."""
+    """Returns the identity of a registered item: the place of its definition, or, for a plain value, the value."""
     name = getattr(item, "__qualname__", None)
     return item if name is None else (item.__module__, name)

@@ -1,7 +1,7 @@
-"""Reads, checks, changes and writes frozen values. pydantic does the work; its errors become one line each.
+"""Frozen values: reading, checking, changing and writing them, with pydantic. Each of its errors becomes one line.
 
-pydantic was chosen over msgspec, which imports in 30 ms instead of 90, because it reports an error in parts (path,
-kind, value), which one clear line needs, and because a value may hold options that only its owner knows (`Component`).
+pydantic was chosen although msgspec imports in 30 ms instead of 90: it reports an error in parts (path, kind, value),
+from which one clear line can be built, and its values may have options that are checked elsewhere (`Component`).
 """
 
 import math
@@ -22,7 +22,20 @@ Option = _Scalar | Annotated[tuple[_Scalar, ...], pydantic.Strict(False)]
 
 
 def expects(expected: str, valid: Callable[[Any], bool]) -> pydantic.AfterValidator:
-    """Returns a check for an annotation: `Annotated[float, expects("a number above zero", lambda x: x > 0)]`."""
+    """Returns a check for an annotation.
+
+    Args:
+      expected: The end of the message "expected …".
+      valid: Returns whether a value of the annotated type is valid.
+
+    Example:
+      >>> class Battery(Value):
+      ...     percent: Annotated[int, expects("a number up to 100", lambda value: value <= 100)]
+      >>> Battery(percent=200)
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: percent: expected a number up to 100, received 200.
+    """
 
     def check(value: Any) -> Any:
         if not valid(value):
@@ -32,7 +45,7 @@ def expects(expected: str, valid: Callable[[Any], bool]) -> pydantic.AfterValida
     return pydantic.AfterValidator(check)
 
 
-# TensorFlow counts in 64 bits.
+# Upper limits: TensorFlow counts steps in 64 bits, and `streams.root` casts seeds to 32 bits.
 PositiveInt = Annotated[int, expects("a number above zero", lambda value: 0 < value < 2**63)]
 Count = Annotated[int, expects("a number of at least zero", lambda value: 0 <= value < 2**31)]
 Seed = Annotated[int, expects("an integer in [0, 2^31)", lambda value: 0 <= value < 2**31)]
@@ -46,7 +59,10 @@ if typing.TYPE_CHECKING:
 else:
 
     class _Meta(type(pydantic.BaseModel)):
-        """Makes the constructor of a value raise an InputError. Values inside are validated, not constructed."""
+        """The metaclass of values: its constructor raises an InputError.
+
+        pydantic validates a nested value without calling its constructor, so only the outermost raises, with full path.
+        """
 
         def __call__(cls, **fields):
             try:
@@ -76,7 +92,11 @@ class Value(_Base):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def replace(self, **changes: Any) -> Self:
-        """Returns the value with some fields changed, checked as a whole."""
+        """Returns a copy with some fields changed; all fields are checked again.
+
+        Raises:
+          InputError: A field is unknown, has the wrong type, or is out of its range.
+        """
         return type(self)(**{**self._fields(), **changes})
 
     def _fields(self) -> dict[str, Any]:
@@ -84,10 +104,13 @@ class Value(_Base):
 
 
 class Component(Value):
-    """Something registered, by its name, with options of its own.
+    """The name of a registered class or function, with its options. In a config, a name alone is valid too.
 
-    Which options there are, and their types and defaults, is known where the name is registered: they are the
-    keyword-only parameters of its constructor. `tfpaths.options` checks them and fills in the defaults.
+    The options are the keyword-only parameters of what is registered under the name, with their types and defaults.
+    They are not checked here: `tfpaths.options` checks them and adds the defaults.
+
+    Attributes:
+      name: The name in its registry.
 
     Example:
       >>> Component(name="dragan", weight=10.0).options
@@ -114,15 +137,29 @@ class Component(Value):
 
 
 def to_dict(value: Value) -> dict[str, Any]:
-    """Returns a value as nested dictionaries of JSON values. A field that is None is left out."""
+    """Returns a value as nested dictionaries of JSON values. A field that is None is left out.
+
+    Example:
+      >>> class Point(Value):
+      ...     x: int
+      ...     label: str | None = None
+      >>> to_dict(Point(x=1))
+      {'x': 1}
+    """
     return value.model_dump(mode="json", exclude_none=True)
 
 
 def from_dict(values: Any, cls: type[_V]) -> _V:
-    """Reads what `to_dict` wrote.
+    """Returns the value of class `cls` whose dictionary `to_dict` returned.
 
     Raises:
-      InputError: A field is missing, unknown, of the wrong type, or out of its range.
+      InputError: A field is missing or unknown, has the wrong type, or is out of its range.
+
+    Example:
+      >>> class Point(Value):
+      ...     x: int
+      >>> from_dict({"x": 1}, Point)
+      Point(x=1)
     """
     if not isinstance(values, Mapping):
         raise errors.InputError(f"config: expected an object, received {values!r}.")
@@ -134,12 +171,24 @@ def _strings(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def override(value: _V, texts: Mapping[str, str]) -> _V:
-    """Returns `value` with the field at each path (`"variant.penalty.weight"`) replaced by its text, read as its type.
+    """Returns `value` with new values for some fields, given as texts: each is read as the type of its field.
 
-    The whole is checked once, at the end, so that fields that depend on each other can change together.
+    The fields are checked once, at the end, so fields that depend on each other can change together.
+
+    Args:
+      value: The value.
+      texts: Path -> text, as in `{"variant.penalty.weight": "5"}`.
 
     Raises:
-      InputError: A path leads nowhere, a text is not of the field's type, or a value is out of its range.
+      InputError: A path does not exist, a text is not of its field's type, or a value is out of its range.
+
+    Example:
+      >>> class Point(Value):
+      ...     x: int
+      >>> class Circle(Value):
+      ...     centre: Point
+      >>> override(Circle(centre=Point(x=1)), {"centre.x": "5"})
+      Circle(centre=Point(x=5))
     """
     values = to_dict(value)
     for path, text in texts.items():
@@ -148,10 +197,10 @@ def override(value: _V, texts: Mapping[str, str]) -> _V:
 
 
 def assign(value: _V, assignments: Sequence[str]) -> _V:
-    """Returns `value` changed as texts of the form `path.to.field=text` say.
+    """Returns `value` with new values for some fields, given as texts of the form `path.to.field=value`.
 
     Raises:
-      InputError: A text has another form, a field is named twice, or as `override`.
+      InputError: A text has another form, two texts are for the same field, or as `override`.
 
     Example:
       >>> class Point(Value):
@@ -171,14 +220,28 @@ def assign(value: _V, assignments: Sequence[str]) -> _V:
 
 
 def differences(one: Value, other: Value) -> dict[str, tuple[Any, Any]]:
-    """Returns the fields in which two values differ: path -> (value in `one`, value in `other`)."""
+    """Returns the fields in which two values differ: path -> (value in `one`, value in `other`).
+
+    Example:
+      >>> differences(Component(name="r1", weight=5.0), Component(name="r1"))
+      {'weight': (5.0, None)}
+    """
     first, second = flat(one), flat(other)
     pairs = {path: (first.get(path), second.get(path)) for path in sorted(first.keys() | second.keys())}
     return {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Returns all fields of a value that are not None: path -> value, as in `"variant.penalty.weight"`."""
+    """Returns all fields of a value that are not None: path -> value.
+
+    Args:
+      value: A value, a tuple of values, or the value of a single field.
+      path: The path of `value`, which all paths start with; empty for a whole config.
+
+    Example:
+      >>> flat(Component(name="r1", weight=5.0), "variant.penalty")
+      {'variant.penalty.name': 'r1', 'variant.penalty.weight': 5.0}
+    """
     leaves: dict[str, Any] = {}
     if isinstance(value, Value):
         items: Any = value._fields().items()
@@ -192,18 +255,26 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: str) -> None:
-    """Puts the text, read as the type of the field at `keys`, into `values`."""
+    """Sets the field at `keys` in `values` to the text, read as the field's type.
+
+    Args:
+      values: The dictionary or list that is changed.
+      annotation: The annotation of `values`.
+      keys: The keys from `values` to the field.
+      text: The text.
+      path: The field's whole path, for messages.
+    """
     key, *rest = keys
     if isinstance(values, list):
         if not key.isdecimal() or int(key) >= len(values):
             raise errors.InputError(f"{path}: expected a number below {len(values)}, received {key!r}.")
-        place: Any = int(key)
+        key_or_index: Any = int(key)
         inner: Any = next(typing.get_args(o)[0] for o in branches_of(annotation) if typing.get_origin(o) is tuple)
     else:
         owner = next((option for option in branches_of(annotation) if is_model(option)), None)
         if owner is None:
             raise errors.InputError(f"{path}: a {_kind_of(values)} has no fields.")
-        place = key
+        key_or_index = key
         if key in owner.model_fields:
             inner = field_annotation(owner, key)
         elif issubclass(owner, Component) or owner.model_config.get("extra") == "allow":
@@ -211,15 +282,15 @@ def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: 
         else:
             raise errors.InputError(f"{path}: unknown field {key!r}{errors.hint(key, owner.model_fields)}")
     if not rest:
-        # An option stays a text until its owner, who knows its type, reads it.
-        values[place] = text if inner is None else parse(text, inner, path)
+        # The type of an option is not known here. It stays a text until `tfpaths.options` reads it.
+        values[key_or_index] = text if inner is None else parse(text, inner, path)
         return
     if not any(is_model(option) or is_model((typing.get_args(option) or (None,))[0]) for option in branches_of(inner)):
         raise errors.InputError(f"{path}: {key!r} is a single value and has no fields.")
-    if isinstance(values, dict) and values.get(place) is None:
-        # A part that is not set begins with its defaults; what has none must be given too.
-        values[place] = {}
-    _assign(values[place], inner, rest, text, path)
+    if isinstance(values, dict) and values.get(key_or_index) is None:
+        # A part that is None gets its defaults; its fields without a default must be set too.
+        values[key_or_index] = {}
+    _assign(values[key_or_index], inner, rest, text, path)
 
 
 def _kind_of(value: Any) -> str:
@@ -227,10 +298,21 @@ def _kind_of(value: Any) -> str:
 
 
 def parse(text: str, annotation: Any, path: str) -> Any:
-    """Reads a text as a value of an annotation, before the annotation's checks.
+    """Returns a text as a value of an annotated type. The checks of the annotation are not made.
+
+    Args:
+      text: The text.
+      annotation: The annotation: a scalar type, a `Literal`, a tuple, a class of values, or a union of these.
+      path: The field's path, for messages.
 
     Raises:
-      InputError: The text is not of that type.
+      InputError: The text is not of this type.
+
+    Example:
+      >>> parse("2e4", int, "schedule.steps")
+      20000
+      >>> parse("8,16", tuple[int, ...], "figure.sizes")
+      [8, 16]
     """
     choices = branches_of(annotation)
     literals = [str(choice) for o in choices if typing.get_origin(o) is Literal for choice in typing.get_args(o)]
@@ -257,10 +339,11 @@ def parse(text: str, annotation: Any, path: str) -> Any:
 
 
 def _scalar(text: str, kind: Any, path: str) -> Any:
+    """Returns a text as a bool, an int, a float or a str."""
     try:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        # 2e4 is an integer to a person.
+        # 2e4 is valid for an integer, although Python's int() does not read it.
         if kind is int and "e" in text.lower() and float(text).is_integer():
             return int(float(text))
         return kind(text)

@@ -1,12 +1,12 @@
-"""Random numbers as a pure function of a seed: no state to save, none to lose.
+"""Random numbers as a pure function of a seed, without state to save or restore.
 
-A user's seed is an integer. `root` makes a `Stream` of it, and `Stream.fold` derives a new stream from a stream and a
-number, so that a tree of streams hangs from the run's seed: step -> replica -> discriminator update -> purpose. A run
-resumed at step 500 draws what the uninterrupted run drew at step 500, because there is nothing to restore. The
-generator is named, not left to the device, so that devices agree.
+`root` returns the `Stream` of an integer seed, and `Stream.fold` derives a new stream from a stream and a number. The
+streams of a run form a tree below its seed: step -> replica -> discriminator update -> purpose. A run resumed at step
+500 draws the same numbers as an uninterrupted run at step 500, because there is no state to restore. The algorithm is
+fixed to Philox, not chosen by the device, so all devices draw the same numbers.
 
-The stream of an ensemble knows its first run. Its draws have a leading axis of runs, and run i of any ensemble draws
-what it would draw alone: each run has a stretch of the generator's counter to itself.
+The stream of an ensemble stores the number of its first run. Its draws have a leading axis of runs, and run i draws the
+same numbers in every ensemble as it would alone: each run uses its own range of Philox' counter.
 """
 
 import math
@@ -16,51 +16,55 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 _ALGORITHM = "philox"
-# The same by the number that the raw operations take.
+# The number of the same algorithm, for raw operations.
 _PHILOX = 1
 
 
 class Stream(tf.experimental.ExtensionType):
-    """A source of random numbers: the same stream gives the same numbers, as often as it is asked.
+    """A source of random numbers that has no state: the same stream always gives the same numbers.
 
-    It can be passed to and from a `tf.function`.
+    Draw from a stream once, and use `fold` to get different streams for different purposes. A stream can be passed to
+    a `tf.function` and returned from it.
 
     Attributes:
       key: int32 `[2]`.
-      first_run: For an ensemble, the number of its first run, an int32 scalar; otherwise None.
+      first_run: In an ensemble, the number of its first run, an int32 scalar; otherwise None.
 
     Example:
       >>> stream = root(0).fold(3)
       >>> bool(tf.reduce_all(stream.uniform([2]) == stream.uniform([2])))
       True
+      >>> bool(tf.reduce_any(stream.fold(0).uniform([2]) == stream.fold(1).uniform([2])))
+      False
     """
 
     key: tf.Tensor
-    first_run: typing.Optional[tf.Tensor] = None  # noqa: UP045 - the form that TensorFlow reads
+    first_run: typing.Optional[tf.Tensor] = None  # noqa: UP045 - the form that ExtensionType can read
 
     def fold(self, *numbers: int | tf.Tensor) -> "Stream":
-        """Returns the stream below this one at `numbers`, one level for each."""
+        """Returns the stream at the path `numbers` below this one: `fold(a, b)` is `fold(a).fold(b)`."""
         key = self.key
         for number in numbers:
             key = tf.random.fold_in(key, tf.cast(number, tf.int32), alg=_ALGORITHM)
         return Stream(key, self.first_run)
 
     def uniform(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
-        """Draws from U[0, 1), float32. An ensemble's shape is static and begins with its runs."""
+        """Draws numbers from U[0, 1), float32. In an ensemble, the shape is static and begins with the runs."""
         if self.first_run is not None:
             return self._uniform_of_runs(shape)
         return tf.random.stateless_uniform(shape, self.key, alg=_ALGORITHM)
 
     def normal(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
-        """Draws from N(0, 1), float32. An ensemble's are made from uniform ones, and none is beyond 5.3."""
+        """Draws numbers from N(0, 1), float32. In an ensemble they are quantiles of `uniform`, none beyond ±5.3."""
         if self.first_run is not None:
             return normal_quantile(self.uniform(shape))
         return tf.random.stateless_normal(shape, self.key, alg=_ALGORITHM)
 
     def _uniform_of_runs(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
-        """U[0, 1) of `[runs, ...]`: run r reads the counter from r * (numbers per run) on, four numbers a count."""
+        """Draws numbers from U[0, 1), `[runs, ...]`; run r starts at the counter r * counts_per_run."""
         runs, *rest = (int(size) for size in shape)
         count = math.prod(rest)
+        # Philox gives four numbers for each value of its counter; the quotient is rounded up.
         counts_per_run = -(-count // 4)
         key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.key)
         skipped = tf.cast(self.first_run, tf.uint64) * tf.constant(counts_per_run, tf.uint64)
@@ -69,23 +73,32 @@ class Stream(tf.experimental.ExtensionType):
             key=key,
             counter=counter + tf.stack([skipped, tf.zeros_like(skipped)]),
             alg=_PHILOX,
-        )
+        )  # [runs, 4 * counts_per_run]; each row has up to three numbers too many.
         return tf.reshape(drawn[:, :count], [runs, *rest])
 
 
 def root(seed: int | tf.Tensor, *, first_run: int | tf.Tensor | None = None, attempt: int | tf.Tensor = 0) -> Stream:
-    """Returns the stream of a user's integer seed.
+    """Returns the stream of an integer seed.
 
     Args:
       seed: An integer, or an integer scalar.
-      first_run: The first run of an ensemble, for a stream of that ensemble.
-      attempt: A number other than 0 gives another stream of the same seed.
+      first_run: The number of an ensemble's first run, for the stream of an ensemble; None for a single run.
+      attempt: Another number gives an independent stream of the same seed.
+
+    Example:
+      >>> root(7).key.numpy().tolist()
+      [7, 0]
     """
     key = tf.stack([tf.cast(seed, tf.int32), tf.cast(attempt, tf.int32)])
     return Stream(key, None if first_run is None else tf.cast(first_run, tf.int32))
 
 
 def normal_quantile(u: tf.Tensor) -> tf.Tensor:
-    """Returns the quantile of N(0, 1) at u in [0, 1), where u is a multiple of 2^-23, as it is drawn."""
-    # 2 u - 1 moved by half of u's resolution: symmetric, and never -1, whose quantile is infinite.
+    """Returns the quantile of N(0, 1) at u + 2^-24, for u in [0, 1) that is a multiple of 2^-23, as `uniform` draws it.
+
+    Example:
+      >>> round(float(normal_quantile(tf.constant(0.975))), 2)
+      1.96
+    """
+    # Half of u's resolution is added, so that the values are symmetric and never at 0, whose quantile is infinite.
     return math.sqrt(2) * tf.math.erfinv(2.0 * u - (1.0 - 2.0**-23))

@@ -24,6 +24,8 @@ def test_the_runs_that_end_near_equilibrium(small):
     assert [row["near"] for row in drawing.rows] == [True, True, False, False, False, False]
     assert drawing.metrics["ns_near_runs"] == 2
     assert drawing.metrics["gan_gp_near_runs"] == 0
+    # Both of NS-GAN's runs that end near rose on the way.
+    assert drawing.metrics["ns_rose_arriving_share"] == 1
     assert not [name for name in drawing.metrics if name.startswith("gan_gp_rises")]
     assert drawing.metrics["ns_rises_50"] == drawing.metrics["ns_rises_arriving_50"] == pytest.approx(0.15)
     assert drawing.metrics["ns_climbed_95"] == pytest.approx(0.1 - 0.05 * (0.1 - 0.38 / 3.9))

@@ -106,7 +106,7 @@ def test_too_few_validation_images(pictures):
         evaluator.measure(sources.noise((28, 28, 3), 0))
 
 
-@pytest.mark.parametrize(("size", "splits", "reason"), [(28, ("train",), "no split validation"), (16, "all", "square")])
+@pytest.mark.parametrize(("size", "splits", "reason"), [(28, ("train",), "no split validation"), (20, "all", "square")])
 def test_data_sets_that_cannot_have_it(pictures, size, splits, reason):
     for split in ("train", "validation", "test") if splits == "all" else splits:
         path = pictures(split, np.zeros((2, 8, 8, 3)))

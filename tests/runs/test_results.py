@@ -1,3 +1,4 @@
+import datetime
 import json
 
 import pytest
@@ -12,6 +13,10 @@ EXPERIMENT = experiments.get("color_mnist_ns")
 def test_summary_says_what_was_measured_and_with_what():
     summary = results.summary(EXPERIMENT.replace(seed=3), 7, {"loss": 0.5}, {"data": "color_mnist"})
     assert summary.pop("versions")["tensorflow"] == tf.__version__
+    made = summary.pop("made")
+    assert made["date"] == datetime.date.today().isoformat()
+    assert made["cores"] >= 1
+    assert made["command"].startswith("python ")
     assert summary == {
         "experiment": "color_mnist_ns",
         "kind": "training",

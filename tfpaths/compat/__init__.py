@@ -1,1 +1,1 @@
-"""The only place for private names of TensorFlow, Keras and TF-GAN, and for questions about their versions."""
+"""All uses of private names of TensorFlow, Keras and TF-GAN, and all code that depends on their versions."""

@@ -1,4 +1,4 @@
-"""Keras: what has no public name, and what only some versions have."""
+"""Keras: the private names that tfpaths uses, and what only some versions have."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,29 +13,59 @@ if keras.backend.backend() != "tensorflow":
 
 
 def adam_moments(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> tuple[keras.Variable, keras.Variable]:
-    """Returns Adam's two moments of a variable: m and v."""
+    """Returns Adam's moments of a variable: m, the mean of the gradients, and v, the mean of their squares.
+
+    Example:
+      >>> optimizer, w = keras.optimizers.Adam(beta_1=0.5), keras.Variable(1.0)
+      >>> optimizer.apply([keras.ops.ones(())], [w])
+      >>> float(adam_moments(optimizer, w)[0])  # (1 - 0.5) * 1
+      0.5
+    """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
 
 
 def renormalizes(layer: keras.layers.BatchNormalization) -> bool:
-    """Returns whether a BatchNormalization uses batch renormalisation, which Keras has from 3.14 on."""
+    """Returns whether a BatchNormalization uses batch renormalisation, which exists since Keras 3.14.
+
+    Example:
+      >>> renormalizes(keras.layers.BatchNormalization())
+      False
+    """
     return bool(getattr(layer, "renorm", False))
 
 
 def takes_any_argument(layer: keras.layers.Layer) -> None:
-    """Lets a layer be called with positional arguments that are not tensors, such as a network."""
+    """Allows positional arguments that are not tensors, such as a network, in calls of a layer.
+
+    Call it in the layer's constructor: `penalties.GradientPenalty` is an example.
+    """
     layer._allow_non_tensor_positional_args = True
 
 
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """Returns a model's layers, those inside its layers included."""
+    """Returns a model, its layers, and the layers inside them.
+
+    Example:
+      >>> inner = keras.Sequential([keras.layers.Dense(1, name="dense")], name="inner")
+      >>> [layer.name for layer in all_layers(keras.Sequential([inner], name="outer"))]
+      ['outer', 'inner', 'dense']
+    """
     return list(model._flatten_layers())
 
 
 @contextlib.contextmanager
 def own_settings() -> Iterator[None]:
-    """Builds what is inside with Keras' original settings, whatever the user's are, and restores the user's."""
+    """Sets Keras' settings to their defaults within a `with` block, and restores the user's settings after it.
+
+    The settings are the float type, the order of an image's axes and the dtype policy. Networks that are built in the
+    block do not depend on the user's settings.
+
+    Example:
+      >>> with own_settings():
+      ...     keras.layers.Conv2D(1, 3).data_format
+      'channels_last'
+    """
     floatx, layout = keras.config.floatx(), keras.config.image_data_format()
     policy = keras.config.dtype_policy()
     keras.config.set_floatx("float32")

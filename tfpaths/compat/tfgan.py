@@ -1,13 +1,13 @@
-"""Makes TF-GAN 2.1.0 importable on TensorFlow 2.16 and later, and leaves TensorFlow as it found it.
+"""Makes TF-GAN 2.1.0 importable on TensorFlow 2.16 and later, without lasting changes to TensorFlow.
 
     from tfpaths.tfgan import tfgan     # this is `tensorflow_gan`
 
-TF-GAN's last release needs two things that TensorFlow has since dropped (github.com/tensorflow/gan, issue 55):
+TF-GAN's last release needs two names that TensorFlow no longer has (github.com/tensorflow/gan, issue 55):
 
-- `tf.estimator`: a base class is taken from it while TF-GAN is imported, and a sub-package is built on it. The name
-  stands in TensorFlow for the time of that import only, and an empty module stands for `tensorflow_gan.estimator`.
-- `tf.compat.v1.layers.flatten`: the kernel distance and the Inception metrics call it. Each module of TF-GAN, its
-  tests included, gets a view of TensorFlow as its own `tf`, in which that name exists. TensorFlow is not touched.
+- `tf.estimator`: while TF-GAN is imported, a class is derived from one of its classes, and a sub-package is built on
+  it. The name is added to TensorFlow during this import only, and an empty module replaces `tensorflow_gan.estimator`.
+- `tf.compat.v1.layers.flatten`: the kernel distance and the Inception metrics call it. In each module of TF-GAN, its
+  tests included, `tf` is a view of TensorFlow in which this name exists. TensorFlow itself is not changed.
 """
 
 import importlib.abc
@@ -25,7 +25,7 @@ _PACKAGE = "tensorflow_gan"
 
 
 def _flatten(inputs: tf.Tensor, name: str | None = None) -> tf.Tensor:
-    """`tf.compat.v1.layers.flatten`: all axes but the first become one."""
+    """Returns `[batch, ...]` as `[batch, size]`, as `tf.compat.v1.layers.flatten` did."""
     inputs = tf.convert_to_tensor(inputs)
     size = inputs.shape[1:].num_elements()
     flat = tf.reshape(inputs, [tf.shape(inputs)[0], -1 if size is None else size], name=name)
@@ -34,7 +34,7 @@ def _flatten(inputs: tf.Tensor, name: str | None = None) -> tf.Tensor:
 
 
 class _View(types.ModuleType):
-    """A module seen with a few more names: everything else is asked of the module behind it."""
+    """A view of a module with some more names. All other names are looked up in the module."""
 
     def __init__(self, name: str, module: Any, **names: Any):
         super().__init__(name)
@@ -49,6 +49,7 @@ class _View(types.ModuleType):
 
 
 def _tensorflow_view() -> _View:
+    """Returns TensorFlow with `tf.compat.v1.layers.flatten`."""
     v1 = tf.compat.v1
     layers = _View("tensorflow.compat.v1.layers", v1.layers, flatten=_flatten)
     compat = _View("tensorflow.compat", tf.compat, v1=_View("tensorflow.compat.v1", v1, layers=layers))
@@ -56,7 +57,7 @@ def _tensorflow_view() -> _View:
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads a module of TF-GAN as its own loader would, then hands it the view."""
+    """Loads a module of TF-GAN with the module's own loader, then replaces its `tf` by the view."""
 
     def __init__(self, loader: Any, view: _View):
         self._loader = loader
@@ -67,7 +68,7 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module):
         with warnings.catch_warnings():
-            # Python's deprecations of what TF-GAN was written with are not the user's to mend.
+            # A user cannot fix the deprecated Python that TF-GAN uses.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", SyntaxWarning)
             self._loader.exec_module(module)
@@ -79,7 +80,7 @@ class _Loader(importlib.abc.Loader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TF-GAN's modules and nothing else."""
+    """Finds TF-GAN's modules, and no others, and replaces their loader."""
 
     def __init__(self):
         self._view = _tensorflow_view()
@@ -94,11 +95,16 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def _import() -> types.ModuleType:
+    """Imports TF-GAN.
+
+    Raises:
+      ModuleNotFoundError: TF-GAN is not installed.
+    """
     if importlib.util.find_spec(_PACKAGE) is None:
         raise ModuleNotFoundError("tfpaths needs TF-GAN: pip install tensorflow-gan==2.1.0", name=_PACKAGE)
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-    # TF-GAN is rarely the first to be here, but where the user imported a working one there is nothing to mend.
+    # The user may have imported a TF-GAN that works already.
     if _PACKAGE in sys.modules:
         return sys.modules[_PACKAGE]
     had_estimator = hasattr(tf, "estimator")

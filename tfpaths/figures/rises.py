@@ -52,6 +52,9 @@ class Rises(Figure):
             of_variant = [row for row in near if row["variant"] == cell.variant]
             quantiles = {name: _quantiles(of_variant, name) for name in _QUANTITIES}
             metrics[f"{cell.variant}_near_runs"] = float(len(of_variant))
+            if of_variant:
+                rose = [bool(row["rises_arriving"]) for row in of_variant]
+                metrics[f"{cell.variant}_rose_arriving_share"] = sum(rose) / len(rose)
             metrics |= {
                 f"{cell.variant}_{name}_{part}": value
                 for name, values in quantiles.items()

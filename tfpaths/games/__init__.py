@@ -1,14 +1,18 @@
-"""Games by name: who plays, and how a step of each goes. `gan` is the game of the paper; each further one is a file.
+"""Games by name: the players and their updates. `gan` is the game of the paper; every other game is a file here.
 
-A game is a subclass of `GAN`. The parameters that its constructor adds to those of `GAN` are its options: fields
-of `variant.game` in a config.
+A game is a subclass of `GAN`. The parameters that its constructor adds to those of `GAN` are its options: fields of
+`variant.game` in a config. A user's module can register a game too: `examples/custom_game.py`.
+
+Example:
+  >>> GAMES["gan"].__name__
+  'GAN'
 """
 
 from tfpaths import options
 from tfpaths.games.registry import GAMES
 from tfpaths.gan import GAN
 
-# The parameters of every game, which a config sets elsewhere.
+# The parameters that all games have. They are not options: a config has its own fields for them.
 COMMON = frozenset(options.parameters(GAN))
 
 __all__ = ["COMMON", "GAMES"]

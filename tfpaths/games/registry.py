@@ -1,4 +1,4 @@
-"""The table of games."""
+"""The registry of games: name -> subclass of `GAN`."""
 
 from tfpaths.gan import GAN
 from tfpaths.registry import Registry

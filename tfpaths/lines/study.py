@@ -142,8 +142,8 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
     old, new = ((schedule.steps, schedule.log_every) for schedule in (stored.schedule, config.schedule))
     if old != new:
         raise errors.InputError(
-            f"--workdir: {directory.path} holds this with schedule.steps={old[0]} and schedule.log_every={old[1]}; "
-            f"expected the same, received {new[0]} and {new[1]}."
+            f"--workdir: {directory.path} holds this experiment with schedule.steps={old[0]} and "
+            f"schedule.log_every={old[1]}; expected the same, received {new[0]} and {new[1]}."
         )
     return config
 

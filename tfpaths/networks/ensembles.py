@@ -1,6 +1,6 @@
-"""Networks of many independent runs at once: weights and examples carry a leading axis of runs.
+"""Networks of an ensemble: weights and examples have a leading axis of independent runs.
 
-Initial weights are drawn from a stream by `reset`, so that run i of any ensemble starts as it would alone.
+`reset` draws the initial weights from a stream, so run i has the same weights in every ensemble as it would alone.
 """
 
 from typing import Any
@@ -14,11 +14,20 @@ from tfpaths.streams import Stream
 
 @keras.saving.register_keras_serializable("tfpaths")
 class EnsembleDense(keras.layers.Layer):
-    """x W + b, `[runs, batch, inputs]` -> `[runs, batch, units]`, with a matrix and a bias for each run.
+    """x W + b, `[runs, batch, inputs]` -> `[runs, batch, units]`, with one W and one b for each run.
+
+    W and b are zero until `reset` draws W.
 
     Args:
-      units: of each run.
-      **kwargs: Keras'.
+      units: The number of units in each run.
+      **kwargs: The arguments of `keras.layers.Layer`, such as `name`.
+
+    Example:
+      >>> layer = EnsembleDense(2)
+      >>> layer(tf.zeros([3, 5, 4])).shape
+      TensorShape([3, 5, 2])
+      >>> layer.count_params()  # 3 runs, each with 4 * 2 weights and 2 biases
+      30
     """
 
     def __init__(self, units: int, **kwargs: Any):
@@ -26,7 +35,7 @@ class EnsembleDense(keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape):
-        runs, _, inputs = input_shape
+        runs, _, inputs = input_shape  # [runs, batch, inputs]
         self.kernel = self.add_weight(shape=(runs, inputs, self.units), initializer="zeros", name="kernel")
         self.bias = self.add_weight(shape=(runs, 1, self.units), initializer="zeros", name="bias")
 
@@ -37,8 +46,9 @@ class EnsembleDense(keras.layers.Layer):
         return (*input_shape[:-1], self.units)
 
     def reset(self, stream: Stream) -> None:
-        """Glorot's uniform weights from a stream, and biases of zero."""
+        """Draws weights from Glorot's uniform distribution, and sets biases to zero."""
         inputs = self.kernel.shape[1]
+        # Glorot and Bengio 2010, equation 16; the fans are those of one run.
         limit = (6.0 / (inputs + self.units)) ** 0.5
         self.kernel.assign(limit * (2.0 * stream.uniform(self.kernel.shape) - 1.0))
         self.bias.assign(tf.zeros_like(self.bias))
@@ -48,7 +58,18 @@ class EnsembleDense(keras.layers.Layer):
 
 
 def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
-    """D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`, of `depth` hidden layers with LeakyReLU 0.2."""
+    """Returns D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`. All weights are zero until `reset` draws them.
+
+    Args:
+      runs: The number of runs.
+      inputs: The number of features of an example.
+      width: Units of each hidden layer; LeakyReLU with slope 0.2 follows each of these layers.
+      depth: The number of hidden layers.
+
+    Example:
+      >>> mlp(3, 2, width=8, depth=1)(tf.zeros([3, 5, 2])).shape
+      TensorShape([3, 5, 1])
+    """
     examples = x = keras.Input(batch_shape=(runs, None, inputs))
     for _ in range(depth):
         x = FastLeakyReLU(0.2)(EnsembleDense(width)(x))
@@ -56,6 +77,15 @@ def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
 
 
 def reset(model: keras.Model, stream: Stream) -> None:
-    """Draws new weights for a model of these layers, each layer from its own stream."""
+    """Draws new weights for each `EnsembleDense` layer of a model, each layer from its own stream.
+
+    Example:
+      >>> from tfpaths import streams
+      >>> pair, single = mlp(2, 3, width=4, depth=1), mlp(1, 3, width=4, depth=1)
+      >>> reset(pair, streams.root(0, first_run=0))
+      >>> reset(single, streams.root(0, first_run=1))
+      >>> bool(tf.reduce_all(pair.layers[1].kernel[1] == single.layers[1].kernel[0]))  # run 1 in both
+      True
+    """
     for index, layer in enumerate(layer for layer in model.layers if isinstance(layer, EnsembleDense)):
         layer.reset(stream.fold(index))

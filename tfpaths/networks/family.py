@@ -1,4 +1,4 @@
-"""A family of networks: the pair of players for examples of a given shape."""
+"""The base class of families of networks. A family builds a generator and a discriminator for a shape of examples."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,22 @@ NETWORKS: Registry[type["Family"]] = Registry("network", "tfpaths.networks")
 
 
 class Family:
-    """A pair of networks. A new one is a registered subclass with two methods, `generator` and `discriminator`.
+    """The base class of families. A subclass defines the two methods `generator` and `discriminator`.
 
-    The parameters that its constructor adds are its options: fields of `networks` in a config.
+    The parameters that the subclass' constructor adds are its options: fields of `networks` in a config. To add a
+    family, register a subclass: `examples/custom_network.py`.
 
     Args:
-      latent_dim: Latent numbers of the generator.
-      precision: Keras' policy of the layers: `float32`, `mixed_bfloat16` or `mixed_float16`.
-      implementation: A name in `fast.IMPLEMENTATIONS`: whose layers are used.
+      latent_dim: The dimension of the generator's latents.
+      precision: The layers' Keras dtype policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
+      implementation: The layers that are used, a name in `fast.IMPLEMENTATIONS`.
+
+    Attributes:
+      layers: The `fast.Implementation` that the two methods build their networks from.
+
+    Example:
+      >>> NETWORKS["dcgan"](latent_dim=8).generator((28, 28, 3)).input_shape
+      (None, 8)
     """
 
     def __init__(self, *, latent_dim: int = 64, precision: str = "float32", implementation: str = "fast"):
@@ -39,5 +47,13 @@ class Family:
         raise NotImplementedError
 
     def discriminator(self, example_shape: Sequence[int], *, seed: int = 0) -> keras.Model:
-        """Returns D: examples `[batch, *example_shape]` -> logits `[batch, 1]`, float32."""
+        """Returns D: examples `[batch, *example_shape]` -> logits `[batch, 1]`, float32.
+
+        Args:
+          example_shape: The shape of one example.
+          seed: Seed for the initial weights.
+
+        Raises:
+          InputError: The family has no network for this shape.
+        """
         raise NotImplementedError

@@ -1,7 +1,7 @@
-"""The layers and the Adam that a GAN's step is fastest with, and the one switch back to Keras' own.
+"""Layers and an Adam that make a GAN's step faster than Keras' do.
 
-Each is Keras' function with Keras' settings and weights, up to rounding, and `as_keras` returns Keras' layer. The
-switch is `networks.implementation`: `fast` or `keras`.
+Each computes the same function as Keras' class of the same settings and weights, up to rounding; the method `as_keras`
+of a layer returns Keras' layer. The option `networks.implementation` chooses between them: `fast` or `keras`.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from tfpaths.compat import keras as compat
 
-# Halving and doubling as DCGAN does: kernels of 4×4, strides of 2, as many pixels beyond each edge.
+# DCGAN's convolutions: 4×4 kernels and strides of 2. On even sides, "SAME" pads one pixel at each edge.
 _HALVING: dict[str, Any] = {"strides": [1, 2, 2, 1], "padding": "SAME"}
 
 
 def _derivative(function: Callable) -> Callable:
-    """Gives what a derivative computes the name of its layer, as TensorFlow does: a trace shows whose time it is."""
+    """Returns the derivative in the layer's name scope, as TensorFlow does, so a profile shows which layer it is of."""
     scope = tf.get_current_name_scope()
 
     @functools.wraps(function)
@@ -32,18 +32,28 @@ def _derivative(function: Callable) -> Callable:
 
 @keras.saving.register_keras_serializable("tfpaths")
 class FastLeakyReLU(keras.layers.Layer):
-    """x where x > 0, negative_slope * x elsewhere; its derivatives are written in terms of what it returns.
+    """x where x > 0, negative_slope * x elsewhere; its derivative is computed from its output.
 
-    The same function and the same first and second derivatives as `keras.layers.LeakyReLU`. Output and input have one
-    sign, so that the slope can be read off the output: the input is then nobody's but this layer's, TensorFlow fuses
-    the layer into the convolution before it, and one map less is kept for the way back. The slope is piecewise
-    constant: the derivative is linear in the gradient that comes in, and the second backward pass of a gradient penalty
-    is the first one again.
+    It has the same values and the same first and second derivatives as `keras.layers.LeakyReLU`. Output and input have
+    the same sign, so the output determines the slope. The backward pass then does not need the input: TensorFlow fuses
+    the layer into the convolution before it, and stores one feature map less. The slope is piecewise constant, so the
+    derivative is linear in the incoming gradient, and a gradient penalty's second backward pass repeats the first.
+
+    Args:
+      negative_slope: The slope where x <= 0, above zero.
+      **kwargs: The arguments of `keras.layers.Layer`, such as `name`.
+
+    Raises:
+      ValueError: `negative_slope` is not above zero.
+
+    Example:
+      >>> FastLeakyReLU(0.5)(tf.constant([-1.0, 2.0])).numpy().tolist()
+      [-0.5, 2.0]
     """
 
     def __init__(self, negative_slope: float = 0.2, **kwargs: Any):
         super().__init__(**kwargs)
-        # Otherwise the output's sign says nothing of the input's.
+        # With another slope, the output does not have the sign of the input.
         if not negative_slope > 0:
             raise ValueError(f"negative_slope: expected a number above zero, received {negative_slope}.")
         self.negative_slope = negative_slope
@@ -53,7 +63,8 @@ class FastLeakyReLU(keras.layers.Layer):
         @tf.custom_gradient
         def leaky_relu(x):
             y = tf.nn.leaky_relu(x, self.negative_slope)
-            # TensorFlow sends zeros back to the features, and a whole pass through the network with them.
+            # LeakyReluGrad's derivative with respect to its features is zero. Without stop_gradient, TensorFlow would
+            # propagate these zeros through the whole network.
             sign = tf.stop_gradient(y)
 
             @_derivative
@@ -68,7 +79,7 @@ class FastLeakyReLU(keras.layers.Layer):
         return input_shape
 
     def as_keras(self) -> keras.layers.LeakyReLU:
-        """Returns Keras' own layer of the same function."""
+        """Returns Keras' layer with the same settings."""
         return keras.layers.LeakyReLU.from_config(self.get_config())
 
     def get_config(self) -> dict[str, Any]:
@@ -77,13 +88,21 @@ class FastLeakyReLU(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras' BatchNormalization, as one operation forward and one backward.
+    """Keras' BatchNormalization as one operation in the forward pass and one in the backward pass.
 
-    gamma (x - mean) / sqrt(var + epsilon) + beta; in training with mean and biased variance of the batch, as in Ioffe
-    and Szegedy 2015 (arXiv 1502.03167), algorithm 1, otherwise with their moving averages. Keras writes it as five
-    operations on whole maps, in float32 under every policy; the fused one reads maps in their own precision, keeps
-    statistics in float32, and takes the ReLU that follows along. Maps `[batch, height, width, channels]` go this way;
-    synchronised statistics and whatever else Keras' layer can do go its own.
+        gamma (x - mean) / sqrt(variance + epsilon) + beta
+
+    In training, mean and variance are those of the batch, the variance biased (Ioffe and Szegedy 2015, arXiv
+    1502.03167, algorithm 1); otherwise they are moving averages. Keras computes five operations on whole maps, in
+    float32 under every policy. The fused operation reads maps in their own precision and computes statistics in
+    float32, and TensorFlow fuses a ReLU that follows into it. It is used for maps `[batch, height, width, channels]`;
+    in all other cases, such as synchronised statistics, the layer calls Keras' implementation.
+
+    Example:
+      >>> maps = tf.reshape([1.0, 3.0], [2, 1, 1, 1])  # mean 2, variance 1
+      >>> outputs = FusedBatchNormalization(epsilon=1e-4)(maps, training=True)
+      >>> [round(float(value), 2) for value in tf.reshape(outputs, [-1])]
+      [-1.0, 1.0]
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -91,7 +110,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         if not plain or self.synchronized or compat.renormalizes(self):
             return super().call(inputs, training=training, mask=mask)
         batch = bool(training and self.trainable)
-        # With a factor of 1 for the newest batch, as is the default, what it returns as moving is the batch's own.
+        # The operation's default factor for moving averages is 1, so it returns the statistics of the batch.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
@@ -102,14 +121,14 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=batch,
         )
         if batch:
-            # Its variance is the unbiased one, Keras keeps the biased.
+            # [channels]: the operation returns the unbiased variance, but Keras averages the biased one.
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
             self._keep(self.moving_mean, mean)
             self._keep(self.moving_variance, variance * (count - 1.0) / count)
         return outputs
 
     def as_keras(self) -> keras.layers.BatchNormalization:
-        """Returns Keras' own layer of the same function."""
+        """Returns Keras' layer with the same settings."""
         return keras.layers.BatchNormalization.from_config(self.get_config())
 
     def _keep(self, moving, value):
@@ -118,7 +137,17 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class HalvingConv2D(keras.layers.Conv2D):
-    """Keras' Conv2D on images of even sides, for a 4×4 kernel and stride 2; its derivative by the image is `double`."""
+    """Keras' Conv2D for images with even sides, a 4×4 kernel and stride 2; it computes `halve`.
+
+    Its arguments are those of `keras.layers.Conv2D`.
+
+    Raises:
+      ValueError: When the layer is built: its settings or the sides of the images are different.
+
+    Example:
+      >>> HalvingConv2D(8, 4, strides=2, padding="same")(tf.zeros([1, 32, 32, 3])).shape
+      TensorShape([1, 16, 16, 8])
+    """
 
     def build(self, input_shape):
         _require_halving(self)
@@ -130,47 +159,67 @@ class HalvingConv2D(keras.layers.Conv2D):
         return halve(inputs, tf.convert_to_tensor(kernel))
 
     def as_keras(self) -> keras.layers.Conv2D:
-        """Returns Keras' own layer of the same function."""
+        """Returns Keras' layer with the same settings."""
         return keras.layers.Conv2D.from_config(self.get_config())
 
 
 @keras.saving.register_keras_serializable("tfpaths")
 class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
-    """Keras' Conv2DTranspose to images, for a 4×4 kernel and stride 2: `double`."""
+    """Keras' Conv2DTranspose for images, a 4×4 kernel and stride 2; it computes `double`.
+
+    Its arguments are those of `keras.layers.Conv2DTranspose`.
+
+    Raises:
+      ValueError: When the layer is built: its settings are different.
+
+    Example:
+      >>> DoublingConv2DTranspose(3, 4, strides=2, padding="same")(tf.zeros([1, 16, 16, 8])).shape
+      TensorShape([1, 32, 32, 3])
+    """
 
     def build(self, input_shape):
         _require_halving(self)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
-        # What is sampled may be exported, and a SavedModel does not keep custom gradients.
+        # Outside training, the layer may be exported, and a SavedModel does not store custom gradients.
         transposed = double if training else by_blocks
         images = transposed(inputs, tf.convert_to_tensor(self.kernel))
         return self.activation(images + self.bias if self.use_bias else images)
 
     def as_keras(self) -> keras.layers.Conv2DTranspose:
-        """Returns Keras' own layer of the same function."""
+        """Returns Keras' layer with the same settings."""
         return keras.layers.Conv2DTranspose.from_config(self.get_config())
 
 
 def _require_halving(layer: keras.layers.Layer) -> None:
+    """Raises a ValueError if a layer's settings are not those of `_HALVING`."""
     plan = (layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate, layer.data_format)
     if plan != ((4, 4), (2, 2), "same", (1, 1), "channels_last") or getattr(layer, "groups", 1) != 1:
         raise ValueError(f"Expected a 4×4 kernel, strides of 2, padding 'same', channels last, received {plan}.")
 
 
 def by_blocks(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The transposed convolution: `[batch, h, w, filters]`, `[4, 4, channels, filters]` -> images.
+    """Returns the transposed convolution of `maps` with `kernel`, with a 4×4 kernel and stride 2.
 
-    Images are `[batch, 2 h, 2 w, channels]`.
+    An image that is padded by one pixel at each edge can be cut into blocks of 2×2 pixels. If the pixels of a block are
+    read as channels, the convolution has a 2×2 kernel and stride 1. Its transpose then has four times as many output
+    channels, which is faster: TensorFlow's transposed convolution on CPUs is slow for the few channels of an image.
 
-    Where an image, one pixel larger on all sides, is cut into blocks of 2×2 and a block's pixels are taken for
-    channels, the convolution is one of a 2×2 kernel and stride 1. Its transpose then ends in four times as many
-    channels: TensorFlow's on a processor is slow where they are as few as an image's.
+    Args:
+      maps: `[batch, h, w, filters]`.
+      kernel: `[4, 4, channels, filters]`.
+
+    Returns:
+      Images `[batch, 2 h, 2 w, channels]`.
+
+    Example:
+      >>> by_blocks(tf.ones([1, 1, 1, 1]), tf.ones([4, 4, 1, 1]))[0, :, :, 0].numpy().tolist()
+      [[1.0, 1.0], [1.0, 1.0]]
     """
     channels, filters = kernel.shape[2:]
     batch, height, width, _ = tf.unstack(tf.shape(maps))
-    # Rows and columns of the kernel: which block, and where in it.
+    # [block row, row in block, block column, column in block, …] -> [block row, block column, row, column, …].
     split = tf.transpose(tf.reshape(kernel, [2, 2, 2, 2, channels, filters]), [0, 2, 1, 3, 4, 5])
     blocks = tf.raw_ops.Conv2DBackpropInput(
         input_sizes=[batch, height + 1, width + 1, 4 * channels],
@@ -179,12 +228,25 @@ def by_blocks(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         strides=[1, 1, 1, 1],
         padding="VALID",
     )
+    # blocks: [batch, h + 1, w + 1, 4 channels] -> [batch, 2 h + 2, 2 w + 2, channels], then without the padding.
     return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1]
 
 
 @tf.custom_gradient
 def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`by_blocks`, whose derivative by the maps is `halve`."""
+    """Returns `by_blocks(maps, kernel)`; its derivative with respect to `maps` is `halve`.
+
+    Args:
+      maps: `[batch, h, w, filters]`.
+      kernel: `[4, 4, channels, filters]`.
+
+    Returns:
+      Images `[batch, 2 h, 2 w, channels]`.
+
+    Example:
+      >>> double(tf.ones([1, 1, 1, 1]), tf.ones([4, 4, 1, 1]))[0, :, :, 0].numpy().tolist()
+      [[1.0, 1.0], [1.0, 1.0]]
+    """
 
     @_derivative
     def gradient(images):
@@ -195,9 +257,18 @@ def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The convolution: `[batch, 2 h, 2 w, channels]`, `[4, 4, channels, filters]` -> `[batch, h, w, filters]`.
+    """Returns the convolution of `images` with `kernel`, stride 2; its derivative with respect to `images` is `double`.
 
-    Its derivative by the images is `double`.
+    Args:
+      images: `[batch, 2 h, 2 w, channels]`.
+      kernel: `[4, 4, channels, filters]`.
+
+    Returns:
+      Maps `[batch, h, w, filters]`.
+
+    Example:
+      >>> halve(tf.ones([1, 2, 2, 1]), tf.ones([4, 4, 1, 1])).numpy().item()  # the sum of the four pixels
+      4.0
     """
 
     @_derivative
@@ -208,19 +279,27 @@ def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _kernel_gradient(images, kernel, maps):
+    """Returns the gradient of sum(maps * halve(images, kernel)) with respect to the kernel."""
     return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=kernel.shape, out_backprop=maps, **_HALVING)
 
 
 @keras.saving.register_keras_serializable("tfpaths")
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam up to rounding, with the same variables; TensorFlow's fused operation makes the update.
+    """Keras' Adam, up to rounding and with the same variables, with TensorFlow's fused operation for the update.
 
         m <- m + (g - m) (1 - beta_1)
         v <- v + (g^2 - v) (1 - beta_2)
         w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
-    Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of its section 2, whose epsilon is added to the
-    uncorrected root. AMSGrad goes Keras' own way.
+    Kingma and Ba 2014 (arXiv 1412.6980), in the form at the end of their section 2, where epsilon is added to the root
+    of v without bias correction. With `amsgrad=True`, Keras' update is used. The arguments are those of
+    `keras.optimizers.Adam`.
+
+    Example:
+      >>> optimizer, w = FusedAdam(0.5), keras.Variable(1.0)
+      >>> optimizer.apply([tf.constant(3.0)], [w])  # the first step's size is the learning rate
+      >>> round(float(w), 4)
+      0.5
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -247,12 +326,18 @@ class FusedAdam(keras.optimizers.Adam):
 class Implementation:
     """The layers and the optimiser that networks are built from.
 
+    Each attribute is a function or a class with the arguments of Keras' class.
+
     Attributes:
-      leaky_relu: `(negative_slope, dtype=…)`.
-      batch_normalization: Keras' arguments.
-      halving_convolution: Keras' Conv2D for a 4×4 kernel and stride 2 on images of even sides.
-      doubling_convolution: Keras' Conv2DTranspose for a 4×4 kernel and stride 2.
-      adam: Keras' arguments.
+      leaky_relu: As `keras.layers.LeakyReLU`.
+      batch_normalization: As `keras.layers.BatchNormalization`.
+      halving_convolution: As `keras.layers.Conv2D`, for a 4×4 kernel and stride 2 on images with even sides.
+      doubling_convolution: As `keras.layers.Conv2DTranspose`, for a 4×4 kernel and stride 2.
+      adam: As `keras.optimizers.Adam`.
+
+    Example:
+      >>> IMPLEMENTATIONS["fast"].leaky_relu(0.5)(tf.constant([-1.0, 2.0])).numpy().tolist()
+      [-0.5, 2.0]
     """
 
     leaky_relu: Callable[..., keras.layers.Layer]
@@ -262,7 +347,7 @@ class Implementation:
     adam: Callable[..., keras.optimizers.Optimizer]
 
 
-# What `networks.implementation` names.
+# The values of `networks.implementation` -> the layers and the optimiser.
 IMPLEMENTATIONS = {
     "fast": Implementation(FastLeakyReLU, FusedBatchNormalization, HalvingConv2D, DoublingConv2DTranspose, FusedAdam),
     "keras": Implementation(

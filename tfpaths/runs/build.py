@@ -63,7 +63,8 @@ def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
     is_critic = isinstance(pair, losses.Loss) and pair.needs_lipschitz
     if is_critic and not layers and variant.weight_clip is None:
         raise errors.InputError(
-            f"variant.loss: expected a penalty or a weight_clip besides {variant.loss.name!r}, received neither."
+            f"variant.loss: {variant.loss.name!r} needs a penalty or a weight_clip, because its critic must "
+            "have a bounded slope. To fix this: --set variant.penalty=NAME."
         )
     return variant.replace(
         loss=options.completed(variant.loss, _factory(pair), "variant.loss"),

@@ -1,9 +1,14 @@
 """`results.json`: the scores of a run with the protocol and the versions behind them. No TensorFlow."""
 
+import datetime
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
+import re
+import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +42,25 @@ def summary(
         "metrics": dict(metrics),
         "protocol": dict(protocol),
         "versions": versions(),
+        "made": made(),
+    }
+
+
+def made() -> dict[str, Any]:
+    """Returns what makes a result besides its config: the version of this package, the date, the command, the machine.
+
+    Example:
+      >>> sorted(made())
+      ['command', 'cores', 'date', 'processor', 'version']
+    """
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return {
+        "version": __version__,
+        "date": datetime.date.today().isoformat(),
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
+        "processor": model[1] if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 

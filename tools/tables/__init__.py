@@ -99,8 +99,8 @@ def made(*results: Mapping[str, Any], command: bool = False) -> str:
 
 def machine(result: Mapping[str, Any]) -> str:
     """Returns the machine of a result: its cores and its CPU."""
-    processor = result["processor"]
-    return f"{result['cores']} cores of {f'an {processor}'.replace('(R)', '') if processor else 'an unrecorded CPU'}"
+    processor, cores = result["made"]["processor"], result["made"]["cores"]
+    return f"{cores} cores of {f'an {processor}'.replace('(R)', '') if processor else 'an unrecorded CPU'}"
 
 
 # Importing a module registers its tables.
