@@ -25,9 +25,17 @@ def contrast(first, second):
 def test_text_and_lines_have_enough_contrast():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     css = (page._FOLDER / "page.css").read_text()
-    colours = dict(re.findall(r"--(\w+): (#\w{6})", css))
-    for text, ground in (("ink", "#ffffff"), ("quiet", "#ffffff"), ("link", "#ffffff"), ("ink", colours["mark"])):
-        assert contrast(colours[text], ground) >= 4.5, (text, ground)
+    # `:root` twice: the light scheme, and the dark one.
+    schemes = [dict(re.findall(r"--(\w+): (#\w+)", root)) for root in re.findall(r":root \{(.*?)\}", css, re.DOTALL)]
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = {
+            name: value if len(value) == 7 else "#" + "".join(2 * c for c in value[1:])
+            for name, value in scheme.items()
+        }
+        for text, ground in (("ink", "paper"), ("quiet", "paper"), ("link", "paper"), ("ink", "mark")):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    # Charts have a white ground in both.
     for colour in charts.COLOURS:
         assert contrast(colour, "#ffffff") >= 3
 

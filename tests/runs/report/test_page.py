@@ -174,6 +174,35 @@ def test_no_page_is_wider_than_its_screen(show, mixed, width):
     assert all(natural > 0 and 0 < wide <= width for natural, wide in images)
 
 
+def test_a_dark_screen_gets_a_dark_page_and_paper_a_light_one(show, mixed):
+    browser = show(mixed)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    grounds = []
+    try:
+        for medium in ("screen", "print"):
+            dark = {"media": medium, "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+            grounds.append(browser.execute_script(ground))
+            chart = "return getComputedStyle(document.querySelector('.charts img')).backgroundColor"
+            assert browser.execute_script(chart) == ("rgb(255, 255, 255)" if medium == "screen" else "rgba(0, 0, 0, 0)")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert grounds == ["rgb(22, 23, 27)", "rgb(255, 255, 255)"]
+    assert browser.execute_script(ground) == "rgb(255, 255, 255)"
+
+
+def test_without_javascript_the_last_grids_are_shown_and_no_slider(browser, show, mixed):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(mixed)
+        assert grids(browser) == [(40, "4"), (60, "6")]
+        assert not browser.find_element("css selector", ".samples input").is_displayed()
+        assert "JavaScript is off" in browser.find_element("tag name", "noscript").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert show(mixed).find_element("css selector", ".samples input").is_displayed()
+
+
 def test_nothing_is_fetched_and_nothing_is_refused(browser, show, mixed):
     browser.get_log("performance")
     show(mixed)

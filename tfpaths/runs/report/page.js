@@ -15,6 +15,8 @@ for (const samples of document.querySelectorAll(".samples")) {
     }
   };
   slider.addEventListener("input", show);
+  // Without JavaScript there is no slider, because it would move nothing.
+  samples.querySelector(".slider").hidden = false;
   // A browser that returns to a page may restore the slider's position.
   show();
 }
