@@ -1,7 +1,7 @@
-"""All tables, one after the other: `python -m benchmarks [NAME …]`, some two hours on two cores.
+"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, about two hours on two cores.
 
-Each is a command with flags of its own, `python -m benchmarks.NAME --help`, prints its table and writes
-`benchmarks/results/NAME.json`. One that fails does not keep the others from running.
+Each table has its own command, `python -m benchmarks.NAME --help`, which prints it and writes
+`benchmarks/results/NAME.json`. If one fails, the others are made all the same.
 """
 
 import pathlib

@@ -1,17 +1,17 @@
-"""Many small GANs at once: microseconds per run and step, ours beside JAX and PyTorch.
+"""Many small GANs at once: microseconds per run and step of tfpaths, JAX and PyTorch.
 
     pip install torch "jax[cpu]" && python -m benchmarks.ensemble [--turns=5]
 
-The work: `line1_gan_gp` in ten dimensions, that is a linear generator of one latent number, a discriminator of two
-hidden layers of 64, batches of 64, non-saturating losses, the penalty between data and samples, Adam for both players.
-Every contender draws its data, latents and points anew in each step, runs on all cores in float32, and lives in a
-process of its own that sleeps while another is measured; they take turns, the ratio of a turn is that of its own
-measurements, and the median is over turns. Prints a table and writes `benchmarks/results/ensemble.json`. What is not
-installed is left out.
+The task is `line1_gan_gp` in ten dimensions: a linear generator with one latent number, a discriminator with two hidden
+layers of 64 units, batches of 64, non-saturating losses, the penalty between data and samples, Adam for both players.
+Every contender draws new data, latents and points in each step and uses all cores in float32. Each has its own process,
+which sleeps while another is measured. They take turns; a ratio is of one turn, and the median is over turns. Prints a
+table and writes `benchmarks/results/ensemble.json`. Libraries that are not installed are left out.
 
-The peers are written as their users would: JAX as vmap over runs and scan over steps in one compiled program, which is
-also run in two threads, half of the runs each, as ours is; PyTorch with a matrix for each run in stacked products; and
-PyTorch with a loop over one run. Each is measured with its best number of runs at once of those that `_SIZES` lists.
+The peers are written as their users would write them: JAX with vmap over runs and scan over steps in one compiled
+program, and the same with the runs divided among one thread for each core, as in tfpaths; PyTorch with batched products
+of one matrix for each run; and PyTorch with a loop over the steps of one run. Each is measured with the number of runs
+from `_SIZES` that is best for it.
 """
 
 import concurrent.futures
@@ -22,23 +22,23 @@ from absl import app, flags
 
 from benchmarks import machine, spread, store, turns
 
-_TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
-_SECONDS = flags.DEFINE_float("seconds", 3.0, "About how long a measurement takes.")
+_TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures every contender once.", lower_bound=2)
+_SECONDS = flags.DEFINE_float("seconds", 3.0, "Approximate length of a measurement, in seconds.")
 
 DIMENSION, WIDTH, BATCH, RATE, BETAS = 10, 64, 64, 3e-3, (0.5, 0.9)
 CORES = turns.CORES
-# Runs at once: multiples of the cores, for those that share them out.
+# Runs at once: multiples of the number of cores, for the contenders that divide the runs among the cores.
 _SIZES = tuple(CORES * each for each in (16, 32, 128))
 
 
 def side_by_side(functions):
-    """Calls all at once, a thread each."""
+    """Calls all functions at the same time, each in its own thread."""
     with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
         list(pool.map(lambda function: function(), functions))
 
 
 def tfpaths(runs):
-    """Ours, as a study runs them: a block for each core."""
+    """Returns the contender of tfpaths: a block of runs for each core, as in a study."""
     from tfpaths import experiments, schema, startup
 
     startup.import_tensorflow()
@@ -52,7 +52,7 @@ def tfpaths(runs):
 
 
 def jax_program(runs):
-    """JAX's ensemble: (its program of some steps, its state)."""
+    """Returns JAX's ensemble: (the program of a number of steps, its state, the keys of the runs)."""
     import jax
     import jax.numpy as jnp
 
@@ -118,34 +118,36 @@ def jax_program(runs):
 
 
 def jax_blocks(runs, blocks):
+    """Returns JAX's contender, with the runs divided into blocks, each in its own thread."""
     import jax
 
-    made = [list(jax_program(runs // blocks)) for _ in range(blocks)]
+    ensembles = [list(jax_program(runs // blocks)) for _ in range(blocks)]
 
-    def advance(one, steps):
-        program, state, keys = one
-        one[1] = jax.block_until_ready(program(state, keys, steps))
+    def advance(ensemble, steps):
+        program, state, keys = ensemble
+        ensemble[1] = jax.block_until_ready(program(state, keys, steps))
 
-    return lambda steps: side_by_side([lambda one=one: advance(one, steps) for one in made])
+    return lambda steps: side_by_side([lambda ensemble=ensemble: advance(ensemble, steps) for ensemble in ensembles])
 
 
 def jax_ensemble(runs):
-    """vmap and scan, one program."""
+    """Returns the contender of JAX with vmap and scan in one program."""
     return jax_blocks(runs, 1)
 
 
 def jax_in_threads(runs):
-    """The same, a program for each core."""
+    """Returns the same with a program for each core."""
     return jax_blocks(runs, CORES)
 
 
 def torch_stacked(runs):
-    """PyTorch with stacked matrices."""
+    """Returns the contender of PyTorch with the matrices of all runs in one tensor."""
     import torch
 
     torch.set_num_threads(CORES)
     torch.manual_seed(0)
     sizes = (DIMENSION, WIDTH, WIDTH, 1)
+    # [runs, inputs, outputs] and [runs, 1, outputs], for each layer.
     matrices = [torch.randn(runs, a, b).div_(a**0.5).requires_grad_() for a, b in itertools.pairwise(sizes)]
     biases = [torch.zeros(runs, 1, b, requires_grad=True) for b in sizes[1:]]
     generator = [torch.randn(runs, 1, DIMENSION, requires_grad=True) for _ in range(2)]
@@ -187,7 +189,7 @@ def torch_stacked(runs):
 
 
 def torch_alone(runs):
-    """PyTorch, one run: modules as in any of its examples."""
+    """Returns the contender of PyTorch with one run: modules as in PyTorch's examples."""
     import torch
 
     assert runs == 1
@@ -221,7 +223,7 @@ def torch_alone(runs):
     return lambda steps: [step() for _ in range(steps)] and None
 
 
-# Name -> (library, what makes it, the numbers of runs at once to try).
+# Name -> (library, the function that makes the contender, the numbers of runs at once to try).
 CONTENDERS = {
     "tfpaths": ("tensorflow", tfpaths, _SIZES),
     "JAX, vmap and scan": ("jax", jax_ensemble, _SIZES),
@@ -229,7 +231,7 @@ CONTENDERS = {
     "PyTorch, stacked matrices": ("torch", torch_stacked, _SIZES),
     "PyTorch, one run at a time": ("torch", torch_alone, (1,)),
 }
-# The machine's best float32 matrix product, by either library: of so many rows.
+# The machine's best float32 matrix product, of either library: (library, function, the numbers of rows to try).
 PRODUCTS = {
     "product by PyTorch": ("torch", turns.torch_product, (1024, 2048)),
     "product by TensorFlow": ("tensorflow", turns.tensorflow_product, (1024, 2048)),
@@ -237,31 +239,39 @@ PRODUCTS = {
 
 
 def best(library, make, sizes, work):
-    """(the contender with the size that is quickest for its work, that size); none where its library is missing."""
-    kept = None
+    """Returns (the contender at its best size, that size), or None if its library is missing.
+
+    Args:
+      library: As in `turns.Contender`.
+      make: As in `turns.Contender`; its argument is a size.
+      sizes: The sizes to try.
+      work: Size -> the work of a step; the best size takes the least time for each unit of work.
+    """
+    fastest = None
     for size in sizes:
-        tried = turns.Contender(library, make, (size,), 1.0 if len(sizes) > 1 else _SECONDS.value)
-        if tried.first is None:
+        contender = turns.Contender(library, make, (size,), 1.0 if len(sizes) > 1 else _SECONDS.value)
+        if contender.first is None:
             return None
-        rate = statistics.median(tried.measure() for _ in range(3)) / work(size)
-        tried.close()
-        if kept is None or rate < kept[0]:
-            kept = (rate, size)
-    return turns.Contender(library, make, (kept[1],), _SECONDS.value), kept[1]
+        cost = statistics.median(contender.measure() for _ in range(3)) / work(size)
+        contender.close()
+        if fastest is None or cost < fastest[0]:
+            fastest = (cost, size)
+    return turns.Contender(library, make, (fastest[1],), _SECONDS.value), fastest[1]
 
 
 def main(argv):
     del argv
-    everyone = {name: best(*entry, lambda size: size) for name, entry in CONTENDERS.items()}
-    everyone |= {name: best(*entry, lambda size: size**3) for name, entry in PRODUCTS.items()}
-    everyone = {name: found for name, found in everyone.items() if found is not None}
-    sizes = {name: size for name, (_, size) in everyone.items()}
-    measured = turns.compete({name: contender for name, (contender, _) in everyone.items()}, _TURNS.value)
-    for contender, _ in everyone.values():
+    contenders = {name: best(*entry, lambda size: size) for name, entry in CONTENDERS.items()}
+    contenders |= {name: best(*entry, lambda size: size**3) for name, entry in PRODUCTS.items()}
+    contenders = {name: pair for name, pair in contenders.items() if pair is not None}
+    sizes = {name: size for name, (_, size) in contenders.items()}
+    measured = turns.compete({name: contender for name, (contender, _) in contenders.items()}, _TURNS.value)
+    for contender, _ in contenders.values():
         contender.close()
-    seconds = {name: [one / sizes[name] for one in measured[name]] for name in measured if name in CONTENDERS}
-    of_each = [[2 * sizes[name] ** 3 / one for one in measured[name]] for name in measured if name in PRODUCTS]
-    rates = [max(turn) for turn in zip(*of_each, strict=True)]
+    seconds = {name: [value / sizes[name] for value in measured[name]] for name in measured if name in CONTENDERS}
+    product_rates = [[2 * sizes[name] ** 3 / s for s in measured[name]] for name in measured if name in PRODUCTS]
+    # The better library's rate in each turn.
+    rates = [max(turn) for turn in zip(*product_rates, strict=True)]
     from tfpaths import experiments, schema, startup
 
     startup.import_tensorflow()
@@ -270,10 +280,10 @@ def main(argv):
     changes = {"study.dimension": str(DIMENSION), "study.runs": "1", "schedule.steps": "1"}
     operations = cost.operations(schema.override(experiments.get("line1_gan_gp"), changes))
     print(f"{'':<42}{'runs at once':>14}{'µs / run, step':>20}{'over tfpaths':>18}{'of peak':>10}")
-    for name, own in seconds.items():
-        ratio = spread([theirs / ours for theirs, ours in zip(own, seconds["tfpaths"], strict=True)])
-        share = statistics.median(operations / one / rate for one, rate in zip(own, rates, strict=True))
-        micro = spread([1e6 * one for one in own])
+    for name, values in seconds.items():
+        ratio = spread([theirs / ours for theirs, ours in zip(values, seconds["tfpaths"], strict=True)])
+        share = statistics.median(operations / value / rate for value, rate in zip(values, rates, strict=True))
+        micro = spread([1e6 * value for value in values])
         print(f"{name:<42}{sizes[name]:>14}{micro:>20}{ratio:>18}{share:>10.0%}")
     print(f"matrix product: {statistics.median(rates) / 1e9:.0f} GFLOP/s")
     about = {**machine("tensorflow", "jax", "torch"), "operations_per_run_and_step": operations}

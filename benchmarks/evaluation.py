@@ -1,11 +1,10 @@
-"""Evaluation: where its time goes, and each score's time beside TorchMetrics' on the same features.
+"""Evaluation: the time of each part, and the time of each score beside TorchMetrics' on the same features.
 
     pip install torch torchmetrics && python -m benchmarks.evaluation [--turns=5]
 
-Prints a table and writes `benchmarks/results/evaluation.json`. Ours and the peer take turns on the same arrays with the
-same number of threads; the ratio of a turn is of its own pair, and the median is over turns. The peer's formulas are
-called as its own metrics call them, without the Inception network around them. Without TorchMetrics the peer's columns
-stay empty.
+Prints a table and writes `benchmarks/results/evaluation.json`. tfpaths and TorchMetrics take turns on the same arrays
+with the same number of threads; a ratio is of one turn, and the median is over turns. TorchMetrics' formulas are called
+as its metrics call them, without the Inception network. If TorchMetrics is not installed, its columns are empty.
 """
 
 import os
@@ -19,17 +18,18 @@ from tfpaths import config, experiments, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements, at least 2.", lower_bound=2)
 _COUNT = flags.DEFINE_integer("count", 10_000, "Images.")
-_WIDE = flags.DEFINE_bool("wide", False, "Measure the scores on 2,048 features too, as many as Inception's: minutes.")
+_WIDE = flags.DEFINE_bool("wide", False, "Measure the scores on 2,048 features too, as Inception has: minutes.")
 
 
 def seconds(function):
+    """Returns how long a call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def peers(real, fake, logits, pairs, weights):
-    """TorchMetrics' formulas on the same arrays, by our names; none where it is not installed."""
+    """Returns TorchMetrics' formulas on the same arrays, by our names; empty if it is not installed."""
     try:
         import torch
         from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as their_ms_ssim
@@ -42,7 +42,7 @@ def peers(real, fake, logits, pairs, weights):
     first, second = ((torch.from_numpy(np.moveaxis(array, -1, 1).copy()) + 1) / 2 for array in pairs)
 
     def moments(features):
-        # What `FrechetInceptionDistance` adds up in `update` and ends in `compute`.
+        # As `FrechetInceptionDistance` adds up in `update` and finishes in `compute`.
         features = features.double()
         mean = features.mean(dim=0)
         return mean, (features.t() @ features - len(features) * torch.outer(mean, mean)) / (len(features) - 1)
@@ -58,13 +58,13 @@ def peers(real, fake, logits, pairs, weights):
         return (prob * (log_prob - mean_prob.log())).sum(dim=1).mean().exp()
 
     def kernel():
-        # The blocks that TF-GAN takes: of at most 1,024 images, each image in one of them.
+        # The blocks of TF-GAN: each image is in one block of at most 1,024.
         blocks = -(-len(one) // 1024)
         halves = zip(one.double().chunk(blocks), other.double().chunk(blocks), strict=True)
         return torch.stack([poly_mmd(a, b) for a, b in halves]).mean()
 
     def similarity():
-        # sigma 6/7 makes its window as wide as ours, 7 pixels.
+        # With sigma 6/7 its window has our width, 7 pixels.
         return torch.cat(
             [
                 their_ms_ssim(a, b, kernel_size=7, sigma=6 / 7, data_range=1.0, betas=weights, reduction="none")
@@ -81,16 +81,16 @@ def peers(real, fake, logits, pairs, weights):
 
 
 def compare(ours, theirs, turns):
-    """Score -> (our seconds, the peer's seconds), a list each; every score once before its first turn."""
-    found = {}
+    """Returns score -> (our seconds, the peer's seconds), lists over turns; the first call of each is not timed."""
+    times = {}
     for name, function in ours.items():
         peer = theirs.get(name)
         function()
         if peer is not None:
             peer()
         pairs = [(seconds(function), seconds(peer) if peer else None) for _ in range(turns)]
-        found[name] = tuple(list(column) for column in zip(*pairs, strict=True))
-    return found
+        times[name] = tuple(list(column) for column in zip(*pairs, strict=True))
+    return times
 
 
 def main(argv):
@@ -109,7 +109,7 @@ def main(argv):
     extractor, test = context.extractor(), context.examples("test")
     gan = build.build(experiment, test.shape)
     source = sources.samples(gan.draw, 0)
-    evaluator.measure(source)  # Classifier, real features and compiled programs are there from now on.
+    evaluator.measure(source)  # Loads the classifier, computes the real features and compiles; not timed.
 
     def sample():
         for start in range(0, count, 250):
@@ -122,25 +122,25 @@ def main(argv):
 
     logits, fake = features()
     real = context.features(extractor, test, count)
-    judged = images[: ms_ssim.BATCHES * ms_ssim.BATCH]
+    compared = images[: ms_ssim.BATCHES * ms_ssim.BATCH]
     rows, columns = np.triu_indices(ms_ssim.BATCH, k=1)
-    batches = judged.reshape(ms_ssim.BATCHES, ms_ssim.BATCH, *test.shape)
+    batches = compared.reshape(ms_ssim.BATCHES, ms_ssim.BATCH, *test.shape)
     pairs = [np.concatenate([batch[index] for batch in batches]) for index in (rows, columns)]
     ours = {
         "classifier_score": lambda: scores.classifier_score(logits),
         "frechet_classifier_distance": lambda: scores.frechet_distance(real, fake),
         "kernel_classifier_distance": lambda: scores.kernel_distance(real, fake),
-        "ms_ssim": lambda: ms_ssim.mean_over_pairs(judged),
+        "ms_ssim": lambda: ms_ssim.mean_over_pairs(compared),
     }
     theirs = peers(real, fake, logits, pairs, ms_ssim.weights(test.shape[0]))
-    found = compare(ours, theirs, turns)
+    times = compare(ours, theirs, turns)
     parts = {
         "sampling": sample,
         f"features ({extractor.name})": features,
         "modes": lambda: modes.coverage(logits.argmax(axis=1), context.examples("train").modes),
         "all but the critic": lambda: evaluator.measure(source),
     }
-    found |= compare(parts, {}, turns)
+    times |= compare(parts, {}, turns)
     if _WIDE.value:
         draw = np.random.default_rng(0)
         wide = [draw.normal(size=(count, 2048)).astype(np.float32) ** 2 for _ in range(2)]
@@ -149,17 +149,17 @@ def main(argv):
             "kernel_classifier_distance": lambda: scores.kernel_distance(*wide),
         }
         measured = compare(big, peers(*wide, logits, pairs, ms_ssim.weights(test.shape[0])), min(turns, 3))
-        found |= {f"{name}, 2,048 features": values for name, values in measured.items()}
+        times |= {f"{name}, 2,048 features": values for name, values in measured.items()}
 
     print(f"{'seconds, ' + format(count, ',') + ' images':<46}{'ours':>20}{'TorchMetrics':>20}{'ratio':>20}")
-    for name, (own, peer) in found.items():
+    for name, (own, peer) in times.items():
         texts = [spread(own)]
         if peer[0] is not None:
             texts += [spread(peer), spread([p / o for o, p in zip(own, peer, strict=True)])]
         print(f"{name:<46}" + "".join(f"{text:>20}" for text in texts))
     packages = ("tensorflow", "tensorflow-gan", "numpy", *(("torch", "torchmetrics") if theirs else ()))
     about = {**machine(*packages), "count": count, "features": real.shape[1]}
-    seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in found.items()}
+    seconds_by_name = {name: {"ours": own, "torchmetrics": peer} for name, (own, peer) in times.items()}
     store("evaluation", {**about, "seconds": seconds_by_name})
 
 

@@ -1,9 +1,9 @@
-"""The small studies of lines on the results page: the discriminator's lead, and the motion that a penalty leaves.
+"""The small studies of lines on the results page: the discriminator's lead, and the motion that remains with a penalty.
 
     python -m benchmarks.lines
 
-Runs each study through the command line, prints its numbers and writes `benchmarks/results/lines.json`. About five
-minutes on two cores.
+Runs each study through the command line, prints its numbers and writes `benchmarks/results/lines.json`. Takes about
+five minutes on two cores.
 """
 
 import json

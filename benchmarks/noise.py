@@ -1,16 +1,16 @@
-"""Images of noise of any size: what a step costs does not depend on what is in them."""
+"""Noise images of any size: the time of a step does not depend on the images' content."""
 
 from benchmarks import peers
 from tfpaths import experiments, schema
 
 
 def experiment(variant, precision="float32"):
-    """The image experiment of that variant, whatever its size: the data are noise."""
+    """Returns an image experiment with that variant; its data set is not used."""
     return schema.override(experiments.get(f"cifar10_{variant}"), {"precision": precision})
 
 
 def images(side):
-    """A data set of noise in memory, read as any other is; as many images as the peers hold."""
+    """Returns a data set of noise in memory, with as many images as the peers have."""
     import numpy as np
 
     from tfpaths.data.examples import in_memory

@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, counted for each part in the traced program."""
+"""Counts the floating-point operations of each part of a training step, in the traced program."""
 
 import collections
 import math
@@ -10,7 +10,7 @@ PARTS = ("fake images for D", "D's loss", "penalty", "D's optimiser", "G's loss"
 
 
 def part(name):
-    """The part that an operation of the traced step belongs to, by its name."""
+    """Returns the part to which an operation of the traced step belongs, from the operation's name."""
     generating = "update_generator" in name
     if re.search(r"(adam|rmsprop)(_\d+)?/", name):
         return "G's optimiser" if generating else "D's optimiser"
@@ -24,7 +24,7 @@ def part(name):
 
 
 def traced(variant, side, precision="float32"):
-    """(the step as a program, a batch)."""
+    """Returns (the step as a `tf.function`, a batch)."""
     import tensorflow as tf
 
     from tfpaths.runs import build
@@ -36,7 +36,7 @@ def traced(variant, side, precision="float32"):
 
 
 def count(variant, side):
-    """Part -> floating-point operations of its convolutions and matrix products."""
+    """Returns part -> floating-point operations of its convolutions and matrix products."""
     from tfpaths import startup
 
     startup.import_tensorflow()
@@ -49,7 +49,7 @@ def count(variant, side):
 
 
 def _needed(graph):
-    """The operations of which an output or a change of a variable depends; a gradient that nobody asked for is none."""
+    """Returns the operations on which an output or an assignment depends, without gradients that nothing uses."""
     changes = [operation for operation in graph.get_operations() if operation.type.startswith("Assign")]
     waiting = [tensor.op for tensor in graph.outputs] + changes
     seen = set()
@@ -62,11 +62,12 @@ def _needed(graph):
 
 
 def _multiplications(operation):
+    """Returns the multiplications of a matrix product or a convolution; 0 for any other operation."""
     inputs, outputs = operation.inputs, operation.outputs
     if operation.type == "MatMul":
         inner = inputs[0].shape[0 if operation.get_attr("transpose_a") else 1]
         return math.prod(outputs[0].shape) * inner
-    # A product for each element on the small side of a convolution and each of the weights that lead to it.
+    # One multiplication for each element of the smaller map and each weight that is connected to it.
     if operation.type == "Conv2D":
         return math.prod(outputs[0].shape) * math.prod(inputs[1].shape[:3])
     if operation.type == "Conv2DBackpropInput":

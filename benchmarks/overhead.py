@@ -1,9 +1,9 @@
-"""What surrounds the step: `fit` with all callbacks, the input pipeline, the first step.
+"""Everything around the step: `fit` with all callbacks, the input pipeline, the first step.
 
     python -m benchmarks.overhead [--turns=5] [--steps=500]
 
-Prints a table and writes `benchmarks/results/overhead.json`. `fit` and the bare loop take turns on one model and data
-set, so that a noisy machine slows both; the ratio of a turn is of its own pair, and the median is over turns.
+Prints a table and writes `benchmarks/results/overhead.json`. `fit` and a plain loop over the step take turns on one
+model and data set, so that other load on the machine slows both; a ratio is of one turn, and the median is over turns.
 """
 
 import contextlib
@@ -20,20 +20,20 @@ from benchmarks import machine, spread, store
 from tfpaths import experiments, schema, startup
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Pairs of measurements.")
-_STEPS = flags.DEFINE_integer("steps", 500, "Steps in each measurement: the rhythm of the grids and the checkpoints.")
+_STEPS = flags.DEFINE_integer("steps", 500, "Steps in each measurement; the default is the interval of grids.")
 _EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
 
 
 def loop_and_fit(experiment, images, turns, steps):
-    """Seconds per step of (the traced step in a loop, `fit` as training calls it), one pair a turn."""
+    """Returns seconds per step of (the traced step in a loop, `fit` as training calls it), one pair for each turn."""
     from tfpaths.runs import build
     from tfpaths.runs.checkpoints import Checkpoints
     from tfpaths.runs.directory import RunDirectory
 
     gan = build.build(experiment, images.shape)
     pairs = []
-    with tempfile.TemporaryDirectory() as folder:
-        directory = RunDirectory(pathlib.Path(folder))
+    with tempfile.TemporaryDirectory() as path:
+        directory = RunDirectory(pathlib.Path(path))
         checkpoints = Checkpoints(directory.checkpoints, gan)
         batches = images.batches(experiment.schedule.batch_size)
         function, iterator = gan.make_train_function(), iter(batches)
@@ -49,18 +49,18 @@ def loop_and_fit(experiment, images, turns, steps):
             timed = schema.override(experiment, {"schedule.steps": str(gan.step + steps)})
             return fit_seconds(gan, batches, timed, directory, checkpoints) / steps
 
-        function(iterator)  # This one compiles.
+        function(iterator)  # Compiles.
         gan.steps.assign(0)
         for turn in range(turns):
-            # Who goes first changes from turn to turn, so that neither always has the warmer machine.
-            one, other = (loop, fit) if turn % 2 else (fit, loop)
-            first, second = one(), other()
+            # The order changes from turn to turn, so that neither always has the warmer machine.
+            earlier, later = (loop, fit) if turn % 2 else (fit, loop)
+            first, second = earlier(), later()
             pairs.append((first, second) if turn % 2 else (second, first))
     return pairs
 
 
 def fit_seconds(gan, batches, experiment, directory, checkpoints):
-    """From the first step to the end of the last, with all that a run writes, without what `fit` sets up once."""
+    """Returns the seconds from the start of the first step to the end of the last, with all that a run writes."""
     import keras
 
     from tfpaths.runs import fitting
@@ -71,7 +71,7 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
                 self.start = time.perf_counter()
 
         def on_train_batch_end(self, batch, logs=None):
-            # Last of all callbacks: rows, grids and checkpoints are within.
+            # This callback is the last, so that rows, grids and checkpoints are included.
             self.seconds = time.perf_counter() - self.start
 
     clock = Clock()
@@ -81,37 +81,37 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
 
 
 def pipeline_seconds(images, batch_size, turns, count=500):
-    """Seconds per batch of the input pipeline alone."""
-    found = []
+    """Returns seconds per batch of the input pipeline alone, for each turn."""
+    times = []
     for turn in range(turns):
         iterator = iter(images.batches(batch_size, start=turn * count))
         next(iterator)
         start = time.perf_counter()
         for _ in range(count):
             next(iterator)
-        found.append((time.perf_counter() - start) / count)
-    return found
+        times.append((time.perf_counter() - start) / count)
+    return times
 
 
 def first_step_seconds(turns=3):
-    """From the command to the end of a run of one step."""
-    found = []
+    """Returns the seconds from the command to the end of a run of one step, for each turn."""
+    times = []
     for _ in range(turns):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as directory:
             command = [
                 sys.executable,
                 "-m",
                 "tfpaths.launch",
                 f"--exp={_EXP.value}",
                 "--steps=1",
-                f"--workdir={folder}/r",
-                # The evaluation has a benchmark of its own.
+                f"--workdir={directory}/r",
+                # The evaluation has its own benchmark.
                 "--set=evaluation.metrics=none",
             ]
             start = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
-            found.append(time.perf_counter() - start)
-    return found
+            times.append(time.perf_counter() - start)
+    return times
 
 
 def main(argv):

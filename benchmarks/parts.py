@@ -1,11 +1,11 @@
-"""Where a step's time goes: operations counted for each part, beside the share of the time that it takes.
+"""The parts of a step: the operations of each, and its share of the time.
 
     python -m benchmarks.parts [--variant=dragan_ns] [--side=32] [--precision=float32]
 
-Counted are two operations for each multiplication of a convolution or a matrix product in the traced step, those of
-which something depends; the rest of a step is additions by comparison. Times are those of TensorFlow's profiler, summed
-over all operations of a part: two operations may run at once, so they are shares and no durations. Written to
-`benchmarks/results/parts.json` too.
+Counts two operations for each multiplication of a convolution or a matrix product in the traced step, if an output
+depends on it; all other operations are few in comparison. Times are from TensorFlow's profiler, added up over all
+operations of a part. Two operations may run at the same time, so that the table has shares, not durations. Prints a
+table and writes `benchmarks/results/parts.json`.
 """
 
 import collections
@@ -23,20 +23,20 @@ _STEPS = flags.DEFINE_integer("steps", 10, "Steps in the measurement.")
 
 
 def shares(variant, side, precision, steps):
-    """Part -> its share of the time of all operations, by the profiler."""
+    """Returns part -> its share of the time of all operations, from the profiler."""
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     function, batch = operations.traced(variant, side, precision)
     for _ in range(3):
         function(batch)
-    with tempfile.TemporaryDirectory() as folder:
-        with tf.profiler.experimental.Profile(folder):
+    with tempfile.TemporaryDirectory() as directory:
+        with tf.profiler.experimental.Profile(directory):
             for _ in range(steps):
                 values = function(batch)
             float(values["penalty"])
         space = xplane_pb2.XSpace()
-        (path,) = glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)
+        (path,) = glob.glob(f"{directory}/**/*.xplane.pb", recursive=True)
         with open(path, "rb") as file:
             space.ParseFromString(file.read())
     spent = collections.Counter()

@@ -1,12 +1,12 @@
-"""How many images a second an exported run samples, beside PyTorch and JAX.
+"""Sampling: images per second of an exported run, beside PyTorch and JAX.
 
     python -m benchmarks.sampling [--turns=5] [--sides=28,32,64] [--batch=256]
 
-Prints a table and writes `benchmarks/results/sampling.json`. Ours is the SavedModel that `--mode=export` writes, called
-as a user calls it: `sample(num_samples, seed)`. The peers draw latents and call the same generator with moving
-statistics and without gradients: PyTorch eager and channels last, and compiled; JAX compiled. Each in a process of its
-own on all cores, in turns; a ratio is of one turn's own measurements, the median over turns. Beside them the share of
-the machine's best float32 matrix product that each reaches. What is not installed is left out.
+Prints a table and writes `benchmarks/results/sampling.json`. For tfpaths it calls the SavedModel that `--mode=export`
+writes, as a user does: `sample(num_samples, seed)`. The peers draw latents and call the same generator with moving
+statistics and without gradients: PyTorch in channels last, eager and compiled; JAX compiled. Each has its own process
+and all cores; they take turns. A ratio is of one turn, and the median is over turns. The last column is the rate as a
+share of the machine's best float32 matrix product. Libraries that are not installed are left out.
 """
 
 import statistics
@@ -16,16 +16,16 @@ from absl import app, flags
 from benchmarks import machine, spread, store, turns
 from benchmarks.peers import FILTERS, LATENTS, SIZES
 
-_TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
-_SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement takes.")
-_SIDES = flags.DEFINE_list("sides", ["28", "32", "64"], "Pixels.")
-_BATCH = flags.DEFINE_integer("batch", 256, "Images of one call.")
+_TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures every contender once.", lower_bound=2)
+_SECONDS = flags.DEFINE_float("seconds", 2.0, "Approximate length of a measurement, in seconds.")
+_SIDES = flags.DEFINE_list("sides", ["28", "32", "64"], "Sides of the images, in pixels.")
+_BATCH = flags.DEFINE_integer("batch", 256, "Images in one call.")
 
 _ROWS = 2048
 
 
 def exported(side, batch):
-    """Ours: an untrained GAN, exported and read back as by somebody who has TensorFlow alone."""
+    """Returns the contender of tfpaths: an untrained GAN, exported and loaded with TensorFlow alone."""
     import pathlib
     import tempfile
 
@@ -36,24 +36,25 @@ def exported(side, batch):
 
     value = noise.experiment("ns")
     gan = build.build(value, (side, side, 3))
-    with tempfile.TemporaryDirectory() as folder:
-        metadata = pathlib.Path(folder) / "metadata.json"
+    with tempfile.TemporaryDirectory() as directory:
+        metadata = pathlib.Path(directory) / "metadata.json"
         metadata.write_text("{}")
-        sampler = exporting.Sampler(loading.Trained(gan, value, 0, pathlib.Path(folder)), metadata)
-        tf.saved_model.save(sampler, f"{folder}/export", signatures=sampler.functions)
-        model = tf.saved_model.load(f"{folder}/export")
-    count, made = tf.constant(batch), 0
+        sampler = exporting.Sampler(loading.Trained(gan, value, 0, pathlib.Path(directory)), metadata)
+        tf.saved_model.save(sampler, f"{directory}/export", signatures=sampler.functions)
+        model = tf.saved_model.load(f"{directory}/export")
+    count, seed = tf.constant(batch), 0
 
     def advance(calls):
-        nonlocal made
+        nonlocal seed
         for _ in range(calls):
-            made += 1
-            model.sample(num_samples=count, seed=tf.constant(made))["images"].numpy()
+            seed += 1
+            model.sample(num_samples=count, seed=tf.constant(seed))["images"].numpy()
 
     return advance
 
 
 def torch_generator(side, batch, compiled):
+    """Returns the contender of PyTorch."""
     import os
 
     import torch
@@ -73,6 +74,7 @@ def torch_generator(side, batch, compiled):
 
 
 def flax_generator(side, batch):
+    """Returns the contender of JAX."""
     import jax
     import numpy as np
 
@@ -86,13 +88,13 @@ def flax_generator(side, batch):
     def advance(calls):
         nonlocal key
         for _ in range(calls):
-            key, one = jax.random.split(key)
-            np.asarray(sample(one))
+            key, latents_key = jax.random.split(key)
+            np.asarray(sample(latents_key))
 
     return advance
 
 
-# Name -> (library, what makes it, its arguments after side and batch).
+# Name -> (library, the function that makes the contender, its arguments after side and batch).
 CONTENDERS = {
     "tfpaths, exported": ("tensorflow", exported, ()),
     "PyTorch, channels last": ("torch", torch_generator, (False,)),
@@ -103,13 +105,13 @@ PRODUCTS = {"torch": turns.torch_product, "tensorflow": turns.tensorflow_product
 
 
 def operations(side):
-    """Of one image: two for each multiplication of the matrix and the convolutions."""
+    """Returns the operations for one image: two for each multiplication of the matrix and the convolutions."""
     smallest, doublings = SIZES[side]
     width = FILTERS * 2 ** (doublings - 1)
     total = LATENTS * width * smallest**2
     for level in range(doublings):
         below = 3 if level == doublings - 1 else width // 2
-        # Sixteen weights for each pair of channels, at each place of the smaller map.
+        # Sixteen weights for each pair of channels, at each position of the smaller map.
         total += 16 * width * below * (smallest * 2**level) ** 2
         width //= 2
     return 2 * total
@@ -117,29 +119,29 @@ def operations(side):
 
 def main(argv):
     del argv
-    batch, kept = _BATCH.value, []
+    batch, rows = _BATCH.value, []
     products = {name: turns.Contender(name, make, (_ROWS,), 0.3) for name, make in PRODUCTS.items()}
     for side in map(int, _SIDES.value):
-        made = {
+        contenders = {
             name: turns.Contender(library, make, (side, batch, *rest), _SECONDS.value)
             for name, (library, make, rest) in CONTENDERS.items()
         }
-        found = turns.compete({**made, **products}, _TURNS.value)
-        for one in made.values():
-            one.close()
-        seconds = {name: values for name, values in found.items() if name in CONTENDERS}
-        rates = [2 * _ROWS**3 / min(turn) for turn in zip(*(found[n] for n in PRODUCTS if n in found), strict=True)]
+        times = turns.compete({**contenders, **products}, _TURNS.value)
+        for contender in contenders.values():
+            contender.close()
+        seconds = {name: values for name, values in times.items() if name in CONTENDERS}
+        rates = [2 * _ROWS**3 / min(turn) for turn in zip(*(times[n] for n in PRODUCTS if n in times), strict=True)]
         print(f"{side}×{side}: {operations(side) / 1e6:.0f} MFLOP an image")
         for name, values in seconds.items():
-            ratio = spread([own / ours for own, ours in zip(values, seconds["tfpaths, exported"], strict=True)])
+            ratio = spread([value / ours for value, ours in zip(values, seconds["tfpaths, exported"], strict=True)])
             share = statistics.median(batch * operations(side) / s / r for s, r in zip(values, rates, strict=True))
             rate = spread([batch / s for s in values])
             print(f"  {name:<34}{rate:>18} images / s{ratio:>18} over ours{share:>6.0%} of peak", flush=True)
-        kept.append({"side": side, "seconds": seconds, "product_flops": rates, "operations": operations(side)})
-    for one in products.values():
-        one.close()
+        rows.append({"side": side, "seconds": seconds, "product_flops": rates, "operations": operations(side)})
+    for product in products.values():
+        product.close()
     about = {**machine("tensorflow", "torch", "jax", "flax"), "batch": batch}
-    store("sampling", {**about, "sides": kept})
+    store("sampling", {**about, "sides": rows})
 
 
 if __name__ == "__main__":

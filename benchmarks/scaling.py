@@ -1,11 +1,11 @@
-"""Two workers of one core each against one worker of one core, with the same work for each core.
+"""Two workers with one core each, compared with one worker with one core; the work for each core is the same.
 
     python -m benchmarks.scaling [--turns=5] [--steps=30]
 
-Prints a table and writes `benchmarks/results/scaling.json`. Three kinds of jobs take turns: one worker alone; two
-independent workers, which shows what two cores of one machine take from each other; a cluster of two, which adds
-their communication. The efficiency is the first time over the third. A worker is a process of its own on one
-core, a step is one of `color_mnist_dragan_ns` at full width on 32 images for each worker.
+Prints a table and writes `benchmarks/results/scaling.json`. Three kinds of jobs take turns: one worker; two independent
+workers, which shows how much two cores of one machine slow each other; a cluster of two workers, which adds their
+communication. The efficiency is the first time divided by the third. Each worker is a process on its own core. A step
+is one of `color_mnist_dragan_ns` at full width with 32 images for each worker.
 """
 
 import json
@@ -21,15 +21,15 @@ from absl import app, flags
 from benchmarks import machine, spread, store
 from tfpaths import experiments, schema, startup
 
-_TURNS = flags.DEFINE_integer("turns", 5, "How often each kind of job is run.")
+_TURNS = flags.DEFINE_integer("turns", 5, "How many times each kind of job is run.")
 _STEPS = flags.DEFINE_integer("steps", 30, "Steps in each measurement.")
 _EXP = flags.DEFINE_string("exp", "color_mnist_dragan_ns", "The experiment.")
 _BATCH = flags.DEFINE_integer("batch", 32, "Images for each worker.")
-_CORE = flags.DEFINE_integer("core", None, "For the workers themselves: the core to stay on.")
+_CORE = flags.DEFINE_integer("core", None, "For the workers: the core on which to run.")
 
 
 def step_seconds():
-    """The worker: seconds of a step, after the first few."""
+    """Runs a worker; returns the seconds of a step without the first three, the parameters and the replicas."""
     os.sched_setaffinity(0, {_CORE.value})
     startup.import_tensorflow(devices=False)
     import tensorflow as tf
@@ -60,25 +60,31 @@ def step_seconds():
 
 
 def job(workers, cluster):
-    """Runs so many workers at once, each on a core of its own; returns what each says."""
+    """Runs workers at the same time, each on its own core; returns what each of them prints.
+
+    Args:
+      workers: The number of workers.
+      cluster: Whether they are a cluster.
+    """
+    # Free ports for the workers.
     sockets = [socket.socket() for _ in range(workers)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
+    for listener in sockets:
+        listener.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
+    for listener in sockets:
+        listener.close()
     cores = sorted(os.sched_getaffinity(0))
     processes = []
     for index in range(workers):
-        told = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(told) if cluster else ""}
-        own = [f"--exp={_EXP.value}", f"--batch={_BATCH.value}", f"--steps={_STEPS.value}", f"--core={cores[index]}"]
-        command = [sys.executable, "-m", "benchmarks.scaling", *own]
+        tf_config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(tf_config) if cluster else ""}
+        texts = [f"--exp={_EXP.value}", f"--batch={_BATCH.value}", f"--steps={_STEPS.value}", f"--core={cores[index]}"]
+        command = [sys.executable, "-m", "benchmarks.scaling", *texts]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
-    said = [process.communicate()[0] for process in processes]
+    outputs = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
-        raise RuntimeError("a worker failed; what it said is above.")
-    return [json.loads(text.splitlines()[-1]) for text in said]
+        raise RuntimeError("a worker failed; its output is above.")
+    return [json.loads(text.splitlines()[-1]) for text in outputs]
 
 
 def main(argv):
@@ -87,14 +93,14 @@ def main(argv):
         print(json.dumps(step_seconds()))
         return
     if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("benchmarks.scaling: expected two cores, received one.")
+        raise SystemExit("benchmarks.scaling: expected at least two cores, received one.")
     kinds = {"one worker": (1, False), "two independent workers": (2, False), "a cluster of two": (2, True)}
     times = {name: [] for name in kinds}
     for _ in range(_TURNS.value):
         for name, (workers, cluster) in kinds.items():
-            made = job(workers, cluster)
-            assert all(one["replicas"] == (2 if cluster else 1) for one in made)
-            times[name].append(statistics.mean(one["seconds"] for one in made))
+            outputs = job(workers, cluster)
+            assert all(output["replicas"] == (2 if cluster else 1) for output in outputs)
+            times[name].append(statistics.mean(output["seconds"] for output in outputs))
     alone, apart, together = times.values()
     ratios = {
         "efficiency: one worker / a cluster of two": [a / t for a, t in zip(alone, together, strict=True)],
@@ -107,7 +113,7 @@ def main(argv):
         print(f"{name:<54} {spread([1000 * value for value in values])} ms a step")
     for name, values in ratios.items():
         print(f"{name:<54} {spread(values)}")
-    parameters = made[0]["parameters"]
+    parameters = outputs[0]["parameters"]
     print(f"all-reduced in a step: {4 * parameters / 1e6:.1f} MB of gradients")
     store(
         "scaling",

@@ -1,13 +1,13 @@
-"""A training step of each variant at each size: ours through `fit`, beside PyTorch and JAX.
+"""A training step of each variant at each size: tfpaths through `fit`, PyTorch and JAX.
 
     pip install torch jax flax optax && python -m benchmarks.steps [--turns=5] [--sizes=28,32,64] [--variants=ns,…]
 
-Prints a table and writes `benchmarks/results/steps.json`, after each variant anew. Networks, losses, penalties, batches
-of 64 and the number of updates are the same; the peers are in `benchmarks/peers/`. All contenders of a variant are
-alive at once, each in a process of its own on all cores, and take turns; a ratio is of one turn's own measurements, and
-the median is over turns. Beside them, in the same turns, the machine's best float32 and bfloat16 matrix product, of
-2,048 rows by PyTorch or by TensorFlow. What is not installed is left out; so is bfloat16, with `--bfloat16=auto`, on a
-processor whose float32 matrix product is the faster one.
+Prints a table, and writes `benchmarks/results/steps.json` after each variant. Networks, losses, penalties, batches of
+64 and the number of updates are the same; the peers are in `benchmarks/peers/`. All contenders of a variant are started
+together, each in its own process with all cores, and take turns. A ratio is of one turn, and the median is over turns.
+The same turns measure the machine's best float32 and bfloat16 matrix product, of 2,048 rows by PyTorch or TensorFlow.
+Libraries that are not installed are left out. With `--bfloat16=auto`, bfloat16 is left out on a CPU whose float32
+matrix product is faster.
 """
 
 import statistics
@@ -18,19 +18,19 @@ from benchmarks import machine, noise, operations, spread, store, turns
 from tfpaths import experiments
 from tfpaths.experiments.variants import VARIANTS
 
-_TURNS = flags.DEFINE_integer("turns", 5, "Rounds in which each is measured once, at least 2.", lower_bound=2)
-_SECONDS = flags.DEFINE_float("seconds", 2.0, "About how long a measurement takes.")
-_SIZES = flags.DEFINE_list("sizes", ["28", "32", "64"], "Pixels.")
-_VARIANTS = flags.DEFINE_list("variants", [], "Variants; all of them if none is named.")
+_TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures every contender once.", lower_bound=2)
+_SECONDS = flags.DEFINE_float("seconds", 2.0, "Approximate length of a measurement, in seconds.")
+_SIZES = flags.DEFINE_list("sizes", ["28", "32", "64"], "Sides of the images, in pixels.")
+_VARIANTS = flags.DEFINE_list("variants", [], "Variants; by default all.")
 _BFLOAT16 = flags.DEFINE_enum("bfloat16", "auto", ["auto", "yes", "no"], "Whether bfloat16 is measured too.")
-_LIBRARIES = flags.DEFINE_list("libraries", ["tensorflow", "torch", "flax"], "Whose contenders take part.")
-_NAME = flags.DEFINE_string("name", "steps", "Of the file of results.")
+_LIBRARIES = flags.DEFINE_list("libraries", ["tensorflow", "torch", "flax"], "The libraries to measure.")
+_NAME = flags.DEFINE_string("name", "steps", "The name of the file of results.")
 
 _ROWS = 2048
 
 
 def tfpaths(variant, side, precision):
-    """Ours: `fit` goes on in a thread, and waits where it has made as many steps as were asked for."""
+    """Returns the contender of tfpaths: `fit` runs in a thread and waits after the requested number of steps."""
     import threading
 
     from tfpaths import startup
@@ -68,18 +68,20 @@ def tfpaths(variant, side, precision):
 
 
 def torch_step(variant, side, options):
+    """Returns the contender of PyTorch."""
     from benchmarks.peers import torch_images
 
     return torch_images.build(experiments.get(f"cifar10_{variant}").variant, side, **options)
 
 
 def flax_step(variant, side):
+    """Returns the contender of JAX."""
     from benchmarks.peers import flax_images
 
     return flax_images.build(experiments.get(f"cifar10_{variant}").variant, side)
 
 
-# Name -> (library, what makes it, its arguments after variant and size, precision).
+# Name -> (library, the function that makes the contender, its arguments after variant and side, precision).
 CONTENDERS = {
     "tfpaths": ("tensorflow", tfpaths, ("float32",), "float32"),
     "tfpaths, mixed_bfloat16": ("tensorflow", tfpaths, ("mixed_bfloat16",), "bfloat16"),
@@ -98,32 +100,38 @@ PRODUCTS = {
 
 
 def measure(variant, side, products, contenders):
-    """What is known of one variant at one size."""
-    made = {
+    """Returns the measurements of one variant at one size."""
+    running = {
         name: turns.Contender(library, make, (variant, side, *arguments), _SECONDS.value)
         for name, (library, make, arguments, _) in contenders.items()
     }
-    found = turns.compete({**made, **products}, _TURNS.value)
-    seconds = {key: values for key, values in found.items() if isinstance(key, str)}
+    times = turns.compete({**running, **products}, _TURNS.value)
+    seconds = {key: values for key, values in times.items() if isinstance(key, str)}
     rates = {}
     for precision in ("float32", "bfloat16"):
-        of_all = [[2 * _ROWS**3 / s for s in found[key]] for key in found if key[1] == precision]
-        rates[precision] = [max(turn) for turn in zip(*of_all, strict=True)]
+        product_rates = [[2 * _ROWS**3 / s for s in times[key]] for key in times if key[1] == precision]
+        # The better library's rate in each turn.
+        rates[precision] = [max(turn) for turn in zip(*product_rates, strict=True)]
     about = {
         name: {
-            "first_step_seconds": made[name].first,
-            "memory": made[name].memory,
-            "process_memory": made[name].process_memory,
+            "first_step_seconds": running[name].first,
+            "memory": running[name].memory,
+            "process_memory": running[name].process_memory,
         }
         for name in seconds
     }
-    for one in made.values():
-        one.close()
+    for contender in running.values():
+        contender.close()
     return {"variant": variant, "side": side, "seconds": seconds, "contenders": about, "product_flops": rates}
 
 
 def ratios(seconds, precision):
-    """Of each turn, the best peer's seconds over ours at its best; with `float32`, among those of float32 alone."""
+    """Returns the ratio of each turn: the fastest PyTorch contender's seconds over those of the fastest of tfpaths.
+
+    Args:
+      seconds: Contender -> its seconds in each turn.
+      precision: Compares the contenders of this precision only; None compares all.
+    """
     names = [name for name in seconds if precision is None or CONTENDERS[name][3] == precision]
 
     def quickest(ours):
@@ -135,15 +143,15 @@ def ratios(seconds, precision):
     return [peer / own for own, peer in zip(seconds[quickest(True)], seconds[quickest(False)], strict=True)]
 
 
-def show(found):
-    """Prints a variant's rows."""
-    seconds = found["seconds"]
-    print(f"{found['variant']}, {found['side']}×{found['side']}: {found['operations'] / 1e9:.1f} GFLOP a step")
+def show(row):
+    """Prints the measurements of one variant at one size."""
+    seconds = row["seconds"]
+    print(f"{row['variant']}, {row['side']}×{row['side']}: {row['operations'] / 1e9:.1f} GFLOP a step")
     for name, values in seconds.items():
-        rates = found["product_flops"][CONTENDERS[name][3]]
-        share = statistics.median(found["operations"] / s / rate for s, rate in zip(values, rates, strict=True))
+        rates = row["product_flops"][CONTENDERS[name][3]]
+        share = statistics.median(row["operations"] / s / rate for s, rate in zip(values, rates, strict=True))
         ratio = spread([s / own for s, own in zip(values, seconds["tfpaths"], strict=True)])
-        memory = found["contenders"][name]["memory"] / 2**20
+        memory = row["contenders"][name]["memory"] / 2**20
         milliseconds = spread([1e3 * s for s in values])
         print(f"  {name:<28}{milliseconds:>16} ms{ratio:>18} over ours{share:>6.0%} of peak{memory:>7.0f} MiB")
     if any(name.startswith("PyTorch") for name in seconds):
@@ -154,32 +162,32 @@ def show(found):
 def main(argv):
     del argv
     wanted = _VARIANTS.value or [variant.name for variant in VARIANTS]
-    made = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
+    products = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
     about = machine("tensorflow", "keras", "torch", "jax", "flax")
     quickest = {"float32": [], "bfloat16": []}
-    for (_, precision), seconds in turns.compete(made, 3).items():
+    for (_, precision), seconds in turns.compete(products, 3).items():
         quickest[precision] += seconds
-    asked = _BFLOAT16.value
-    half = asked == "yes" or (asked == "auto" and min(quickest["bfloat16"]) < min(quickest["float32"]))
+    choice = _BFLOAT16.value
+    half = choice == "yes" or (choice == "auto" and min(quickest["bfloat16"]) < min(quickest["float32"]))
     if not half:
         print(
-            "bfloat16 is left out" + (": this machine's float32 matrix product is faster." if asked == "auto" else ".")
+            "bfloat16 is left out" + (": this machine's float32 matrix product is faster." if choice == "auto" else ".")
         )
     wanted_contenders = {
         name: entry
         for name, entry in CONTENDERS.items()
         if (half or entry[3] == "float32") and entry[0] in _LIBRARIES.value
     }
-    kept = []
+    rows = []
     for side in map(int, _SIZES.value):
         for variant in wanted:
-            found = measure(variant, side, made, wanted_contenders)
-            found["operations"] = sum(operations.count(variant, side).values())
-            show(found)
-            kept.append(found)
-            store(_NAME.value, {**about, "steps": kept})
-    for one in made.values():
-        one.close()
+            row = measure(variant, side, products, wanted_contenders)
+            row["operations"] = sum(operations.count(variant, side).values())
+            show(row)
+            rows.append(row)
+            store(_NAME.value, {**about, "steps": rows})
+    for product in products.values():
+        product.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Contenders that take turns, each in a process of its own that sleeps while another is measured."""
+"""Contenders that take turns, each in its own process, which sleeps while another is measured."""
 
 import importlib
 import multiprocessing
@@ -12,7 +12,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def _serve(library, make, arguments, connection):
-    """In a process of its own: makes a contender, then measures as often as it is asked, for as many steps."""
+    """Makes a contender in this process, then measures it whenever the other process asks for it."""
     try:
         if library == "tensorflow":
             startup.import_tensorflow()
@@ -26,9 +26,9 @@ def _serve(library, make, arguments, connection):
     start = time.perf_counter()
     advance(1)
     first = time.perf_counter() - start
-    # Long enough to know how many steps the wanted time takes.
+    # Until it takes long enough to estimate how many steps the requested time needs.
     while duration < 0.2:
-        advance(steps)  # Compiles; JAX' programs of many steps do so for each number of them.
+        advance(steps)  # Compiles: JAX does so for each number of steps.
         start = time.perf_counter()
         advance(steps)
         duration = time.perf_counter() - start
@@ -37,8 +37,8 @@ def _serve(library, make, arguments, connection):
     connection.send(first)
     count = max(round(connection.recv() / duration * steps), 1)
     if count > steps:
-        advance(count)  # As often as it will be measured; what is too slow for that has run warm.
-    # From here on the system counts the peak anew.
+        advance(count)  # Compiles for this number; a slower contender has been warmed up already.
+    # Resets the peak of the memory, VmHWM.
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     connection.send(True)
     while connection.recv():
@@ -48,24 +48,24 @@ def _serve(library, make, arguments, connection):
 
 
 def _memory(field):
-    """Bytes, from what Linux says of this process: VmRSS for what it holds, VmHWM for the most that it has held."""
+    """Returns the memory of this process in bytes, as Linux reports it: VmRSS is the current one, VmHWM the peak."""
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 class Contender:
-    """`make(*arguments)` gives `advance(steps)`, in a process that sleeps until it is asked.
+    """A contender in its own process, which sleeps until `measure` is called.
 
     Args:
-      library: the module without which there is no such contender: `first` is none then.
-      make: a function of a module.
-      arguments: its arguments.
-      seconds: about how long a measurement takes.
+      library: The module that the contender needs; if it is missing, `first` is None.
+      make: A module's function; `make(*arguments)` returns a function `advance(steps)`.
+      arguments: The arguments of `make`.
+      seconds: Approximate length of a measurement.
 
     Attributes:
-      first: seconds of the first step, compiling included; none where the library is missing.
-      memory: after a measurement, the most bytes that the process held over those that it held after its import.
-      process_memory: the most bytes that it held altogether.
+      first: Seconds of the first step, with compiling; None if the library is missing.
+      memory: Peak memory of the measurements so far in bytes, without what the process used after its imports.
+      process_memory: Peak memory of the measurements so far in bytes.
     """
 
     def __init__(self, library, make, arguments, seconds):
@@ -73,35 +73,36 @@ class Contender:
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(library, make, arguments, other), daemon=True)
         self._process.start()
-        other.close()  # Or the end of the process would go unnoticed.
+        other.close()  # Otherwise `recv` would wait forever if the process ended.
         self.first = self.connection.recv()
         if self.first is not None:
             self.connection.send(seconds)
             self.connection.recv()
 
     def measure(self):
-        """Seconds of a step."""
+        """Measures once; returns the seconds of a step."""
         self.connection.send(True)
         seconds, self.memory, self.process_memory = self.connection.recv()
         return seconds
 
     def close(self):
+        """Ends the process."""
         self._process.terminate()
         self._process.join()
 
 
 def compete(contenders, count):
-    """Key -> seconds of a step, one for each turn; those without their library are left out."""
-    alive = {key: one for key, one in contenders.items() if one.first is not None}
-    found = {key: [] for key in alive}
+    """Returns key -> seconds of a step in each of `count` turns; contenders without their library are left out."""
+    available = {key: contender for key, contender in contenders.items() if contender.first is not None}
+    seconds = {key: [] for key in available}
     for _ in range(count):
-        for key, one in alive.items():
-            found[key].append(one.measure())
-    return found
+        for key, contender in available.items():
+            seconds[key].append(contender.measure())
+    return seconds
 
 
 def torch_product(size, precision="float32"):
-    """A "step" is one matrix product of `size` rows."""
+    """Returns a contender whose step is one matrix product of `size` rows, by PyTorch."""
     import torch
 
     torch.set_num_threads(CORES)
@@ -110,7 +111,7 @@ def torch_product(size, precision="float32"):
 
 
 def tensorflow_product(size, precision="float32"):
-    """The same by TensorFlow."""
+    """Returns the same by TensorFlow."""
     import tensorflow as tf
 
     square = tf.ones([size, size], precision)

@@ -1,10 +1,10 @@
-"""An experiment of your own: a value with a name, which then works in every mode.
+"""A custom experiment: a value with a name, which then works in every mode.
 
     python -m tfpaths.launch --import=examples.custom_experiment --exp=color_mnist_r1_r2
     python -m tfpaths.launch --import=examples.custom_experiment --list --exp='*r1_r2'
 
-It has the game of R3GAN (Huang et al. 2025, arXiv 2501.05441): relativistic losses with the two zero-centred penalties,
-on networks of ours. The penalties' weights are ours too.
+The game is that of R3GAN (Huang et al. 2025, arXiv 2501.05441): relativistic losses with the two zero-centred
+penalties. The networks and the penalties' weights are ours.
 """
 
 from tfpaths import experiments

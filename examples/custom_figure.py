@@ -1,9 +1,9 @@
-"""A figure of your own: how many runs of each study are still further from their data than a share of their start.
+"""A custom figure: the share of runs whose distance is still above a share of their first distance.
 
     python -m tfpaths.launch --import=examples.custom_figure --exp=figure_survivors --set study.runs=100
 
-A figure is a registered class with one method, `draw`, which returns rows, a picture, numbers and a sentence. The
-studies are trained, resumed and kept as those of any figure.
+A figure is a registered class with one method, `draw`, which returns rows, a picture, numbers and a sentence. Its
+studies are trained, stored and resumed without further code.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from tfpaths.schema import Positive
 
 @FIGURES.register("survivors")
 class Survivors(Figure):
-    """The share of runs whose squared distance is above `above` times its first, by step.
+    """The share of runs, by step, whose squared distance is above `above` times their first squared distance.
 
     Args:
-      above: The share of the first distance.
-      **kwargs: Those of `Figure`: studies.
+      above: The share of the first squared distance.
+      **kwargs: The argument of `Figure`: studies.
     """
 
     def __init__(self, *, above: Positive = 0.1, **kwargs: Any):
@@ -40,6 +40,7 @@ class Survivors(Figure):
             first = {row["run"]: row["squared_distance"] for row in cell.rows if row["step"] == 0}
             for step in steps:
                 at = [row for row in cell.rows if row["step"] == step]
+                # None is a distance that is not finite.
                 far = [
                     row["squared_distance"] is None or row["squared_distance"] > self.above * first[row["run"]]
                     for row in at

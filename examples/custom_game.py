@@ -1,10 +1,10 @@
-"""A game of your own: samples come from a moving average of the generator's weights.
+"""A custom game: samples come from a moving average of the generator's weights.
 
     python -m tfpaths.launch --import=examples.custom_game --exp=color_mnist_ns \
         --set variant.game=averaged --set variant.game.decay=0.999
 
-A game is a subclass of `GAN` that names what it adds: a network, a row that it reports, and how its samples are made.
-Grids, scores, checkpoints, resuming, `load` and the export follow.
+A game is a subclass of `GAN` that defines what it adds: here a network, a reported value, and how it generates samples.
+Grids, scores, checkpoints, resuming, `load` and the export then work without further code.
 """
 
 from typing import Any, ClassVar
@@ -20,12 +20,12 @@ from tfpaths.schema import Share
 @GAMES.register("averaged")
 @keras.saving.register_keras_serializable("examples")
 class AveragedGAN(GAN):
-    """Average after each step: a <- decay a + (1 - decay) w, for every weight w of the generator.
+    """A GAN with an average of the generator: after each step a <- decay a + (1 - decay) w for every weight w.
 
     Args:
-      *args: Those of `GAN`.
-      decay: How much of the average each step keeps.
-      **kwargs: Those of `GAN`.
+      *args: Arguments of `GAN`.
+      decay: The share of the old average in the new one.
+      **kwargs: Arguments of `GAN`.
     """
 
     reported: ClassVar = {**GAN.reported, "drift": "drift"}

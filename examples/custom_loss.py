@@ -1,10 +1,10 @@
-"""A loss of your own: one-sided label smoothing (Salimans et al. 2016, arXiv 1606.03498, section 3.4).
+"""A custom loss: one-sided label smoothing (Salimans et al. 2016, arXiv 1606.03498, section 3.4).
 
     python -m tfpaths.launch --import=examples.custom_loss --exp=color_mnist_ns \
         --set variant.loss=smoothed --set variant.loss.smoothing=0.2
 
-Real examples have the label 1 - smoothing instead of 1. The parameter of the function is an option of the loss: a field
-of the config, with its type, its check and its default.
+Real examples have the label 1 - smoothing instead of 1. A keyword-only parameter of the function is an option of the
+loss: a field of the config, with this type, range and default.
 """
 
 import tensorflow as tf

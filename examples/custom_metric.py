@@ -1,10 +1,10 @@
-"""A metric of your own: how much of the samples' area is lit, beside that of real images.
+"""A custom metric: the share of bright pixels in samples, and in real images.
 
     python -m tfpaths.launch --import=examples.custom_metric --exp=color_mnist_ns --steps=1500 \
         --set evaluation.metrics=lit --set evaluation.lit_above=0.2
 
 A metric is a registered class with one method, `compute`. A keyword-only parameter of its constructor is an option: a
-field of `evaluation`. Floor and ceiling, the cache, `results.json` and the report follow.
+field of `evaluation`. Floor and ceiling, the cache, `results.json` and the report then work without further code.
 """
 
 import tensorflow as tf
@@ -21,7 +21,7 @@ class Lit(Metric):
     """The share of pixels whose brightest channel is above a threshold.
 
     Args:
-      lit_above: The threshold: 0 is black, 1 the brightest level.
+      lit_above: The threshold; 0 is black, 1 is the brightest level.
     """
 
     def __init__(self, *, lit_above: Share = 0.5):
@@ -37,6 +37,6 @@ class Lit(Metric):
         return {"lit": self._share(images), "lit_real": self._share(real)}
 
     def _share(self, images: tf.Tensor) -> float:
-        # [-1, 1] -> [0, 1]
+        # [num, height, width], from [-1, 1] to [0, 1].
         brightness = (tf.reduce_max(images, axis=-1) + 1.0) / 2.0
         return float(tf.reduce_mean(tf.cast(brightness > self.lit_above, tf.float32)))

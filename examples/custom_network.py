@@ -1,4 +1,4 @@
-"""Networks of your own: two perceptrons, for examples of any shape.
+"""Custom networks: two perceptrons, for examples of any shape.
 
     python -m tfpaths.launch --import=examples.custom_network --exp=color_mnist_ns \
         --set networks.name=perceptron --set networks.width=256
@@ -22,7 +22,7 @@ class Perceptron(Family):
 
     Args:
       width: Units of a hidden layer.
-      **kwargs: Those of `Family`: latent_dim, precision, implementation.
+      **kwargs: Arguments of `Family`: latent_dim, precision, implementation.
     """
 
     def __init__(self, *, width: PositiveInt = 128, **kwargs: Any):

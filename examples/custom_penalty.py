@@ -1,10 +1,10 @@
-"""A penalty of your own: the gradient at one fixed point between each real and each generated example.
+"""A custom penalty: on the gradient at a fixed point between each pair of a real and a generated example.
 
     python -m tfpaths.launch --import=examples.custom_penalty --exp=color_mnist_ns \
         --set variant.penalty=between --set variant.penalty.share=0.25
 
-A new penalty is a registered subclass with one method, `points`. A keyword-only parameter of its constructor is an
-option: a field of the config, with its type, its check and its default.
+A penalty is a registered subclass with one method, `points`. A keyword-only parameter of its constructor is an option:
+a field of the config, with this type, range and default.
 """
 
 from typing import Any
@@ -23,8 +23,8 @@ class BetweenPenalty(penalties.GradientPenalty):
     """weight * E (||grad_p D(p)|| - target)^2 at p = (1 - share) x + share G(z).
 
     Args:
-      share: Where the points lie: 0 is the real example, 1 the generated one.
-      **kwargs: Those of `GradientPenalty`: weight, target, one_sided.
+      share: The position of the points: 0 is at the real example, 1 at the generated one.
+      **kwargs: Arguments of `GradientPenalty`: weight, target, one_sided.
     """
 
     def __init__(self, *, share: Share = 0.5, **kwargs: Any):

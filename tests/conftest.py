@@ -1,4 +1,4 @@
-"""What all tests share: two logical CPUs, so that a strategy of two replicas can run anywhere."""
+"""Shared fixtures, and two logical CPUs so that a strategy of two replicas can run anywhere."""
 
 import atexit
 import os
@@ -12,7 +12,7 @@ import pytest
 from tfpaths import startup
 
 if "TFPATHS_CACHE_DIR" not in os.environ:
-    # The classifiers are trained once for all tests, and nothing of the user's is read or written.
+    # The classifiers are trained once for all tests; the user's cache is neither read nor written.
     os.environ["TFPATHS_CACHE_DIR"] = tempfile.mkdtemp(prefix="tfpaths-tests-")
     atexit.register(shutil.rmtree, os.environ["TFPATHS_CACHE_DIR"], ignore_errors=True)
 
@@ -27,7 +27,7 @@ from helpers import CELEBA_SIZES, portrait, toy  # noqa: E402
 
 @pytest.fixture(scope="module")
 def own_registries():
-    """What a module's tests register by importing examples is gone after them."""
+    """Removes what a module's tests register by importing examples."""
     from tfpaths import data, experiments, losses, networks, optimizers, penalties
     from tfpaths.figures.registry import FIGURES
     from tfpaths.games import GAMES
@@ -45,7 +45,7 @@ def own_registries():
 
 @pytest.fixture
 def tfds_dir():
-    """The folder of prepared TFDS data, where the machine has one with MNIST."""
+    """The directory of prepared TFDS data; skips the test if it has no MNIST."""
     folder = pathlib.Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
     if not list(folder.glob("mnist/*/dataset_info.json")):
         pytest.skip(f"MNIST is not prepared in {folder}; set TFDS_DATA_DIR")
@@ -54,7 +54,7 @@ def tfds_dir():
 
 @pytest.fixture(scope="session")
 def celeba_dir(tmp_path_factory):
-    """CelebA as TFDS's own builder declares it, name, version, features and JPEG, with portraits of ours on a disk."""
+    """CelebA prepared by TFDS's own builder (name, version, features, JPEG) from synthetic portraits."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.datasets.celeb_a import celeb_a_dataset_builder as published
 
@@ -88,7 +88,7 @@ def celeba_dir(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """The directory of a run of four steps, to be read; whoever writes there makes a copy."""
+    """The directory of a run of four steps. Read-only: a test that writes there makes a copy."""
     from tfpaths.runs import training
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
@@ -98,7 +98,7 @@ def tiny_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
-    """The directory of a study of three runs of four steps, as a study leaves it, without its compiling."""
+    """The directory of a study of three runs of four steps, written directly to avoid compiling one."""
     from tfpaths import experiments, files, schema
     from tfpaths.lines import statistics
     from tfpaths.runs import results, rows

@@ -1,4 +1,4 @@
-"""What the tests share: players whose updates can be derived by hand, toy sizes, and the repository's root."""
+"""Shared helpers: players whose updates can be derived by hand, toy sizes, and the repository's root."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-# Overrides that make a training run one of seconds.
+# Overrides that make a training run take seconds.
 TOY = {
     "data.source": "embedded",
     "schedule.steps": "4",
@@ -46,7 +46,7 @@ CELEBA_SIZES = {"train": 12, "validation": 5, "test": 4}
 
 
 class Constant(keras.layers.Layer):
-    """A player with one parameter: b, whatever it is given."""
+    """A player with one parameter: returns b for any input."""
 
     def __init__(self, value, **kwargs):
         super().__init__(**kwargs)
@@ -68,12 +68,12 @@ def linear(weights, **kwargs):
 
 
 def constant_generator(value, size=1):
-    """G(z) = b, whatever z is."""
+    """G(z) = b for every z."""
     return keras.Sequential([keras.Input((size,)), Constant(value)])
 
 
 def portrait(index):
-    """218×178: a ramp inside the central 160×160, and a frame outside that no crop may let in."""
+    """218×178: a ramp in the central 160×160, and a frame around it that the crop must exclude."""
     image = np.full((218, 178, 3), 255, np.uint8)
     image[29:189, 9:169] = np.linspace(0, 120, 160)[:, None, None] + index
     return image
@@ -87,7 +87,7 @@ def toy(name, **texts):
 
 
 def launch(*flags, cwd=None, **env):
-    """`python -m tfpaths.launch` with these flags, finished."""
+    """Runs `python -m tfpaths.launch` with these flags to its end."""
     return subprocess.run(
         [sys.executable, "-m", "tfpaths.launch", *flags],
         capture_output=True,
@@ -99,7 +99,7 @@ def launch(*flags, cwd=None, **env):
 
 
 def refused(run):
-    """The one line of a refusal."""
+    """Checks that a run was refused with one line; returns the line."""
     assert run.returncode == 2, (run.returncode, run.stdout, run.stderr[-2000:])
     assert run.stdout == ""
     (line,) = run.stderr.splitlines()
@@ -109,7 +109,7 @@ def refused(run):
 
 @contextlib.contextmanager
 def registered(registry, name, item):
-    """Has `item` in a registry under `name` for the length of a test."""
+    """Registers `item` under `name` for the duration of a test."""
     registry.register(name)(item)
     try:
         yield item
@@ -135,7 +135,7 @@ def toy_command(workdir, **texts):
 
 
 def start(command, **options):
-    """A process in a group of its own, with its output."""
+    """Starts a process in its own group and captures its output."""
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def wait_for(path, process, seconds=240):
 
 
 def state(path):
-    """Every number of the newest checkpoint; its rows, which hold how fast they were made, and its config are texts."""
+    """Every number of the newest checkpoint, without the texts of its rows (which contain speeds) and its config."""
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(path / "checkpoints")))
     return {
         name: reader.get_tensor(name)
@@ -175,7 +175,7 @@ def state(path):
 
 
 def assert_same_state(one, other):
-    """The same weights, optimisers and counters."""
+    """Checks that two runs have equal weights, optimisers and counters."""
     first, second = state(one), state(other)
     assert first.keys() == second.keys()
     for name, value in first.items():
@@ -183,7 +183,7 @@ def assert_same_state(one, other):
 
 
 def assert_same_run(one, other):
-    """The same state, grids and rows. Of two steps in one execution only the second has a row."""
+    """Checks equal state, grids and rows. Of two steps in one execution only the second has a row."""
     from tfpaths.runs import rows
 
     assert_same_state(one, other)

@@ -1,4 +1,4 @@
-"""How the package is built: layers, BUILD, requirements, where private names are."""
+"""The structure of the package: import layers, BUILD, requirements, private names."""
 
 import ast
 import configparser
@@ -16,7 +16,7 @@ from tools import build_file
 MODULES = sorted((ROOT / "tfpaths").rglob("*.py"))
 
 
-def test_imports_run_downhill():
+def test_import_layers_are_respected():
     run = subprocess.run(
         [pathlib.Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False
     )
@@ -58,7 +58,7 @@ def test_no_test_imports_another():
             ]
 
 
-def test_private_names_are_in_compat_alone():
+def test_only_compat_uses_private_names():
     # An attribute with one underscore that is neither self's nor of an object of this package.
     libraries = {"tf", "keras", "tfgan", "strategy", "optimizer", "layer", "extended", "devices", "model"}
     for path in MODULES:
@@ -70,7 +70,7 @@ def test_private_names_are_in_compat_alone():
                 assert owner not in libraries, f"{path}: {ast.unparse(node)}"
 
 
-def test_version_switches_are_in_compat_alone():
+def test_only_compat_checks_versions():
     for path in MODULES:
         if "compat" not in path.parts:
             assert not re.search(r"(tf|keras|tfgan)\.__version__|hasattr\((tf|keras)\b", path.read_text()), path
@@ -82,7 +82,7 @@ def test_no_module_is_long():
     assert not {name: count for name, count in lines.items() if count > 500}
 
 
-def test_what_is_imported_is_required():
+def test_imported_packages_are_required():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].splitlines()
@@ -123,7 +123,7 @@ def test_pytest_treats_warnings_as_errors():
     assert tool["pytest"]["ini_options"]["filterwarnings"][0] == "error"
 
 
-def test_nothing_names_the_machine_it_was_written_on():
+def test_files_contain_no_local_paths():
     for path in [*ROOT.glob("*.*"), *MODULES, *(ROOT / "docker").iterdir(), *(ROOT / "launch").iterdir()]:
         if path.is_file() and path.suffix != ".png":
             assert not re.search(r"/root/|/tmp/v|/work/", path.read_text(errors="replace")), path

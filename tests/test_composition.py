@@ -16,11 +16,11 @@ from tfpaths.runs import build
 SMALL = config.Networks(latent_dim=4, generator_filters=2, discriminator_filters=2)
 
 
-def test_the_grid_is_whole():
+def test_every_variant_exists_for_every_data_set():
     names = {"minimax", "ns", "wgan", "wgan_gp", "gan_gp", "dragan", "dragan_ns"}
-    for place, variant in itertools.product(("color_mnist", "stacked_mnist", "cifar10", "celeba"), names):
-        experiment = experiments.get(f"{place}_{variant}")
-        assert (experiment.data.name, experiment.variant.name) == (place, variant)
+    for data_name, variant in itertools.product(("color_mnist", "stacked_mnist", "cifar10", "celeba"), names):
+        experiment = experiments.get(f"{data_name}_{variant}")
+        assert (experiment.data.name, experiment.variant.name) == (data_name, variant)
 
 
 # The papers' own rows: loss, penalty, clip, discriminator steps, optimiser, rate.
@@ -36,7 +36,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_is_its_row(name):
+def test_variant_matches_its_row(name):
     variant = experiments.get(f"cifar10_{name}").variant
     penalty = variant.penalty
     assert (
@@ -57,7 +57,7 @@ GRID = [name for name in experiments.names() if experiments.get(name).kind == "t
 
 
 @pytest.mark.parametrize("name", GRID)
-def test_every_experiment_takes_a_step_of_toy_size(name):
+def test_every_experiment_takes_one_step(name):
     texts = {f"networks.{part}_filters": "2" for part in ("generator", "discriminator")}
     experiment = schema.override(experiments.get(name), texts)
     shape = SHAPES.get(experiment.data.name, (28, 28, 3))
@@ -99,7 +99,7 @@ def test_mixed_precision_trains_every_variant(name, precision, tmp_path):
         assert max(np.abs(v.numpy()).max() for v in gan.discriminator.trainable_variables) <= np.float32(0.01)
 
 
-def test_half_precision_penalties_are_close_to_those_of_float32():
+def test_half_precision_penalties_are_close_to_float32():
     real, fake = tf.random.stateless_uniform((2, 8, 28, 28, 3), [1, 2], -1.0, 1.0)
     values = {}
     for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
@@ -110,7 +110,7 @@ def test_half_precision_penalties_are_close_to_those_of_float32():
     np.testing.assert_allclose(values["mixed_float16"], values["float32"], rtol=0.005)
 
 
-def test_an_experiment_of_your_own(tmp_path):
+def test_custom_experiment(tmp_path):
     class AtFake(penalties.GradientPenalty):
         def __init__(self, *, shift: float = 0.0, **kwargs):
             super().__init__(**kwargs)
@@ -139,7 +139,7 @@ def test_an_experiment_of_your_own(tmp_path):
             build.complete(schema.override(mine, {"variant.penalty.shift": "up"}))
 
 
-def test_an_option_that_is_not_set_is_the_layers_own():
+def test_unset_options_use_the_layers_defaults():
     def built(**options):
         variant = config.Variant(name="x", loss="hinge", penalty=config.Penalty(**options))
         return build.build(
@@ -168,7 +168,7 @@ def test_two_penalties_from_a_config():
         build.complete(schema.override(value, {"variant.penalty.1.weight": "0"}))
 
 
-def test_a_critic_needs_a_constraint():
+def test_wasserstein_loss_needs_a_constraint():
     bare = schema.override(experiments.get("color_mnist_wgan_gp"), {"variant.penalty": "none"})
     with pytest.raises(errors.InputError, match="variant.loss: 'wasserstein' needs a penalty or a weight_clip"):
         build.complete(bare)
@@ -199,7 +199,7 @@ def test_a_game_with_an_option_from_a_config():
                 build.complete(schema.assign(value, [f"variant.game.{name}"]))
 
 
-def test_any_two_keras_models_play():
+def test_any_two_keras_models_train():
     gan = GAN(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), linear([1.0, 2.0]), loss="least_squares")
     gan.compile(generator_optimizer=keras.optimizers.SGD(0.1), discriminator_optimizer=keras.optimizers.SGD(0.1))
     gan.fit(np.zeros((16, 2), np.float32), batch_size=4, verbose=0)

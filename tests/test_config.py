@@ -17,12 +17,12 @@ def test_json_round_trip_is_exact(experiment):
     assert config.from_dict(json.loads(text)) == experiment
 
 
-def test_the_main_experiment_is_as_long_as_promised():
+def test_main_experiment_has_20000_steps():
     schedule = experiments.get("color_mnist_dragan_ns").schedule
     assert (schedule.steps, schedule.batch_size) == (20_000, 64)
 
 
-def test_replace_makes_another_and_registering_it_needs_a_new_name():
+def test_registering_a_used_name_is_refused():
     base = experiments.get("color_mnist_ns")
     other = base.replace(seed=3)
     with pytest.raises(errors.InputError, match="color_mnist_ns"):
@@ -50,7 +50,7 @@ def test_replace_makes_another_and_registering_it_needs_a_new_name():
         ("variant.weight_clip", "0.01", 0.01),
     ],
 )
-# An option stays a text until it is completed.
+# An option remains a text until `complete` converts it.
 def test_override_reads_the_fields_type(path, text, value):
     found = schema.override(experiments.get("color_mnist_dragan_ns"), {path: text})
     for name in path.split("."):
@@ -82,13 +82,13 @@ def test_override_reads_the_fields_type(path, text, value):
         ("precision", "float16", "precision: expected one of .*, received 'float16'; did you mean"),
     ],
 )
-def test_a_wrong_override_is_one_line_that_says_what_is_right(path, text, message):
+def test_invalid_override_gives_a_one_line_error(path, text, message):
     with pytest.raises(errors.InputError, match=message) as caught:
         schema.override(experiments.get("color_mnist_dragan_ns"), {path: text})
     assert "\n" not in str(caught.value)
 
 
-def test_a_part_that_is_missing_can_be_set():
+def test_missing_part_can_be_set():
     made = schema.override(experiments.get("color_mnist_ns"), {"variant.penalty.name": "r1"})
     assert made.variant.penalty == config.Penalty(name="r1")
     with pytest.raises(
@@ -134,7 +134,7 @@ def test_reading_a_config_is_strict(change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_that_is_no_object():
+def test_config_must_be_an_object():
     for values in ([], "x", None, 3):
         with pytest.raises(errors.InputError, match="config: expected an object"):
             config.from_dict(values)

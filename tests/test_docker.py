@@ -1,4 +1,4 @@
-"""The container images, read: there may be no engine here to build them."""
+"""The Dockerfiles, checked as text: building them would need a container engine."""
 
 import re
 
@@ -14,9 +14,9 @@ def instructions(name):
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])
-def test_an_image_runs_the_main_experiment_as_no_root(name):
+def test_image_runs_the_main_experiment_without_root(name):
     found = instructions(name)
-    # The user at the end of each stage, which begins as the one that it is built from.
+    # The user at the end of each stage; a stage starts with the user of its base.
     users, stage = {}, None
     for instruction, arguments in found:
         if instruction == "FROM":
@@ -27,12 +27,12 @@ def test_an_image_runs_the_main_experiment_as_no_root(name):
     assert set(users.values()) == {"tfpaths"}
     made = [arguments for instruction, arguments in found if instruction == "RUN" and "useradd" in arguments]
     assert len(made) == 1
-    # The last stage is the one that is built and run where none is named.
+    # The last stage is the default target.
     assert found[-1] == ("ENTRYPOINT", '["python", "-m", "tfpaths.launch", "--exp=color_mnist_dragan_ns"]')
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])
-def test_an_image_installs_what_is_tested(name):
+def test_image_installs_the_pinned_versions(name):
     installs = [arguments for instruction, arguments in instructions(name) if "pip install" in arguments]
     assert installs
     assert all("-c docker/constraints.txt" in arguments for arguments in installs)

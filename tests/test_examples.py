@@ -40,7 +40,7 @@ def toy_size(experiment, assignments):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_command_of_an_example(name, tmp_path):
+def test_example_command_runs(name, tmp_path):
     importlib.import_module(f"examples.{name}")
     value = toy_size(*command(name))
     outcome = tfpaths.train(value, tmp_path / "run")
@@ -54,12 +54,12 @@ def test_the_command_of_an_example(name, tmp_path):
         assert np.isfinite(samples).all()
 
 
-def test_they_are_short():
+def test_examples_are_short():
     for name in EXAMPLES:
         assert len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) <= 60, name
 
 
-def test_the_smoothed_loss_is_cross_entropy_with_another_label():
+def test_smoothed_loss_is_cross_entropy_with_another_label():
     importlib.import_module("examples.custom_loss")
     real, fake = tf.constant([[0.5], [-2.0]]), tf.constant([[1.0], [0.25]])
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -67,7 +67,7 @@ def test_the_smoothed_loss_is_cross_entropy_with_another_label():
     np.testing.assert_allclose(losses.get("smoothed", smoothing=0.2).discriminator(real, fake), expected, rtol=1e-6)
 
 
-def test_the_penalty_between_is_at_its_points():
+def test_between_penalty_uses_its_points():
     module = importlib.import_module("examples.custom_penalty")
     points = module.BetweenPenalty(share=0.25).points(tf.zeros([2, 2]), tf.ones([2, 2]), None, 1)
     np.testing.assert_allclose(points, np.full((2, 2), 0.25))

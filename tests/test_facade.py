@@ -1,4 +1,4 @@
-"""`import tfpaths` and its functions: nothing heavy is imported, and nothing in the process changes."""
+"""`import tfpaths` and its functions: the import is light and does not change the process."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ print(tfpaths.__version__, *(name for name in dir(tfpaths) if callable(getattr(t
 """
 
 
-def test_importing_changes_nothing():
+def test_import_does_not_change_the_process():
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", _IMPORT], capture_output=True, text=True, check=False, cwd=ROOT
     )
@@ -54,7 +54,7 @@ print(json.dumps([settings, str(images.dtype), images.tolist()]))
 """
 
 
-def test_loading_neither_uses_nor_changes_the_users_keras_settings(tiny_run):
+def test_load_ignores_and_keeps_the_users_keras_settings(tiny_run):
     run = subprocess.run(
         [sys.executable, "-c", _LOAD, str(tiny_run)], capture_output=True, text=True, check=False, cwd=ROOT
     )
@@ -65,7 +65,7 @@ def test_loading_neither_uses_nor_changes_the_users_keras_settings(tiny_run):
     np.testing.assert_allclose(images, tfpaths.load(tiny_run).sample(3, seed=1), atol=1e-6)
 
 
-def test_the_functions_are_one_run(tiny_run, tmp_path):
+def test_sample_and_report_write_their_files(tiny_run, tmp_path):
     picture = tfpaths.sample(tiny_run, str(tmp_path / "a.png"), num=4)
     page = tfpaths.report(str(tiny_run), str(tmp_path / "a.html"))
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ import pytest
 from tfpaths import errors, files
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
     files.write_json(path, {"a": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -19,7 +19,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
 
 
-def test_a_path_that_cannot_be_written_is_refused_with_its_flag(tmp_path):
+def test_unwritable_path_error_names_the_flag(tmp_path):
     files.check_writable("--out", tmp_path / "new" / "x.png")
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.InputError, match="--out: expected a path that can be written, received '.*x.png'"):

@@ -64,7 +64,7 @@ def parameters(gan):
 
 @pytest.mark.parametrize("penalty", [None, *sorted(penalties.PENALTIES)])
 @pytest.mark.parametrize("loss", sorted(losses.LOSSES))
-def test_one_step_is_the_derivation(loss, penalty):
+def test_one_step_equals_the_derivation(loss, penalty):
     layer = None if penalty is None else penalties.get(penalty)(weight=WEIGHT)
     gan = players(loss, layer)
     reported = gan.train_step(tf.constant(REAL))
@@ -86,7 +86,7 @@ def test_several_penalties_are_added_up():
     np.testing.assert_allclose(parameters(gan), (w, B + RATE * w), rtol=1e-5)
 
 
-def test_generate_is_the_only_door():
+def test_overridden_generate_is_used_everywhere():
     # A game whose examples are one higher: the discriminator and the generator see b + 1, and so does a sample.
     class Higher(GAN):
         def generate(self, latents, training=False):
@@ -129,7 +129,7 @@ def test_run_eagerly_runs_python():
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
-def test_a_saved_gan_continues_exactly(loss, tmp_path):
+def test_saved_gan_resumes_training(loss, tmp_path):
     shape, batches = (28, 28, 3), tf.random.stateless_uniform((4, 6, 28, 28, 3), [1, 2], -1.0, 1.0)
     sizes = config.Networks(latent_dim=4, generator_filters=4, discriminator_filters=4)
     gan = GAN(
@@ -146,26 +146,27 @@ def test_a_saved_gan_continues_exactly(loss, tmp_path):
     assert [penalty.get_config() for penalty in loaded.penalties] == [p.get_config() for p in gan.penalties]
     for one in (gan, loaded):
         one.fit(tf.data.Dataset.from_tensor_slices(batches[2:]), verbose=0)
-    # All but the penalties' own seeds, from which no step draws.
+    # All but the penalties' own seeds, from which no step draws. On a busy machine the same two steps of one program
+    # differ in one of some 250 repetitions, by up to 3e-6; a lost moment of Adam moves the weights by 1e-3.
     for part in ("networks", "optimizers"):
         for name, owner in getattr(gan, part).items():
             for one, other in zip(owner.variables, getattr(loaded, part)[name].variables, strict=True):
-                np.testing.assert_array_equal(one.numpy(), other.numpy())
-    np.testing.assert_array_equal(loaded.sample(3, seed=1), gan.sample(3, seed=1))
+                np.testing.assert_allclose(one.numpy(), other.numpy(), atol=3e-5)
+    np.testing.assert_allclose(loaded.sample(3, seed=1), gan.sample(3, seed=1), atol=1e-4)
 
 
-def test_a_gan_of_an_unregistered_loss_is_not_saved(tmp_path):
+def test_gan_with_an_unregistered_loss_cannot_be_saved(tmp_path):
     mine = losses.Loss(losses.hinge_discriminator_loss, losses.wasserstein_generator_loss)
     with pytest.raises(ValueError, match="if its loss has a name in tfpaths.losses.LOSSES"):
         players(mine).save(tmp_path / "gan.keras")
 
 
-def test_the_reported_discriminator_loss_is_without_the_penalty():
+def test_reported_discriminator_loss_excludes_the_penalty():
     reported = players("wasserstein", penalties.InterpolationPenalty()).train_step(tf.constant(REAL))
     np.testing.assert_allclose(reported["discriminator_loss"], W * B - W * REAL.mean(), rtol=1e-6)
 
 
-def test_n_discriminator_updates_each_on_a_batch_of_its_own():
+def test_each_discriminator_update_uses_its_own_batch():
     gan = players("wasserstein", discriminator_steps=3)
     gan.train_step(*(tf.constant(REAL + shift) for shift in range(3)))
     # Each update adds rate * (mean(x) - b) to w; the three batches have means m, m + 1 and m + 2.
@@ -176,7 +177,7 @@ def test_n_discriminator_updates_each_on_a_batch_of_its_own():
     assert gan.step == 1
 
 
-def test_one_batch_may_serve_all_updates_and_two_may_not():
+def test_number_of_batches_is_one_or_one_per_update():
     gan = players("wasserstein", discriminator_steps=3)
     gan.train_step(tf.constant(REAL))
     np.testing.assert_allclose(parameters(gan)[0], W + 3 * RATE * (REAL.mean() - B), rtol=1e-5)
@@ -184,7 +185,7 @@ def test_one_batch_may_serve_all_updates_and_two_may_not():
         gan.train_step(tf.constant(REAL), tf.constant(REAL))
 
 
-def test_latents_are_fresh_for_every_update_of_every_step_and_repeat_for_a_seed():
+def test_latents_differ_by_update_and_repeat_for_a_seed():
     def drawn(seed):
         seen = []
 
@@ -209,7 +210,7 @@ def test_latents_are_fresh_for_every_update_of_every_step_and_repeat_for_a_seed(
     assert not np.array_equal(first, drawn(1))
 
 
-def test_weight_clip_holds_before_the_generator_moves():
+def test_weights_are_clipped_before_the_generator_update():
     gan = players("wasserstein", weight_clip=0.01)
     gan.train_step(tf.constant(REAL))
     # w would leave the box upwards; the generator must see 0.01: b - rate * (-0.01).
@@ -238,7 +239,7 @@ def test_two_replicas_equal_one_device_on_the_joined_batches(loss, penalty, two_
 
 
 @pytest.mark.parametrize("steps_per_execution", [2, 4])
-def test_steps_per_execution_change_nothing(steps_per_execution):
+def test_steps_per_execution_does_not_change_the_result(steps_per_execution):
     batches = np.random.default_rng(0).normal(size=(8, 4, 1)).astype(np.float32)
     one = trained(tf.distribute.get_strategy(), batches, "minimax", "dragan")
     np.testing.assert_array_equal(
@@ -260,7 +261,7 @@ def test_two_replicas_clip_and_count_like_one(two_replicas):
     assert one[2:] == (2, 4)
 
 
-def test_an_epoch_is_one_pass_and_takes_pairs_as_supervised_data_sets_give_them():
+def test_epoch_is_one_pass_and_labels_are_ignored():
     gan = players("wasserstein", discriminator_steps=3)
     data = tf.data.Dataset.from_tensor_slices((np.tile(REAL, (7, 1)), np.zeros(28))).batch(4)
     history = gan.fit(data, epochs=2, verbose=0)
@@ -268,7 +269,7 @@ def test_an_epoch_is_one_pass_and_takes_pairs_as_supervised_data_sets_give_them(
     assert len(history.history["generator_loss"]) == 2
 
 
-def test_one_trace_serves_all_steps():
+def test_all_steps_use_one_trace():
     gan = players("minimax", penalties.DRAGANPenalty())
     gan.fit(tf.data.Dataset.from_tensors(REAL).repeat(5), verbose=0)
     gan.fit(tf.data.Dataset.from_tensors(REAL).repeat(3), verbose=0)
@@ -320,7 +321,7 @@ def test_samples_repeat_for_a_seed():
     assert not np.array_equal(gan.sample(4, seed=2), one)
 
 
-def test_batch_norm_beside_a_penalty_warns_and_names_the_layer():
+def test_batch_norm_with_a_penalty_warns():
     critic = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(name="bn"), keras.layers.Dense(1)])
     with pytest.warns(UserWarning, match=r"\(bn\)"):
         GAN(constant_generator(B), critic, loss="minimax", penalty=penalties.DRAGANPenalty())
@@ -329,7 +330,7 @@ def test_batch_norm_beside_a_penalty_warns_and_names_the_layer():
         GAN(constant_generator(B), critic, loss="minimax")
 
 
-def test_mistakes_are_named():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match="at least 1, received 0"):
         players("minimax", discriminator_steps=0)
     with pytest.raises(ValueError, match="weight_clip: expected a number above zero"):

@@ -1,4 +1,4 @@
-"""The command line as a user meets it."""
+"""The command line, run as a user runs it."""
 
 import json
 import os
@@ -26,17 +26,17 @@ TOY = [
 ]
 
 
-# A shell without a terminal starts what runs in the background deaf to SIGINT; a person's Ctrl-C is what is tested.
-_HEARING = (
+# A shell without a terminal starts background processes with SIGINT ignored; these tests need a user's Ctrl-C.
+_WITH_SIGINT = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
 )
 
 
 def start(*flags):
-    """A run in a process that hears SIGINT, in lines of text."""
+    """Starts a run in a process that receives SIGINT, with text output."""
     command = [sys.executable, "-m", "tfpaths.launch", *flags]
     return subprocess.Popen(
-        [sys.executable, "-c", _HEARING, *command],
+        [sys.executable, "-c", _WITH_SIGINT, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -101,12 +101,12 @@ def test_help_names_every_flag():
         (["color_mnist_ns"], "expected flags only, received 'color_mnist_ns'"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path, flags, line):
+def test_invalid_flags_give_a_one_line_error(tmp_path, flags, line):
     assert line in refused(launch(*flags, cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
+def test_invalid_data_options_give_a_one_line_error(tmp_path):
     base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
     assert "from 1 to the 1200 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
     assert "--data_dir: expected a directory" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
@@ -134,13 +134,13 @@ def test_what_is_asked_for_too_late_to_know_is_one_line_too(tmp_path):
         ("evaluation.critic_step=5", "evaluation.critic_step"),
     ],
 )
-def test_wrong_names_and_options(tmp_path, assignment, line):
+def test_invalid_names_and_options_are_refused(tmp_path, assignment, line):
     flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}", f"--set={assignment}"]
     assert refused(launch(*flags)).removeprefix("tfpaths: ").startswith(line)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_foreign_directory_is_refused_before_tensorflow_is_imported(tmp_path):
+def test_foreign_directory_is_refused_without_tensorflow(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("x")
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
@@ -173,8 +173,8 @@ def test_a_run_on_real_mnist(tfds_dir, tmp_path):
     assert measured <= results["metrics"].keys()
 
 
-def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):
-    # An address that refuses at once stands for a network that is not there.
+def test_offline_run_uses_embedded_digits_with_a_warning(tmp_path):
+    # A proxy that refuses connections simulates a missing network.
     env = {"TFDS_DATA_DIR": "", "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
     flags = ["--exp=stacked_mnist_ns", *TOY[1:], f"--workdir={tmp_path / 'run'}"]
     run = launch(*flags, **env)
@@ -187,7 +187,7 @@ def test_without_data_and_without_network_one_warning_and_a_record(tmp_path):
     assert "--source=embedded" in refused(asked)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_saves_and_prints_the_resume_command(tmp_path):
     flags = ["--exp=color_mnist_ns", *TOY, "--steps=100000", "--set=schedule.log_every=1", f"--workdir={tmp_path}/run"]
     process = start(*flags)
     for line in process.stdout:
@@ -204,12 +204,12 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.parametrize("wait", [1.0, 2.5])
-def test_ctrl_c_before_training_is_one_line(tmp_path, wait):
+def test_ctrl_c_before_training_gives_no_traceback(tmp_path, wait):
     process = start("--exp=color_mnist_ns", *TOY, f"--workdir={tmp_path}/run")
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    # Where the interrupt fell into an exec of some import, Python ends by the signal itself after our 130; a shell
+    # If the interrupt came during the exec of an import, Python ends by the signal itself after our 130; a shell
     # shows either as 130.
     assert process.returncode in (130, -signal.SIGINT), (out, err[-2000:])
     # On a fast machine training has begun by then, and is saved.
@@ -217,7 +217,7 @@ def test_ctrl_c_before_training_is_one_line(tmp_path, wait):
     assert "tfpaths: interrupted" in err or "Stopped by SIGINT" in out
 
 
-def test_a_reader_that_goes_away_ends_nothing(tmp_path):
+def test_closed_stdout_does_not_stop_training(tmp_path):
     flags = " ".join(["--exp=color_mnist_ns", *TOY, "--set=schedule.log_every=1", f"--workdir={tmp_path}/run"])
     command = f"{sys.executable} -m tfpaths.launch {flags} | head -1"
     run = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=True)
@@ -226,7 +226,7 @@ def test_a_reader_that_goes_away_ends_nothing(tmp_path):
     assert (tmp_path / "run" / "results.json").exists()
 
 
-def test_a_terminal_gets_a_bar_with_an_estimate(tmp_path):
+def test_terminal_shows_a_progress_bar(tmp_path):
     main, terminal = pty.openpty()
     flags = ["--exp=color_mnist_ns", *TOY, "--set=schedule.log_every=1", f"--workdir={tmp_path / 'run'}"]
     process = subprocess.Popen(
@@ -252,13 +252,13 @@ def test_a_terminal_gets_a_bar_with_an_estimate(tmp_path):
     assert "Finished at step 4" in text
 
 
-def test_evaluating_a_run_shows_a_table_and_a_mistake_is_one_line(tmp_path):
+def test_evaluate_shows_a_table_and_refuses_invalid_flags(tmp_path):
     run = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
     assert "expected the directory of a run, received" in refused(launch(*run, "--mode=evaluate"))
     made = launch(*run, *TOY)
     assert made.returncode == 0, made.stderr[-2000:]
     before = (tmp_path / "run" / "results.json").read_bytes()
-    # The run's own config is what is evaluated: neither its widths nor its length have to be said again.
+    # The stored config is evaluated: its widths and length need not be given again.
     asked = [*run, "--mode=evaluate"]
     for flags, line in (
         (["--set=evaluation.metrics=scores,fid"], "unknown metric 'fid'"),
@@ -296,7 +296,7 @@ def test_a_figure_is_one_command(tmp_path):
     assert all(pathlib.Path(line.split()[1]).stat().st_size for line in files)
 
 
-def test_a_stopped_study_says_how_to_go_on_and_does(tmp_path):
+def test_stopped_study_prints_the_resume_command(tmp_path):
     flags = ["--exp=line1_ns", f"--workdir={tmp_path}", "--set=study.runs=2", "--set=study.width=8", "--steps=4000000"]
     flags += ["--set=schedule.log_every=500"]
     run = start(*flags)
@@ -319,6 +319,6 @@ def test_a_stopped_study_says_how_to_go_on_and_does(tmp_path):
         (["--exp=figure_5", "--precision=mixed_bfloat16"], "precision: unknown field 'precision'"),
     ],
 )
-def test_what_a_study_or_a_figure_cannot_do_is_refused(flags, message, tmp_path):
+def test_invalid_flags_of_a_figure_are_refused(flags, message, tmp_path):
     assert message in refused(launch(*flags, f"--workdir={tmp_path / 'run'}"))
     assert list(tmp_path.iterdir()) == []

@@ -107,8 +107,8 @@ def test_logits_of_any_type_are_averaged_in_float32(name, dtype):
 
 @pytest.mark.parametrize("name", ORACLES)
 @pytest.mark.parametrize("logit", [-100.0, -20.0, 0.0, 20.0, 100.0])
-def test_a_single_logit(name, logit):
-    # Alone, no other logit can hide a lost digit: minimax at -20 is -2e-9, which a constant added and taken away loses.
+def test_single_logit_is_accurate(name, logit):
+    # No other logit can hide a lost digit: minimax at -20 is -2e-9, which a constant added and taken away loses.
     generator_term = ORACLES[name][2][0]
     value = losses.get(name).generator(tf.constant([logit]))
     np.testing.assert_allclose(value, generator_term(np.float64(logit)), rtol=1e-6, atol=1e-38)
@@ -125,7 +125,7 @@ def test_the_shape_of_the_logits_does_not_matter(name):
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_eager_equals_graph_and_nothing_is_left_in_a_collection(name):
+def test_eager_equals_graph_without_collections(name):
     pair, real, fake = losses.get(name), tf.constant([[0.3], [-2.0]]), tf.constant([[1.5], [0.1]])
 
     @tf.function
@@ -137,6 +137,6 @@ def test_eager_equals_graph_and_nothing_is_left_in_a_collection(name):
     assert not graph.get_collection(tf.compat.v1.GraphKeys.LOSSES)
 
 
-def test_an_unknown_loss_names_the_nearest():
+def test_unknown_loss_suggests_the_nearest():
     with pytest.raises(errors.InputError, match="did you mean 'non_saturating'"):
         losses.get("nonsaturating")

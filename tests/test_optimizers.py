@@ -9,7 +9,7 @@ from tfpaths.optimizers import OPTIMIZERS
 from tfpaths.runs import build
 
 
-def test_adam_is_that_of_the_implementation():
+def test_adam_depends_on_the_implementation():
     adam = config.Optimizer(learning_rate=0.5, beta_1=0.25)
     made = build.optimizer(adam)
     assert (type(made), float(made.learning_rate), made.beta_1, made.beta_2) == (fast.FusedAdam, 0.5, 0.25, 0.9)
@@ -17,7 +17,7 @@ def test_adam_is_that_of_the_implementation():
 
 
 @pytest.mark.parametrize(("name", "cls"), [("rmsprop", keras.optimizers.RMSprop), ("sgd", keras.optimizers.SGD)])
-def test_others_are_keras_own(name, cls):
+def test_other_optimizers_are_keras_optimizers(name, cls):
     made = build.optimizer(config.Optimizer(name=name, learning_rate=0.5))
     assert (type(made), float(made.learning_rate)) == (cls, 0.5)
 
@@ -28,7 +28,7 @@ def test_float16_scales_the_loss():
     assert isinstance(made.inner_optimizer, fast.FusedAdam)
 
 
-def test_options_are_checked_with_their_path():
+def test_invalid_option_names_its_path():
     adam = OPTIMIZERS["adam"]
     done = options.completed(config.Optimizer(beta_1=0.0), adam, "variant.generator_optimizer")
     assert done == config.Optimizer(beta_1=0.0, beta_2=0.9)

@@ -1,4 +1,4 @@
-"""The options of registered things, from their constructors."""
+"""The options of registered components, read from their constructors."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ def made(**values):
     return options.complete(config.Penalty(name="ring", **values), Ring, "variant.penalty", reserved=("seed",))
 
 
-def test_parameters_are_those_of_the_constructor_and_its_bases():
+def test_parameters_include_those_of_base_classes():
     assert {name: default for name, (_, default) in options.parameters(Ring).items()} == {
         "shape": "round",
         "names": (),
@@ -31,7 +31,7 @@ def test_parameters_are_those_of_the_constructor_and_its_bases():
     }
 
 
-def test_defaults_are_filled_in_and_types_are_those_of_the_annotation():
+def test_complete_adds_defaults_and_converts_types():
     assert made() == {"shape": "round", "names": (), "weight": 10.0}
     filled = made(weight=3, names="a")
     assert (filled["weight"], type(filled["weight"]), filled["names"]) == (3.0, float, ("a",))
@@ -55,13 +55,13 @@ def test_defaults_are_filled_in_and_types_are_those_of_the_annotation():
         ({"names": ("a", 1)}, "variant.penalty.names.1: expected a text, received 1"),
     ],
 )
-def test_a_wrong_option_names_its_path(values, message):
+def test_invalid_option_names_its_path(values, message):
     with pytest.raises(errors.InputError) as caught:
         made(**values)
     assert str(caught.value).startswith(message)
 
 
-def test_a_required_option():
+def test_missing_required_option_is_refused():
     def needs(*, path: str):
         return path
 
@@ -69,13 +69,13 @@ def test_a_required_option():
         options.complete(config.Data(name="x"), needs, "data")
 
 
-def test_completed_is_the_component_with_its_options():
+def test_completed_returns_the_component_with_options():
     done = options.completed(config.Penalty(name="ring", weight=3), Ring, "variant.penalty")
     assert done == config.Penalty(name="ring", shape="round", names=(), weight=3.0)
     assert options.completed(done, Ring, "variant.penalty") == done
 
 
-def test_an_option_that_may_be_none_has_none_for_a_default():
+def test_optional_option_must_default_to_none():
     def bounded(*, bound: float | None = 5.0):
         return bound
 

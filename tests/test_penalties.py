@@ -1,4 +1,4 @@
-"""Penalties on critics whose gradient is known, and a test for each mistake that public code makes."""
+"""Penalties of critics with known gradients, and a test for each error found in public code."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def test_a_linear_critic(name, expected):
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
-def test_r1_is_on_real_examples_and_r2_on_generated_ones():
+def test_r1_uses_real_and_r2_generated_examples():
     np.testing.assert_allclose(
         penalties.R1Penalty()(quadratic(), REAL, FAKE), quadratic_penalty(REAL, 5.0, 0.0), rtol=1e-5
     )
@@ -48,7 +48,7 @@ def test_r1_is_on_real_examples_and_r2_on_generated_ones():
     np.testing.assert_allclose(penalties.R1Penalty()(quadratic(), REAL, FAKE), 10 / 2 * squares.mean(), rtol=1e-5)
 
 
-def test_the_one_sided_penalty_is_at_the_interpolations_points():
+def test_one_sided_penalty_uses_the_interpolated_points():
     norms = np.linalg.norm(penalties.interpolate(REAL, FAKE, STREAM).numpy().astype(np.float64), axis=1)
     assert (norms < 1).any()
     expected = 10 * np.mean(np.maximum(norms - 1, 0) ** 2)
@@ -61,7 +61,7 @@ def common(name, **options):
 
 
 @pytest.mark.parametrize(("weights", "expected"), [([0.3, 0.4], 0.0), ([3.0, 4.0], 160.0)])
-def test_one_sided_forgives_small_gradients(weights, expected):
+def test_one_sided_ignores_small_gradients(weights, expected):
     # Norms of 0.5 and 5 against a target of 1.
     penalty = penalties.InterpolationPenalty(one_sided=True)
     np.testing.assert_allclose(penalty(linear(weights), REAL, FAKE), expected, rtol=1e-6)
@@ -74,7 +74,7 @@ def test_target_and_weight(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_dead_critic_has_a_finite_gradient(name):
+def test_zero_critic_has_a_finite_gradient(name):
     # Without an epsilon under the root this is NaN. At g = 0 the penalty is 10 (0 - 1)^2.
     critic = linear([0.0, 0.0])
     with tf.GradientTape() as tape:
@@ -85,7 +85,7 @@ def test_a_dead_critic_has_a_finite_gradient(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_norm_of_one_costs_nothing(name):
+def test_norm_of_one_has_no_penalty(name):
     # Code that adds 1e-4 under the root reads 0.9801 of the penalty where g = 0, and 2.5e-8 here.
     np.testing.assert_allclose(common(name)(linear([0.6, 0.8]), REAL, FAKE), 0.0, atol=1e-11)
 
@@ -96,7 +96,7 @@ def test_interpolation_at_its_points():
     np.testing.assert_allclose(value, quadratic_penalty(points), rtol=1e-5)
 
 
-def test_interpolation_draws_one_uniform_number_for_each_example():
+def test_interpolation_draws_one_number_per_example():
     # real = 1, fake = 0: the points are a itself. A normal a leaves [0, 1]; one a for the batch has no spread; one per
     # element differs within an example.
     points = penalties.interpolate(tf.ones([4096, 3, 3, 2]), tf.zeros([4096, 3, 3, 2]), STREAM).numpy()
@@ -115,7 +115,7 @@ def dragan_noise(**options):
     return ((points - real) / (0.5 * np.std(real.numpy()))).numpy()
 
 
-def test_dragan_default_is_the_authors_notebook():
+def test_dragan_default_matches_the_authors_notebook():
     # a u with a, u ~ U[0, 1), one a per example: mean 1/4, variance 1/9 - 1/16 = 0.0486, correlated within an example:
     # E[a^2] E[u]^2 - 1/16 = 1/12 - 1/16 = 0.0208.
     noise = dragan_noise()
@@ -126,7 +126,7 @@ def test_dragan_default_is_the_authors_notebook():
     np.testing.assert_allclose(np.cov(noise[:, 0], noise[:, 1])[0, 1], 1 / 12 - 1 / 16, atol=0.004)
 
 
-def test_dragan_two_sided_without_a():
+def test_dragan_centered_uniform_noise():
     # u ~ U[-1/2, 1/2): mean 0, variance 1/12, independent within an example.
     noise = dragan_noise(noise="centered_uniform", interpolated=False)
     assert noise.min() >= -0.5
@@ -136,7 +136,7 @@ def test_dragan_two_sided_without_a():
     np.testing.assert_allclose(np.cov(noise[:, 0], noise[:, 1])[0, 1], 0, atol=0.005)
 
 
-def test_dragan_of_compare_gan_keeps_its_points_within_the_images_range():
+def test_dragan_clip_keeps_points_in_the_image_range():
     layer = penalties.DRAGANPenalty(noise="centered_uniform", noise_scale=1.0, interpolate=False, clip=True)
     real = tf.constant(np.random.default_rng(5).uniform(-1, 1, (256, 4)), tf.float32)
     u = STREAM.fold(0).uniform(real.shape).numpy() - 0.5
@@ -146,7 +146,7 @@ def test_dragan_of_compare_gan_keeps_its_points_within_the_images_range():
     assert (np.abs(points) == 1).any()
 
 
-def test_dragan_gaussian():
+def test_dragan_gaussian_noise():
     noise = dragan_noise(noise="gaussian", interpolated=False)
     np.testing.assert_allclose((noise.mean(), noise.var()), (0, 1), atol=0.03)
     # The fourth moment, 3, tells a normal distribution from a uniform one, 1.8.
@@ -172,7 +172,7 @@ def test_dragan_at_its_points(options):
 
 @pytest.mark.parametrize("shape", [(6,), (4, 4, 1), (4, 4, 3), (4, 4, 5)])
 @pytest.mark.parametrize("name", EVERY)
-def test_the_norm_is_per_example_over_all_its_axes_and_channels(name, shape):
+def test_norm_is_per_example_over_all_axes(name, shape):
     # D(x) = sum x: the norm is sqrt(number of elements). Over one axis or over the whole batch it is something else.
     size = int(np.prod(shape))
     critic = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(1)])
@@ -183,7 +183,7 @@ def test_the_norm_is_per_example_over_all_its_axes_and_channels(name, shape):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_gradient_for_the_critic_is_that_of_the_formula(name):
+def test_gradient_of_the_penalty_by_hand(name):
     # |w| = 5: d/dw 10 (|w| - 1)^2 = 20 (|w| - 1) w / |w| = 16 w, a second derivative of D.
     critic = linear([3.0, 4.0])
     with tf.GradientTape() as tape:
@@ -193,7 +193,7 @@ def test_the_gradient_for_the_critic_is_that_of_the_formula(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_contract_of_a_layer(name):
+def test_layer_contract(name):
     penalty = penalties.get(name)(weight=3.0, seed=5, name="mine")
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(penalty))
     assert type(again) is type(penalty)
@@ -234,7 +234,7 @@ def test_float32_under_a_half_precision_policy(name):
     np.testing.assert_allclose(value, 10 * (np.sqrt(2) - 1) ** 2, rtol=1e-6)
 
 
-def test_a_new_penalty_is_one_method():
+def test_custom_penalty_defines_only_points():
     class OnFake(penalties.GradientPenalty):
         def points(self, real, fake, stream, batch_axes):
             return fake
@@ -245,7 +245,7 @@ def test_a_new_penalty_is_one_method():
         penalties.GradientPenalty()(quadratic(), REAL, FAKE)
 
 
-def test_mistakes_are_named():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match="fake of the shape of real"):
         penalties.InterpolationPenalty()(quadratic(), REAL, FAKE[:3])
     with pytest.raises(errors.InputError, match="did you mean 'dragan'"):
@@ -257,7 +257,7 @@ def test_mistakes_are_named():
             penalties.DRAGANPenalty(**options)
 
 
-def test_norm_keeps_the_axes_it_is_told():
+def test_norm_keeps_the_batch_axes():
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
     np.testing.assert_allclose(
         numerics.per_example_norm(tf.constant(x), batch_axes=2), np.sqrt((x**2).sum(axis=(2, 3))), rtol=1e-6
@@ -266,7 +266,7 @@ def test_norm_keeps_the_axes_it_is_told():
         numerics.per_example_norm(tf.zeros([3]), batch_axes=2)
 
 
-def test_norm_of_half_precision_is_taken_in_float32():
+def test_norm_of_half_precision_is_computed_in_float32():
     # 300^2 * 2 overflows float16.
     norm = numerics.per_example_norm(tf.constant([[300.0, 300.0]], tf.float16))
     assert norm.dtype == tf.float32

@@ -1,4 +1,4 @@
-"""What pictures share."""
+"""Plotting: the look of variants, PNG and SVG."""
 
 import io
 
@@ -24,12 +24,12 @@ def test_variants_differ_in_more_than_colour():
         assert len(values) == len(VARIANTS) == 7
 
 
-def test_an_unknown_variant_has_its_own_name():
+def test_unknown_variant_is_labelled_with_its_name():
     assert plotting.label("mine") == "mine"
     assert plotting.look("mine").line == {"color": None, "linestyle": "-"}
 
 
-def test_a_picture_is_small_and_leaves_matplotlib_as_it_was():
+def test_png_is_small_and_restores_matplotlib_settings():
     before = dict(matplotlib.rcParams)
     content = plotting.png(draw, 2.0)
     assert dict(matplotlib.rcParams) == before

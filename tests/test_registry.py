@@ -1,4 +1,4 @@
-"""Tables of things by name."""
+"""Registries: components by name."""
 
 import sys
 import textwrap
@@ -16,12 +16,12 @@ def table():
     return made
 
 
-def test_a_table_is_a_mapping_in_the_order_of_registration(table):
+def test_registry_is_a_mapping_in_registration_order(table):
     assert (list(table), len(table), table["square"](), "ball" in table) == (["square", "cube"], 2, 4, False)
     assert table.lookup("cube")() == 6
 
 
-def test_an_unknown_name_has_the_nearest_and_its_path(table):
+def test_unknown_name_suggests_the_nearest_with_its_path(table):
     with pytest.raises(errors.InputError) as caught:
         table.lookup("squar", path="figure.shape")
     assert str(caught.value) == (
@@ -29,7 +29,7 @@ def test_an_unknown_name_has_the_nearest_and_its_path(table):
     )
 
 
-def test_a_name_belongs_to_one_thing(table):
+def test_used_name_is_refused(table):
     @table.register("mine")
     class Mine:
         pass
@@ -40,7 +40,7 @@ def test_a_name_belongs_to_one_thing(table):
         table.register("mine")(dict)
 
 
-def test_the_files_of_a_package_are_found(tmp_path, monkeypatch):
+def test_modules_of_a_package_are_imported_on_first_use(tmp_path, monkeypatch):
     package = tmp_path / "shelf_of_tests"
     package.mkdir()
     (package / "__init__.py").write_text("from tfpaths.registry import Registry\nTABLE = Registry('toy', __name__)\n")
@@ -63,7 +63,7 @@ def test_a_users_module_is_imported(tmp_path, monkeypatch):
         registry.import_module("my_package.inner")
 
 
-def test_an_error_inside_a_users_module_stays_theirs(tmp_path, monkeypatch):
+def test_error_in_a_users_module_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "needs_more.py").write_text("import no_such_library\n")
     (tmp_path / "is_wrong.py").write_text(

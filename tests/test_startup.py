@@ -16,7 +16,7 @@ from tfpaths import startup
         "2025-01-01 00:00:00.000000: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
     ],
 )
-def test_chatter_is_known(line):
+def test_chatter_is_recognized(line):
     assert startup.is_chatter(line, has_gpu=True)
 
 
@@ -33,12 +33,12 @@ def test_warnings_are_not_chatter(line):
     assert not startup.is_chatter(line, has_gpu=True)
 
 
-def test_without_a_gpu_its_absence_is_no_news():
+def test_missing_gpu_message_is_chatter_without_a_gpu():
     line = "E0000 00:00:1795394482.279389 2275 cuda_platform.cc:52] failed call to cuInit: INTERNAL"
     assert startup.is_chatter(line, has_gpu=False)
 
 
-def test_what_is_held_back_is_repeated(tmp_path):
+def test_filtered_lines_are_shown_on_error(tmp_path):
     with open(tmp_path / "log", "w+") as log:
         with startup.filtered_stderr(log.fileno()):
             os.write(log.fileno(), b"I0000 00:00:1.0 1 a.cc:1] chatter\nW0000 00:00:1.0 1 b.cc:2] take care\n")
@@ -49,7 +49,7 @@ def test_what_is_held_back_is_repeated(tmp_path):
         assert (tmp_path / "log").read_text().endswith("why it failed\n")
 
 
-def test_the_last_words_of_an_abort_come_through():
+def test_fatal_message_before_an_abort_is_shown():
     code = (
         "import os; from tfpaths import startup\n"
         "with startup.filtered_stderr(): os.write(2, b'I0000 1 a.cc:1] x\\nF0000 1 b.cc:2] needs AVX\\n'); os.abort()"
@@ -59,14 +59,14 @@ def test_the_last_words_of_an_abort_come_through():
     assert run.stderr == "F0000 1 b.cc:2] needs AVX\n"
 
 
-def test_keras_is_told_what_it_is_used_for():
+def test_keras_backend_is_set_to_tensorflow():
     code = "from tfpaths import startup; startup.import_tensorflow(); import keras; print(keras.backend.backend())"
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert run.stdout == "tensorflow\n"
 
 
-def test_tensorflow_starts_in_silence():
+def test_tensorflow_starts_without_output():
     code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.runs.training"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     if os.path.exists("/dev/nvidiactl"):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfpaths import streams
 
 
-def test_streams_differ_by_every_number_on_the_way():
+def test_streams_differ_by_every_folded_number():
     roots = [streams.root(0), streams.root(1)]
     leaves = [root.fold(a, b) for root in roots for a in range(4) for b in range(4)]
     draws = {leaf.normal((4,)).numpy().tobytes() for leaf in leaves}
@@ -20,7 +20,7 @@ def test_streams_differ_by_every_number_on_the_way():
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("shape", [(5,), (3, 7), (64, 1)])
-def test_a_run_draws_what_it_would_draw_alone(distribution, shape):
+def test_run_in_an_ensemble_draws_the_same_as_alone(distribution, shape):
     @tf.function(jit_compile=True)
     def drawn(first_run, runs):
         stream = streams.root(4, first_run=first_run).fold(9)
@@ -41,13 +41,13 @@ def test_normal_draws_are_normal_and_never_infinite():
     assert 5 < edges[1] < 5.5
 
 
-def test_another_attempt_is_another_stream():
+def test_another_attempt_gives_another_stream():
     draws = [streams.root(3, attempt=attempt).uniform((4,)).numpy() for attempt in (0, 1)]
     np.testing.assert_array_equal(draws[0], streams.root(3).uniform((4,)))
     assert not np.array_equal(*draws)
 
 
-def test_a_stream_goes_through_a_function():
+def test_stream_can_be_passed_to_a_tf_function():
     @tf.function
     def folded(stream, number):
         inner = stream.fold(number)

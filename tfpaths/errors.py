@@ -1,4 +1,4 @@
-"""The two errors that tfpaths raises for invalid input and failed runs, and the parts of their messages."""
+"""The errors that tfpaths raises for invalid input and for failed runs, and the parts of their messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,11 +8,19 @@ _CUTOFF = 0.5
 
 
 class InputError(ValueError):
-    """Invalid input. The message is one line: what is wrong, what is valid, and the nearest valid choice."""
+    """Invalid input. The message is one line: what is wrong, what is valid, and the nearest valid choice.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> experiments.get("color_mnist_nss")
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: unknown experiment 'color_mnist_nss'; did you mean 'color_mnist_ns'? ...
+    """
 
 
 class RunError(RuntimeError):
-    """A run that cannot continue although its input is valid. The message is one line: the cause, and what remains."""
+    """A run that cannot continue although its input is valid. The message is one line: the cause and what was saved."""
 
 
 def nearest(received: object, choices: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Files: written completely or not at all, and the text of their errors. No TensorFlow."""
+"""Writes files completely or not at all, and describes their errors. Does not import TensorFlow."""
 
 import contextlib
 import json
@@ -12,10 +12,21 @@ from tfpaths import errors
 
 
 def check_writable(flag: str, path: pathlib.Path) -> None:
-    """Checks that a file or a directory can be made at `path`.
+    """Checks that a file or a directory can be created at `path`.
+
+    Args:
+      flag: The flag that has the path, for the message.
+      path: The path.
 
     Raises:
-      InputError: It cannot; the message names the flag.
+      InputError: The path cannot be written.
+
+    Example:
+      >>> write_bytes(pathlib.Path("notes.txt"), b"")
+      >>> check_writable("--out", pathlib.Path("notes.txt/samples.png"))
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: --out: expected a path that can be written, received 'notes.txt/samples.png'.
     """
     existing = next(existing for existing in path.absolute().parents if existing.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -23,12 +34,30 @@ def check_writable(flag: str, path: pathlib.Path) -> None:
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes `value` so that a reader sees the old file or the new one, never a part."""
+    """Writes a value as JSON; a reader sees the old file or the new one, never a part of it.
+
+    Raises:
+      ValueError: The value contains a number that is not finite, for which JSON has no text.
+
+    Example:
+      >>> path = pathlib.Path("results.json")
+      >>> write_json(path, {"step": 10})
+      >>> json.loads(path.read_text())
+      {'step': 10}
+    """
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file completely or not at all: into a temporary file beside it, which is then renamed."""
+    """Writes a file completely or not at all: it writes a temporary file in the same directory and renames it.
+
+    Missing directories are created.
+
+    Example:
+      >>> write_bytes(pathlib.Path("run/notes.txt"), b"finished")
+      >>> pathlib.Path("run/notes.txt").read_bytes()
+      b'finished'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -36,7 +65,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes a file that only its owner can read.
+        # mkstemp creates a file that only its owner can read.
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
@@ -46,7 +75,15 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def named(path: pathlib.Path) -> Iterator[None]:
-    """Adds the file's name to an OSError: a write that meets a full disk does not know it."""
+    """Adds the file's name to an OSError; that of a write to a full disk has no name.
+
+    Example:
+      >>> with named(pathlib.Path("samples.png")):
+      ...     raise OSError(28, "No space left on device")
+      Traceback (most recent call last):
+          ...
+      OSError: [Errno 28] No space left on device: 'samples.png'
+    """
     try:
         yield
     except OSError as error:
@@ -55,6 +92,11 @@ def named(path: pathlib.Path) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first line of an error's text, or its type if it has no text."""
+    """Returns the first line of an error's text, or its type if it has no text.
+
+    Example:
+      >>> reason(OSError(28, "No space left on device")), reason(KeyError())
+      ('No space left on device', 'KeyError')
+    """
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error) or type(error).__name__
     return str(text).strip().splitlines()[0]

@@ -43,7 +43,10 @@ class Settings:
 
 
 class Outcome(Protocol):
-    """How a call of `Kind.train` ended."""
+    """How a call of `Kind.train` ended.
+
+    Example: `Outcome` in `tfpaths/lines/study.py`.
+    """
 
     @property
     def stopped_by(self) -> signal.Signals | None:

@@ -1,4 +1,4 @@
-"""What each mode of the command line does."""
+"""The modes of the command line: list, train, evaluate, sample, export and report."""
 
 import dataclasses
 import fnmatch
@@ -18,7 +18,7 @@ USED: dict[str, tuple[str, ...]] = {
     "export": (),
     "report": ("out",),
 }
-# The field that a flag sets.
+# Flag -> the field of the config that it sets.
 _FIELDS = {
     "steps": "schedule.steps",
     "batch_size": "schedule.batch_size",
@@ -30,7 +30,7 @@ _FIELDS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The values of the flags, as texts; None for a flag that is not given."""
+    """The values of the flags, as texts; None for a flag without a default that is not given."""
 
     mode: str
     exp: str | None
@@ -51,13 +51,17 @@ class Asked:
 
     @property
     def assignments(self) -> list[str]:
-        """The changes of the config: `path.to.field=text`."""
+        """The changes of the config, as `path.to.field=text`; those of `--set` are last."""
         texts = {field: getattr(self, flag) for flag, field in _FIELDS.items()}
         return [*(f"{field}={text}" for field, text in texts.items() if text is not None), *self.set]
 
 
 def show(asked: Asked) -> int:
-    """Lists the experiments whose names match `--exp`."""
+    """Lists the experiments whose names match `--exp`; returns the exit status.
+
+    Raises:
+      InputError: No name matches.
+    """
     names = fnmatch.filter(experiments.names(), asked.exp or "*")
     if not names:
         raise errors.InputError(f"--exp: no experiment matches {asked.exp!r}; --list shows all of them.")
@@ -68,11 +72,15 @@ def show(asked: Asked) -> int:
 
 
 def run(asked: Asked, command: str) -> int:
-    """Does what `--mode` says; returns the exit status.
+    """Runs the mode of `--mode`; returns the exit status.
 
     Args:
       asked: The flags.
-      command: The command that continues a run, for its last lines.
+      command: The command that resumes the run, for the summary.
+
+    Raises:
+      InputError: A flag, or a combination of flags, is invalid.
+      RunError: The run cannot continue.
     """
     base = None if asked.exp is None else experiments.EXPERIMENTS.lookup(asked.exp, path="--exp")
     paths = asked.workdir or ([] if base is None else [f"runs/{base.name}"])
@@ -94,7 +102,7 @@ def run(asked: Asked, command: str) -> int:
 
 
 def _use(asked: Asked, path: str) -> int:
-    """Samples or exports."""
+    """Samples or exports a run."""
     num = errors.integer("--num_samples", asked.num_samples or "64", 1)
     seed = errors.integer("--seed", asked.seed or "0", 0)
     startup.import_tensorflow()
@@ -107,7 +115,7 @@ def _use(asked: Asked, path: str) -> int:
 
 
 def _start(asked: Asked, base: config.Experiment | None, path: str, command: str) -> int:
-    """Trains or evaluates."""
+    """Trains or evaluates a run."""
     directory = RunDirectory(pathlib.Path(path))
     is_training = asked.mode == "train" and base is not None
     start: config.Experiment = base if asked.mode == "train" and base is not None else directory.known()
@@ -115,7 +123,7 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     errors.choose("strategy", asked.strategy, config.STRATEGIES)
     if asked.data_dir == "":
         raise errors.InputError("--data_dir: expected a directory, received ''.")
-    # Before TensorFlow is imported, which takes seconds: the likeliest mistakes are reported at once.
+    # The likeliest mistakes are reported before TensorFlow is imported, which takes seconds.
     directory.continued(value, is_complete=False)
     settings = kinds.Settings(data_dir=asked.data_dir, strategy=asked.strategy, tpu=asked.tpu, profile=asked.profile)
     kinds.of(value).check_settings(value, settings)
@@ -126,5 +134,5 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
         return 0
     outcome = kinds.of(value).train(value, path, settings)
     progress.say(outcome.message(command))
-    # 128 + the signal's number, as a shell reports a process that a signal ended.
+    # As in a shell, the exit status after a signal is 128 + the signal's number.
     return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by

@@ -1,6 +1,7 @@
-"""What pictures share: their files, their fonts, and the look of each variant. Lines differ in dash too, for grey.
+"""Shared parts of pictures: PNG and SVG files, fonts, and the look of each variant.
 
-Each figure's drawing is in its own file of `tfpaths.figures`.
+Lines differ in their dashes too, so that they can be distinguished in grey. The drawing of each figure is in its own
+file in `tfpaths/figures/`.
 """
 
 import dataclasses
@@ -20,10 +21,14 @@ class Look:
     """How a variant is drawn.
 
     Attributes:
-      name: Its name in the paper's words.
-      color: A matplotlib colour; None for the next of matplotlib's own.
+      name: The variant's name in the paper.
+      color: A matplotlib colour; None for the next colour of matplotlib's cycle.
       dash: A matplotlib line style.
       marker: A matplotlib marker.
+
+    Example:
+      >>> Look("NS-GAN", "#000000", "--").line
+      {'color': '#000000', 'linestyle': '--'}
     """
 
     name: str
@@ -37,7 +42,7 @@ class Look:
         return {"color": self.color, "linestyle": self.dash}
 
 
-# The colours are Okabe and Ito's.
+# The colours are those of Okabe and Ito, which colour-blind readers can distinguish.
 LOOKS = {
     "ns": Look("NS-GAN", "#000000", "-", "o"),
     "gan_gp": Look("GAN-GP", "#D55E00", "--", "s"),
@@ -62,7 +67,7 @@ _STYLE: Any = {
 
 
 def look(variant: str) -> Look:
-    """Returns how a variant is drawn; one that is not the paper's under its own name.
+    """Returns how a variant is drawn; a variant that is not in `LOOKS` has its own name and the default look.
 
     Example:
       >>> look("ns").name, look("mine").name
@@ -72,12 +77,28 @@ def look(variant: str) -> Look:
 
 
 def label(variant: str) -> str:
-    """Returns a variant's name in the paper's words."""
+    """Returns a variant's name in the paper.
+
+    Example:
+      >>> label("gan_gp")
+      'GAN-GP'
+    """
     return look(variant).name
 
 
 def png(draw: Callable[..., matplotlib.figure.Figure], *args: Any, width: int = 1200) -> bytes:
-    """Returns what `draw(*args)` draws as a PNG of `width` pixels, of 256 colours, so that it is small."""
+    """Returns the figure that `draw(*args)` returns as a PNG with 256 colours, so that the file is small.
+
+    Args:
+      draw: Draws the figure; it is called with this module's fonts and line widths.
+      *args: The arguments of `draw`.
+      width: The width in pixels.
+
+    Example:
+      >>> picture = png(lambda: matplotlib.figure.Figure(figsize=(4, 3)), width=400)
+      >>> PIL.Image.open(io.BytesIO(picture)).size
+      (400, 300)
+    """
     with matplotlib.rc_context(_STYLE):
         figure = draw(*args)
         whole = io.BytesIO()
@@ -89,7 +110,18 @@ def png(draw: Callable[..., matplotlib.figure.Figure], *args: Any, width: int = 
 
 
 def svg(draw: Callable[..., matplotlib.figure.Figure], *args: Any) -> bytes:
-    """Returns what `draw(*args)` draws as SVG, its text as text; the same drawing gives the same bytes."""
+    """Returns the figure that `draw(*args)` returns as SVG; the same figure always gives the same bytes.
+
+    Text is stored as text, not as curves, so that it can be searched and copied.
+
+    Args:
+      draw: Draws the figure; it is called with this module's fonts and line widths.
+      *args: The arguments of `draw`.
+
+    Example:
+      >>> svg(matplotlib.figure.Figure).startswith(b"<?xml")
+      True
+    """
     with matplotlib.rc_context({**_STYLE, "font.size": 10.5, "svg.fonttype": "none", "svg.hashsalt": "tfpaths"}):
         whole = io.BytesIO()
         draw(*args).savefig(whole, format="svg", metadata={"Date": None})
@@ -97,12 +129,18 @@ def svg(draw: Callable[..., matplotlib.figure.Figure], *args: Any) -> bytes:
 
 
 def segment(axes: matplotlib.axes.Axes, middle: np.ndarray, direction: np.ndarray, **style: Any) -> None:
-    """Draws a line in the plane, two standard deviations to each side.
+    """Draws a Gaussian on a line in the plane as a segment, two standard deviations to each side of its mean.
 
     Args:
       axes: The axes.
-      middle: `[2]`.
-      direction: One standard deviation, `[2]`.
-      **style: Those of `Axes.plot`.
+      middle: The mean, `[2]`.
+      direction: One standard deviation along the line, `[2]`.
+      **style: Arguments of `Axes.plot`.
+
+    Example:
+      >>> axes = matplotlib.figure.Figure().subplots()
+      >>> segment(axes, np.array([1.0, 0.0]), np.array([0.5, 0.0]))
+      >>> axes.lines[0].get_xdata().tolist()
+      [0.0, 2.0]
     """
     axes.plot(*np.transpose([middle - 2 * direction, middle + 2 * direction]), **style)

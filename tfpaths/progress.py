@@ -8,18 +8,23 @@ from typing import TypeVar
 
 import tqdm
 
-# Work shorter than the first shows nothing; plain lines are at least the second apart.
+# Work of less than `_DELAY_SECONDS` shows no bar; plain lines are at least `_LINE_SECONDS` apart.
 _DELAY_SECONDS, _LINE_SECONDS = 2.0, 30.0
 
 Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
-    """Prints a line and flushes it. If the reader is gone (`| head`), the line is lost and the program continues."""
+    """Prints a line and flushes it. If standard output was closed (`| head`), the program continues without it.
+
+    Example:
+      >>> say("step 500/1500")
+      step 500/1500
+    """
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Long work does not end with its reader: its results are in files.
+        # Long work must not stop because nobody reads its output: its results are in files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -27,10 +32,14 @@ def shown(items: Iterable[Item], what: str, total: int, *, each: int = 1) -> Ite
     """Yields `items`, and shows how much is done and how long the rest will take.
 
     Args:
-      items: The pieces of work.
+      items: The pieces of work, such as batches.
       what: What is counted, such as `"images"`.
-      total: How many there are in all.
-      each: How many one piece has; the last may have fewer.
+      total: The count over all pieces.
+      each: The count of one piece; the last piece may have fewer.
+
+    Example:
+      >>> list(shown(["batch 0", "batch 1", "batch 2"], "images", total=10, each=4))
+      ['batch 0', 'batch 1', 'batch 2']
     """
     if sys.stderr.isatty():
         with tqdm.tqdm(desc=what, total=total, delay=_DELAY_SECONDS, leave=False, dynamic_ncols=True) as bar:
@@ -38,12 +47,12 @@ def shown(items: Iterable[Item], what: str, total: int, *, each: int = 1) -> Ite
                 yield item
                 bar.update(min(each, total - bar.n))
         return
-    began = said = time.perf_counter()
+    start = last_line = time.perf_counter()
     for pieces, item in enumerate(items, start=1):
         yield item
         done = min(pieces * each, total)
         now = time.perf_counter()
-        if now - said >= _LINE_SECONDS and done < total:
-            said = now
-            left = tqdm.tqdm.format_interval((now - began) / done * (total - done))
+        if now - last_line >= _LINE_SECONDS and done < total:
+            last_line = now
+            left = tqdm.tqdm.format_interval((now - start) / done * (total - done))
             say(f"{what} {done}/{total}  left {left}")

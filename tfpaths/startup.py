@@ -1,4 +1,4 @@
-"""Imports TensorFlow for the command line: without its start-up messages, but with its warnings and errors."""
+"""Imports TensorFlow for the command line without its start-up messages; its warnings and errors are shown."""
 
 import contextlib
 import logging
@@ -8,32 +8,45 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-# Lines that every start prints and that nobody can act on. absl's logger writes them before any level is set, so the
-# environment variable alone does not stop them.
+# Lines that every start prints and that a user cannot act on. absl's logger writes some of them before its level is
+# set, so that the environment variable alone does not suppress them.
 _CHATTER = re.compile(
     r"^(WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
     r"|I\d{4} .*"
     r"|\d{4}-\d\d-\d\d .*: I .*"
     r"|To enable the following instructions: .*, in other operations, rebuild TensorFlow.*)$"
 )
-# On a machine without an NVIDIA device the CUDA library reports, as an error, that there is none.
+# On a machine without an NVIDIA device, the CUDA library reports the missing device as an error.
 _NO_GPU = re.compile(r"^[EW]\d{4} .*(cuda_platform|cuda_diagnostics|gpu_device)\.cc.*$")
 
 
 def is_chatter(line: str, *, has_gpu: bool) -> bool:
-    """Returns whether a line of TensorFlow's start-up is one that nobody can act on."""
+    """Returns whether a line that TensorFlow prints at its start is one that a user cannot act on.
+
+    Args:
+      line: The line, without its line break.
+      has_gpu: Whether the machine has an NVIDIA device; if so, errors about it are shown.
+
+    Example:
+      >>> line = "E0000 00:00:1700000000.000000 123 cuda_platform.cc:51] failed call to cuInit"
+      >>> is_chatter(line, has_gpu=False), is_chatter(line, has_gpu=True)
+      (True, False)
+    """
     return bool(_CHATTER.match(line)) or (not has_gpu and bool(_NO_GPU.match(line)))
 
 
 @contextlib.contextmanager
 def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
-    """Removes start-up messages from what native code writes to standard error, and lets everything else through.
+    """Removes start-up messages from standard error, those of native code too, and shows all other lines.
 
-    The filter is a separate process: if native code aborts this one, its last message is still shown.
+    The filter is a separate process: if native code aborts this process, its last message is still shown.
+
+    Args:
+      stream_fd: The file descriptor that is filtered.
     """
     sys.stderr.flush()
     saved = os.dup(stream_fd)
-    # This file as a program: see its end. -S and -E, because it needs only the standard library.
+    # Runs this file as a program (see its end). -S and -E make it start faster; it needs only the standard library.
     filter_process = subprocess.Popen([sys.executable, "-SE", __file__], stdin=subprocess.PIPE, stdout=saved)
     assert filter_process.stdin is not None
     os.dup2(filter_process.stdin.fileno(), stream_fd)
@@ -48,23 +61,32 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
 
 
 def joins_cluster(strategy: str) -> bool:
-    """Returns whether a strategy has several workers, which must connect before TensorFlow does anything else."""
+    """Returns whether a strategy has several workers, which must connect before TensorFlow finds its devices.
+
+    Example:
+      >>> joins_cluster("multi_worker"), joins_cluster("mirrored")
+      (True, False)
+    """
     return strategy == "multi_worker" or (strategy == "auto" and bool(os.environ.get("TF_CONFIG")))
 
 
 def prepare() -> None:
-    """Sets what a command-line program wants before TensorFlow is imported: its log, and Keras' backend."""
+    """Sets TensorFlow's log level, Keras' backend and the format of warnings, before TensorFlow is imported."""
     import absl.logging
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # TFDS and TensorFlow report through absl what they read and how long it took.
+    # TFDS and TensorFlow log through absl what they read and how long it took.
     absl.logging.set_verbosity(absl.logging.WARNING)
     absl.logging.get_absl_handler().setFormatter(logging.Formatter("tfpaths: %(levelname)s: %(message)s"))
 
 
 def import_module(name: str) -> None:
-    """Imports a user's module, which may import TensorFlow, quietly; see `registry.import_module`."""
+    """Imports a user's module without TensorFlow's start-up messages; see `registry.import_module`.
+
+    Raises:
+      InputError: There is no such module.
+    """
     from tfpaths import registry
 
     prepare()
@@ -73,18 +95,18 @@ def import_module(name: str) -> None:
 
 
 def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) -> None:
-    """Imports TensorFlow and finds its devices, quietly. Warnings and errors that are meant for a person are kept.
+    """Imports TensorFlow and finds its devices without start-up messages; sets Keras' image format and float type.
 
     Args:
-      logical_cpus: Shows the CPU as this many devices, for a strategy of several replicas without a GPU.
-      devices: Whether they are looked for already; a worker of a cluster must join it before that.
+      logical_cpus: The number of logical devices into which the CPU is split, for several replicas without a GPU.
+      devices: Whether to find the devices; a worker must join its cluster before.
     """
     prepare()
     with filtered_stderr():
         import keras
         import tensorflow as tf
 
-        # In a notebook it would report each file that it writes, under the name that the file has on the way.
+        # In a notebook, TensorFlow would report each file that it writes, by its temporary name.
         tf.get_logger().setLevel(logging.WARNING)
         if logical_cpus is not None:
             (cpu,) = tf.config.list_physical_devices("CPU")

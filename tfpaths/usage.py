@@ -1,4 +1,4 @@
-"""The flags of the command line, in the groups in which `--help` shows them. No TensorFlow."""
+"""The flags of the command line, in the groups in which `--help` shows them. Does not import TensorFlow."""
 
 import dataclasses
 import shutil
@@ -17,14 +17,18 @@ _COMMAND = "python -m tfpaths.launch"
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag.
+    """A flag of the command line.
 
     Attributes:
-      name: Its name, without `--`.
-      value: What stands after `=`, or "" for a switch.
-      text: What it does, as `--help` shows it.
-      default: Its value if it is not given; False for a switch, a list for a flag that may be repeated.
-      default_text: The default as `--help` shows it, where the value does not say it.
+      name: The name, without `--`.
+      value: The placeholder after `=` in `--help`; "" for a switch.
+      text: What the flag does, as `--help` shows it.
+      default: The value if the flag is not given; False for a switch, a list for a flag that may be repeated.
+      default_text: The default as `--help` shows it, if it differs from `default`.
+
+    Example:
+      >>> Flag("mode", "MODE", "What to do.", "train").help
+      'What to do. Default: train.'
     """
 
     name: str
@@ -35,12 +39,7 @@ class Flag:
 
     @property
     def help(self) -> str:
-        """What it does, and its default.
-
-        Example:
-          >>> Flag("mode", "MODE", "What to do.", "train").help
-          'What to do. Default: train.'
-        """
+        """What the flag does, whether it may be repeated, and its default."""
         default = self.default_text or (self.default if isinstance(self.default, str) else "")
         repeatable = " Repeatable." if isinstance(self.default, list) else ""
         return f"{self.text}{repeatable}{f' Default: {default}.' if default else ''}"
@@ -82,11 +81,11 @@ def text(width: int | None = None) -> str:
     """Returns what `--help` prints.
 
     Args:
-      width: Characters in a line; None for the terminal's width.
+      width: Characters in a line, at most 120; None for the terminal's width.
 
     Example:
-      >>> print(text(80)[:33])
-      Trains, evaluates, samples, expor
+      >>> text(60).splitlines()[0]
+      'Trains, evaluates, samples, exports and compares GANs. Every'
     """
     width = min(width or shutil.get_terminal_size().columns, 120)
     lines = [*textwrap.wrap(_SUMMARY, width), "", "Examples:"]
@@ -98,5 +97,5 @@ def text(width: int | None = None) -> str:
             name = f"  --{flag.name}{f'={flag.value}' if flag.value else ''}"
             lines += textwrap.wrap(flag.help, width, initial_indent=f"{name:<26}", subsequent_indent=" " * 26)
     return "\n".join(
-        [*lines, "", "docs/quickstart.md explains each; an unknown name is answered with the nearest one."]
+        [*lines, "", "docs/quickstart.md explains each flag. The error for an unknown name suggests the nearest one."]
     )

@@ -1,1 +1,1 @@
-"""Programs for whoever changes the project; none is installed."""
+"""Programs for developers of the project; they are not installed."""

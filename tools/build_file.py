@@ -1,7 +1,7 @@
-"""Writes BUILD: a Bazel target for each module, with what it imports and nothing else.
+"""Writes `BUILD`: a Bazel target for each module, whose dependencies are exactly the module's imports.
 
-python -m tools.build_file            writes it
-python -m tools.build_file --check    fails if it is not current
+python -m tools.build_file            writes the file
+python -m tools.build_file --check    fails if the file is not current
 """
 
 import ast
@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
-# Import name -> the package that brings it, where the two differ.
+# Import name -> the name of its package, where the two differ.
 PACKAGES = {"PIL": "pillow", "absl": "absl_py", "sklearn": "scikit_learn"}
 _HEAD = '''"""A target for each module, with its imports as dependencies. Written by `python -m tools.build_file`."""
 
@@ -27,16 +27,16 @@ def modules() -> dict[str, pathlib.Path]:
 
 
 def target(path: pathlib.Path) -> str:
-    """Returns a module's target: its path without the suffix; for a package's own file the package's path."""
+    """Returns a module's target: its path without the suffix, or the package's path for `__init__.py`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return "/".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: pathlib.Path) -> tuple[set[str], set[str]]:
-    """Returns the targets and the other packages that a module imports, wherever in it."""
-    known, ours, others = modules(), set(), set()
+    """Returns the targets and the other packages that a module imports, also within its functions."""
+    targets, ours, others = modules(), set(), set()
     tree = ast.parse(path.read_text())
-    # What only a type checker imports is no dependency of the program.
+    # Imports for the type checker only are not dependencies.
     unused = {node for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)}
     for node in ast.walk(tree):
         names: list[str] = []
@@ -49,7 +49,7 @@ def imports(path: pathlib.Path) -> tuple[set[str], set[str]]:
         for name in names:
             parts = name.split(".")
             if parts[0] == "tfpaths":
-                while "/".join(parts) not in known:
+                while "/".join(parts) not in targets:
                     parts.pop()
                 ours.add("/".join(parts))
             elif parts[0] not in sys.stdlib_module_names:
@@ -62,7 +62,7 @@ def _is_for_types(node: ast.AST) -> bool:
 
 
 def named(path: pathlib.Path) -> set[str]:
-    """Returns the targets that a module names in texts: what a registry finds, and what a table imports later."""
+    """Returns the targets whose names a module has as texts: packages of registries, and modules of tables of kinds."""
     texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
     return {name for text in texts if isinstance(text, str) and (name := text.replace(".", "/")) in modules()}
 
@@ -70,17 +70,17 @@ def named(path: pathlib.Path) -> set[str]:
 @functools.cache
 def dependencies() -> dict[str, tuple[set[str], set[str]]]:
     """Returns each target's (targets, other packages)."""
-    found = {name: imports(path) for name, path in modules().items()}
+    result = {name: imports(path) for name, path in modules().items()}
     for path in modules().values():
         for name in named(path) - {"tfpaths"}:
             if modules()[name].name == "__init__.py":
                 # A registry imports the modules of its package.
-                found[name][0].update(inner for inner in modules() if inner.rpartition("/")[0] == name)
+                result[name][0].update(inner for inner in modules() if inner.rpartition("/")[0] == name)
             else:
-                found["tfpaths/launch"][0].add(name)
-    for name, (ours, _) in found.items():
+                result["tfpaths/launch"][0].add(name)
+    for name, (ours, _) in result.items():
         ours.discard(name)
-    return found
+    return result
 
 
 def text() -> str:
@@ -94,7 +94,7 @@ def text() -> str:
         beside = sorted(path.parent.glob("page.*")) if path.name == "page.py" else []
         for what, entries in (
             ("data", [str(file.relative_to(ROOT)) for file in beside if file.suffix != ".py"]),
-            ("deps", [f":{one}" for one in sorted(ours)] + [f"@pypi//{one}" for one in sorted(others)]),
+            ("deps", [f":{name}" for name in sorted(ours)] + [f"@pypi//{name}" for name in sorted(others)]),
         ):
             if len(entries) == 1:
                 lines.append(f'    {what} = ["{entries[0]}"],')
@@ -107,7 +107,7 @@ def text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the file, or compares it; returns the exit status."""
+    """Writes the file, or with `--check` compares it; returns the exit status."""
     path = ROOT / "BUILD"
     if "--check" not in arguments:
         path.write_text(text())

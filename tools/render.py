@@ -1,10 +1,10 @@
 """Renders the tables in README.md and docs/ from the stored results in benchmarks/results/.
 
-    python -m tools.render            writes them
-    python -m tools.render --check    fails if one is not current
+    python -m tools.render            writes the tables
+    python -m tools.render --check    fails if a table is not current
 
-A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`. `tools/tables/` has a function for each
-NAME, so that a number is never typed.
+A table is between two comments, `<!-- table: NAME -->` and `<!-- end -->`. `tools/tables/` has a function for each
+NAME, so that no number is typed by hand.
 """
 
 import pathlib
@@ -19,13 +19,13 @@ _BLOCK = re.compile(r"(<!-- table: (?P<name>[\w.]+) -->\n).*?(<!-- end -->)", re
 
 
 def pages() -> Iterator[pathlib.Path]:
-    """Yields every page that may have tables."""
+    """Yields every page that can have tables."""
     yield ROOT / "README.md"
     yield from sorted((ROOT / "docs").rglob("*.md"))
 
 
 def rendered(text: str) -> str:
-    """Returns the text of a page with its tables as the stored results have them.
+    """Returns the text of a page with its tables rendered from the stored results.
 
     Raises:
       KeyError: A block names a table that does not exist.
@@ -34,7 +34,7 @@ def rendered(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the tables, or compares them; returns the exit status."""
+    """Writes the tables, or with `--check` compares them; returns the exit status."""
     outdated = [page for page in pages() if rendered(page.read_text()) != page.read_text()]
     if "--check" not in arguments:
         for page in outdated:

@@ -1,4 +1,4 @@
-"""What has no public name in Keras, and what only some versions have."""
+"""Keras features without a public name, or that only some versions have."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def test_another_backend_is_refused():
     assert "tfpaths needs Keras' TensorFlow backend; it is 'jax'. To fix this: set KERAS_BACKEND" in run.stderr
 
 
-def test_own_settings_are_gone_afterwards():
+def test_own_settings_restores_the_users_settings():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

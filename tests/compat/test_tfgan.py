@@ -1,4 +1,4 @@
-"""TF-GAN on this TensorFlow: importable, unpatched behind it, and passing its own tests."""
+"""TF-GAN on this TensorFlow: it imports, leaves TensorFlow unpatched, and passes its own tests."""
 
 import subprocess
 import sys
@@ -35,13 +35,13 @@ OWN_TESTS = {
 }
 
 
-def test_its_own_tests_for_losses_and_eval_pass():
+def test_tfgans_tests_for_losses_and_eval_pass():
     run = subprocess.run([sys.executable, "-c", _RUN, *OWN_TESTS], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     assert f"ran {sum(OWN_TESTS.values())} " in run.stdout
 
 
-def test_tensorflow_is_left_as_it_was_found():
+def test_import_does_not_change_tensorflow():
     code = textwrap.dedent("""
         import tensorflow as tf
         import tensorflow.compat.v1  # TensorFlow exchanges tf.compat.v1 at its first import by that name
@@ -52,15 +52,15 @@ def test_tensorflow_is_left_as_it_was_found():
         assert tfgan is tensorflow_gan
         assert tf.compat.v1 is v1
         after = [set(dir(m)) for m in (tf, tf.compat, v1)] + [hasattr(tf, "estimator"), hasattr(v1.layers, "flatten")]
-        # TensorFlow loads some of its names when they are first used; none may go, and none of ours may stay.
-        assert all(b <= a for b, a in zip(before[:3], after[:3])), "names are gone"
+        # TensorFlow loads some of its names when they are first used; none may disappear, and ours must not remain.
+        assert all(b <= a for b, a in zip(before[:3], after[:3])), "names are missing"
         assert after[3:] == before[3:] == [False, False], (before[3:], after[3:])
     """)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
 
 
-def test_missing_tfgan_is_said_with_the_remedy():
+def test_missing_tfgan_error_says_how_to_install_it():
     code = (
         "import sys, importlib.util as u; real = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'tensorflow_gan' else real(name, *a)\n"
@@ -70,7 +70,7 @@ def test_missing_tfgan_is_said_with_the_remedy():
     assert run.stderr.strip().splitlines()[-1].endswith("tfpaths needs TF-GAN: pip install tensorflow-gan==2.1.0")
 
 
-def test_kernel_distance_works_through_the_view():
+def test_kernel_distance_works_without_patching_tensorflow():
     features = tf.random.stateless_normal((64, 3), [0, 1])
     # An unbiased estimate, zero in expectation for two samples of one distribution.
     value = tfgan.eval.kernel_classifier_distance_from_activations(features[:32], features[32:])

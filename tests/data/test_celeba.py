@@ -1,4 +1,4 @@
-"""CelebA, read back from a disk on which TFDS prepared portraits of ours."""
+"""CelebA, read from synthetic portraits that TFDS prepared on disk."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_unknown_split_is_refused(celeba_dir):
         data.load("celeba", "valid", data_dir=str(celeba_dir))
 
 
-def test_it_trains(celeba_dir, tmp_path):
+def test_celeba_trains(celeba_dir, tmp_path):
     from tfpaths import experiments, schema
     from tfpaths.runs import training
 

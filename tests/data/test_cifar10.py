@@ -1,4 +1,4 @@
-"""CIFAR-10, read back from a disk."""
+"""CIFAR-10, read from disk."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tfpaths import data
 from tfpaths.data import prepared
 
 
-def test_cifar10_is_the_subset_or_the_whole(tfds_dir):
+def test_cifar10_has_32x32_images_and_10_classes(tfds_dir):
     if prepared.find(tfds_dir, "cifar10") is None:
         pytest.skip(f"CIFAR-10 is not prepared in {tfds_dir}")
     images = data.load("cifar10", "test", data_dir=str(tfds_dir))

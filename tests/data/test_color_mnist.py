@@ -1,4 +1,4 @@
-"""Color MNIST: what each position shows, its modes, and how a classifier reads it."""
+"""Color MNIST: its images, its modes, and the outputs of a classifier."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def raw():
     return digits.embedded("train")
 
 
-def test_seven_colours_with_the_digit_behind_each(raw):
+def test_all_seven_colours_show_the_digit(raw):
     made = coloured(raw, "train", seed=0)
     shown = np.rint((made.take(np.arange(200)).numpy() + 1) * 127.5)
     colours = np.array([shown[i].reshape(-1, 3).max(axis=0) > 0 for i in range(200)])
@@ -36,7 +36,7 @@ def test_probabilities_of_modes(raw):
     np.testing.assert_allclose(modes.sum(), 1.0)
 
 
-def test_colours_depend_on_seed_split_and_position_alone(raw):
+def test_colours_depend_only_on_seed_split_and_position(raw):
     half = digits.Digits(raw.images[:700], raw.labels[:700], raw.source)
     whole = coloured(raw, "train", seed=4)
     np.testing.assert_array_equal(coloured(half, "train", seed=4).labels, whole.labels[:700])
@@ -44,18 +44,18 @@ def test_colours_depend_on_seed_split_and_position_alone(raw):
     assert not np.array_equal(coloured(raw, "test", seed=4).labels, whole.labels)
 
 
-def test_colours_are_those_of_version_0_1(raw):
+def test_colours_match_version_0_1(raw):
     assert coloured(raw, "train", seed=4).labels[:12].tolist() == [5, 13, 20, 24, 34, 41, 48, 49, 59, 67, 1, 9]
 
 
 def blocks(images, training=False):
-    """A classifier that a test can read: class k for an image that is bright in row k alone."""
+    """A simple classifier: class k for an image that is bright only in row k."""
     rows = tf.reduce_sum((images[..., 0] + 1) / 2, axis=2)[:, :10]
     return 100.0 * rows, rows
 
 
 def striped(row, colour):
-    """White in one row, in one colour."""
+    """An image with one row in one colour, black elsewhere."""
     image = np.zeros((28, 28, 3), np.float32)
     image[row] = COLOURS[colour]
     return 2 * image - 1
@@ -74,7 +74,7 @@ class TestOutputs:
         expected[:, digit] = 28 * COLOURS[colour]
         np.testing.assert_allclose(tf.reshape(features, [3, 10]), expected)
 
-    def test_certainty_of_a_colour(self):
+    def test_colour_probabilities_by_hand(self):
         # The green channel has a quarter of the brightness of red: r = (1, 1/4, 0). With s = sigmoid(20 (r - 1/2)) the
         # colours have the probabilities s_r (1 - s_g) (1 - s_b) and so on, black left out.
         image = np.zeros((28, 28, 3), np.float32)
@@ -84,12 +84,12 @@ class TestOutputs:
         expected = np.prod(np.where(COLOURS == 1, on, 1 - on), axis=1)
         np.testing.assert_allclose(np.exp(logits[0, 21:28]), expected / expected.sum(), rtol=1e-3)
 
-    def test_black_is_read_as_something(self):
+    def test_black_image_gives_finite_outputs(self):
         logits, features = ColorMNIST().outputs(blocks)(-tf.ones((2, 28, 28, 3)))
         assert np.isfinite(logits).all()
         assert np.isfinite(features).all()
 
-    def test_key_has_the_sharpness(self, monkeypatch):
+    def test_key_includes_the_sharpness(self, monkeypatch):
         assert ColorMNIST().outputs_key == "color_mnist-20.0"
         monkeypatch.setattr(color_mnist, "SHARPNESS", 5.0)
         assert ColorMNIST().outputs_key == "color_mnist-5.0"

@@ -1,4 +1,4 @@
-"""One contract for every data set of the table, what `load` refuses, and a data set that a user registers."""
+"""A contract for every registered data set, the errors of `load`, and a custom data set."""
 
 import io
 
@@ -14,7 +14,7 @@ from tfpaths.data import examples, prepared
 
 @pytest.fixture(params=sorted(data.DATA))
 def loaded(request, tmp_path):
-    """Each data set of the table: the smallest form of it that this machine has."""
+    """Each registered data set, in the smallest form available on this machine."""
     name = request.param
     if name in ("color_mnist", "stacked_mnist"):
         return data.load(name, source="embedded")
@@ -52,17 +52,17 @@ class TestContract:
         # The graph's optimiser multiplies by 1 / 127.5 where eager code divides.
         np.testing.assert_allclose(tf.function(loaded.take)(positions), loaded.take(positions), atol=1e-6)
 
-    def test_the_seed_decides_the_batches(self, loaded):
+    def test_seed_determines_the_batches(self, loaded):
         one = read(loaded, 5, 3, seed=1)
         np.testing.assert_array_equal(read(loaded, 5, 3, seed=1), one)
         assert not np.array_equal(read(loaded, 5, 3, seed=2), one)
 
-    def test_starting_later_equals_skipping(self, loaded):
+    def test_start_equals_skipping_batches(self, loaded):
         # 4 batches of two fifths of the data pass the end of the first epoch.
         size = loaded.size * 2 // 5
         np.testing.assert_array_equal(read(loaded, size, 2, seed=3, start=2), read(loaded, size, 4, seed=3)[2:])
 
-    def test_the_record_says_what_is_loaded(self, loaded):
+    def test_class_attributes_match_the_loaded_data(self, loaded):
         cls = data.get(loaded.name)
         assert cls.name == loaded.name
         data_set = cls(image_size=28) if loaded.name == "folder" else cls()
@@ -73,7 +73,7 @@ class TestContract:
             np.testing.assert_allclose(loaded.modes.sum(), 1.0)
         assert data_set.example is data.IMAGE
 
-    def test_its_content_is_named(self, loaded):
+    def test_content_has_a_checksum(self, loaded):
         assert loaded.made_of
         assert loaded.content == loaded.content
 
@@ -92,13 +92,13 @@ class TestContract:
         ({"name": "cifar10", "path": "x"}, "data.path: 'cifar10' has no option 'path'.*no options"),
     ],
 )
-def test_what_cannot_be_loaded_is_refused_with_its_path(arguments, message):
+def test_invalid_arguments_are_refused_with_their_path(arguments, message):
     with pytest.raises(errors.InputError, match=message) as caught:
         data.load(**arguments)
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_describes_a_data_set():
+def test_data_set_is_built_from_a_config():
     folder = data.of(config.Data(name="folder", path="here", image_size=48))
     assert (folder.path, folder.shape) == ("here", (48, 48, 3))
     assert type(data.of(config.Data(name="celeba"))) is data.get("celeba")
@@ -117,7 +117,7 @@ def test_defaults_of_the_table():
     assert {name: (cls.networks, cls.extractor, cls.modes) for name, cls in classes.items()} == expected
 
 
-def test_plain_outputs_are_the_models():
+def test_default_outputs_are_the_models_outputs():
     def model(images, training):
         assert training is False
         return images + 1.0, images + 2.0
@@ -161,7 +161,7 @@ def rings():
 
 @pytest.mark.usefixtures("rings")
 class TestPlugIn:
-    def test_it_loads_and_batches(self):
+    def test_loads_and_batches(self):
         loaded = data.load("rings", "test", rings=2, seed=5, source="drawn")
         assert (loaded.name, loaded.split, loaded.source) == ("rings", "test", "drawn")
         assert (loaded.shape, loaded.size) == ((2,), 200)
@@ -171,19 +171,19 @@ class TestPlugIn:
         radius = np.linalg.norm(loaded.take(np.arange(200)), axis=1)
         np.testing.assert_allclose(radius, loaded.labels + 1, rtol=1e-5)
 
-    def test_it_is_drawn(self):
+    def test_samples_are_drawn_as_png(self):
         data_set = data.of(config.Data(name="rings"))
         samples = data_set.load().some(0, 64)
         picture = PIL.Image.open(io.BytesIO(data_set.example.grid(samples, 8)))
         assert picture.format == "PNG"
         np.testing.assert_array_equal(data_set.example.stored(samples), samples)
 
-    def test_its_options_are_fields_of_the_config(self):
+    def test_options_are_config_fields(self):
         assert data.of(config.Data(name="rings", rings=5)).modes == 5
         with pytest.raises(errors.InputError, match="data.rings: expected an integer, received 'many'"):
             data.of(config.Data(name="rings", rings="many"))
 
-    def test_what_it_does_not_have_is_refused(self):
+    def test_unknown_split_or_source_is_refused(self):
         with pytest.raises(
             errors.InputError, match="unknown split of rings 'validation'. Expected one of: train, test"
         ):
@@ -198,7 +198,7 @@ class TestPlugIn:
             ("test", (3,), r"'rings' read examples of the wrong shape: expected \(2,\), received \(3,\)"),
         ],
     )
-    def test_what_it_reads_is_checked(self, monkeypatch, split, shape, message):
+    def test_wrong_split_or_shape_is_refused(self, monkeypatch, split, shape, message):
         def wrong(self, *args, **kwargs):
             return examples.in_memory("rings", split, "drawn", np.zeros((5, *shape)), np.zeros(5))
 

@@ -9,7 +9,7 @@ from tfpaths import errors
 from tfpaths.data import digits
 
 
-def test_embedded_digits_are_the_known_ones():
+def test_embedded_digits_match_scikit_learn():
     train, test = digits.embedded("train"), digits.embedded("test")
     assert (train.images.shape, test.images.shape) == ((1200, 28, 28), (360, 28, 28))
     assert digits.load("validation", source="embedded").images.shape == (237, 28, 28)
@@ -30,14 +30,14 @@ def test_embedded_digits_are_the_known_ones():
         (["test"], 10_000, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], 0.1325, 0.3105),
     ],
 )
-def test_mnist_is_mnist(tfds_dir, splits, size, counts, mean, deviation):
+def test_mnist_has_the_known_statistics(tfds_dir, splits, size, counts, mean, deviation):
     parts = [digits.load(split, data_dir=str(tfds_dir)) for split in splits]
     assert [len(part.images) for part in parts[1:]] == [10_000] * (len(splits) - 1)
     images, labels = (np.concatenate([getattr(part, field) for part in parts]) for field in ("images", "labels"))
     raw = digits.Digits(images, labels, parts[0].source)
     assert raw.source == "tfds"
     assert raw.images.shape == (size, 28, 28)
-    # The counts of the digits and the moments of the pixels are those that everybody quotes.
+    # The counts of the digits and the moments of the pixels are the commonly published ones.
     assert np.bincount(raw.labels).tolist() == counts
     np.testing.assert_allclose(raw.images.mean() / 255, mean, atol=5e-5)
     np.testing.assert_allclose(raw.images.std() / 255, deviation, atol=5e-5)
@@ -64,19 +64,19 @@ class TestWithoutNetwork:
         assert "embedded digits" in record.getMessage()
         assert "--data_dir" in record.getMessage()
 
-    def test_tfds_is_refused_with_what_to_do(self):
+    def test_tfds_without_network_error_says_how_to_fix_it(self):
         with pytest.raises(errors.InputError, match=r"does not answer\. To fix this: .*--data_dir.*--source=embedded"):
             digits.load(source="tfds")
 
 
-def test_unknown_names_have_the_nearest():
+def test_unknown_names_suggest_the_nearest():
     with pytest.raises(errors.InputError, match="split of digits 'tran'; did you mean 'train'"):
         digits.load("tran")
     with pytest.raises(errors.InputError, match="source of digits 'embeded'; did you mean 'embedded'"):
         digits.load(source="embeded")
 
 
-def test_channels_are_read_one_by_one():
+def test_channels_are_classified_separately():
     # The "model" gives each image's mean as logits and features: channel c of image b has the mean 10 b + c.
     def model(images, training=False):
         mean = tf.reduce_mean(images, axis=[1, 2])

@@ -16,7 +16,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_every_type_shows_what_it_stores(name):
+def test_stored_samples_give_the_same_grid(name):
     kind, samples = TYPES[name], SAMPLES[name]
     stored = kind.stored(samples)
     assert stored.shape == samples.shape
@@ -28,27 +28,27 @@ def test_every_type_shows_what_it_stores(name):
         assert PIL.Image.open(io.BytesIO(content)).format == "PNG"
 
 
-def test_images_are_stored_as_levels():
+def test_images_are_stored_as_uint8():
     stored = IMAGE.stored(np.array([[-1.0, -0.2], [1.0, 7.0]], np.float32))
     assert stored.dtype == np.uint8
     # (-0.2 + 1) * 127.5 = 102.
     np.testing.assert_array_equal(stored, [[0, 102], [255, 255]])
 
 
-def test_points_are_stored_as_they_are():
+def test_points_are_stored_unchanged():
     stored = POINT.stored([[0.5, 7.0]])
     assert stored.dtype == np.float32
     np.testing.assert_array_equal(stored, [[0.5, 7.0]])
 
 
-def test_image_grid_ends_with_black():
+def test_incomplete_image_grid_is_filled_with_black():
     samples = SAMPLES["image"]
     opened = np.asarray(PIL.Image.open(io.BytesIO(IMAGE.grid(samples, 3))))
     whole = np.concatenate([samples, -np.ones((1, 8, 8, 3))])
     np.testing.assert_array_equal(opened, pictures.grid(whole, 3))
 
 
-def test_full_image_grid_is_the_picture_of_its_images():
+def test_full_image_grid_matches_pictures_grid():
     assert IMAGE.grid(SAMPLES["image"][:4], 2) == pictures.png(pictures.grid(SAMPLES["image"][:4], 2))
     np.testing.assert_array_equal(
         np.asarray(PIL.Image.open(io.BytesIO(IMAGE.single(SAMPLES["image"][0])))), pictures.levels(SAMPLES["image"][0])

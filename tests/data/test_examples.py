@@ -18,7 +18,7 @@ def positions(size):
     )
 
 
-def test_every_epoch_has_every_example_once_in_its_own_order():
+def test_every_epoch_has_every_example_once_in_a_new_order():
     batches = np.array(list(positions(10).batches(4, seed=5).take(10).as_numpy_iterator()))
     stream = batches.reshape(4, 10)
     np.testing.assert_array_equal(np.sort(stream, axis=1), np.tile(np.arange(10.0), (4, 1)))
@@ -30,13 +30,13 @@ def test_batch_larger_than_the_data_is_refused():
         positions(10).batches(11)
 
 
-def test_batches_are_those_of_version_0_1():
+def test_batches_match_version_0_1():
     # Written down from version 0.1: the order of examples is part of every result.
     first = next(positions(10).batches(6, seed=1, start=3).as_numpy_iterator())
     np.testing.assert_array_equal(first, [1.0, 2.0, 4.0, 9.0, 3.0, 0.0])
 
 
-def test_some_are_in_one_random_order():
+def test_some_uses_one_fixed_random_order():
     examples = positions(10)
     whole = examples.some(0, 10).numpy()
     np.testing.assert_array_equal(np.sort(whole), np.arange(10.0))
@@ -51,7 +51,7 @@ class TestInMemory:
         np.testing.assert_allclose(examples.take([0, 1, 2])[:, 0, 0, 0], [-1.0, -0.6, 1.0], rtol=1e-6)
         assert (examples.size, examples.shape, examples.modes) == (3, (1, 1, 1), None)
 
-    def test_numbers_stay_as_they_are(self):
+    def test_points_are_not_scaled(self):
         points = np.array([[0.5, 7.0], [2.0, -3.0]])
         examples = in_memory("x", "train", "made", points, np.zeros(2), modes=np.ones(1), unread=3)
         assert examples.take([0]).dtype == tf.float32
@@ -65,19 +65,19 @@ class TestContent:
     def pixels(self):
         return np.random.default_rng(0).integers(0, 256, (5000, 4, 4, 1), np.uint8)
 
-    def test_the_same_pixels_have_the_same_content(self, pixels):
+    def test_equal_pixels_have_equal_content(self, pixels):
         one = in_memory("one", "train", "made", pixels, np.zeros(5000))
         other = in_memory("other", "test", "elsewhere", pixels.copy(), np.zeros(5000))
         assert one.content == other.content
         assert len(one.content) == 32
 
     @pytest.mark.parametrize("where", [0, 4095, 4096, 4999])
-    def test_one_other_pixel_is_other_content(self, pixels, where):
+    def test_content_changes_with_one_pixel(self, pixels, where):
         one = in_memory("x", "train", "made", pixels, np.zeros(5000))
         pixels[where, 0, 0, 0] ^= 1
         assert in_memory("x", "train", "made", pixels, np.zeros(5000)).content != one.content
 
-    def test_other_labels_or_modes_are_other_content(self, pixels):
+    def test_content_changes_with_labels_modes_or_shape(self, pixels):
         made = [
             in_memory("x", "train", "made", pixels, np.zeros(5000)),
             in_memory("x", "train", "made", pixels, np.ones(5000)),
@@ -88,27 +88,27 @@ class TestContent:
         assert len({examples.content for examples in made}) == len(made)
 
     @pytest.mark.parametrize("make", [color_mnist.coloured, stacked_mnist.stacked])
-    def test_another_seed_is_other_content(self, make):
+    def test_content_changes_with_the_seed_or_split(self, make):
         raw = digits.embedded("test")
         assert make(raw, "test", 0).content == make(raw, "test", 0).content
         assert make(raw, "test", 0).content != make(raw, "test", 1).content
         assert make(raw, "test", 0).content != make(raw, "train", 0).content
 
-    def test_other_digits_of_the_same_number_are_other_content(self):
+    def test_content_changes_with_the_digits(self):
         raw = digits.embedded("test")
         mirrored = dataclasses.replace(raw, images=raw.images[:, :, ::-1])
         one, other = (color_mnist.coloured(made, "test", 0) for made in (raw, mirrored))
         assert one.size == other.size
         assert one.content != other.content
 
-    def test_other_triples_of_the_same_labels_are_other_content(self):
+    def test_content_changes_with_the_triples(self):
         raw = digits.embedded("test")
         same = dataclasses.replace(raw, labels=np.zeros_like(raw.labels))
         one, other = (stacked_mnist.stacked(same, "test", seed) for seed in (0, 1))
         np.testing.assert_array_equal(one.labels, other.labels)
         assert one.content != other.content
 
-    def test_another_shape_or_recipe_is_other_content(self, pixels):
+    def test_content_changes_with_shape_or_recipe(self, pixels):
         def made(shape, recipe):
             return Examples(
                 "x", "train", "made", shape, 5000, np.zeros(5000), lambda positions: positions, made_of=(recipe, pixels)
@@ -125,7 +125,7 @@ class TestContent:
         assert made(1.0).content == made(1.0).content
         assert made(1.0).content != made(2.0).content
 
-    def test_it_is_computed_once(self):
+    def test_content_is_computed_once(self):
         calls = []
 
         def take(chosen):

@@ -20,7 +20,7 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_every_image_is_read_in_the_order_of_its_path(directory):
+def test_images_are_read_in_path_order(directory):
     images = data.load("folder", path=str(directory), image_size=28)
     assert (images.size, images.shape, images.source) == (5, (28, 28, 3), "folder")
     pixels = np.rint((images.take(np.arange(5)).numpy() + 1) * 127.5)
@@ -34,7 +34,7 @@ def test_path_may_be_a_pathlib_path(directory):
     assert data.load("folder", path=directory, image_size=8).size == 5
 
 
-def test_square_is_the_central_one(tmp_path):
+def test_images_are_cropped_to_the_central_square(tmp_path):
     wide = np.zeros((32, 96, 3), np.uint8)
     wide[:, 32:64] = 255
     PIL.Image.fromarray(wide).save(tmp_path / "wide.png")
@@ -42,7 +42,7 @@ def test_square_is_the_central_one(tmp_path):
     np.testing.assert_allclose(images.take(np.array([0])), 1.0)
 
 
-def test_photograph_is_turned_upright(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     image = np.zeros((32, 32, 3), np.uint8)
     image[:16] = 255
     exif = PIL.Image.Exif()
@@ -74,32 +74,32 @@ def test_subdirectories_are_splits(directory):
         assert images.size == 1
         np.testing.assert_allclose(images.take(np.array([0]))[0, 0, 0, 0], index / 127.5 - 1, atol=1e-6)
     assert data.get("folder")(path=str(directory)).known_splits() == ("train", "validation")
-    with pytest.raises(errors.InputError, match="split of the folder"):
+    with pytest.raises(errors.InputError, match="split of the directory"):
         data.load("folder", "test", path=str(directory))
 
 
-def test_changed_files_are_other_content(directory):
+def test_content_changes_with_the_files(directory):
     before = data.load("folder", path=str(directory), image_size=28).content
     assert data.load("folder", path=str(directory), image_size=28).content == before
     PIL.Image.new("RGB", (30, 30), (1, 2, 3)).save(directory / "grey.png")
     assert data.load("folder", path=str(directory), image_size=28).content != before
 
 
-def test_what_is_no_folder_of_images_is_refused(tmp_path):
-    with pytest.raises(errors.InputError, match="--set data.path=FOLDER"):
+def test_path_without_images_is_refused(tmp_path):
+    with pytest.raises(errors.InputError, match="--set data.path=DIRECTORY"):
         data.load("folder")
-    with pytest.raises(errors.InputError, match="which is not a folder"):
+    with pytest.raises(errors.InputError, match="which is not a directory"):
         data.load("folder", path=str(tmp_path / "none"))
     with pytest.raises(errors.InputError, match="which has no file"):
         data.load("folder", path=str(tmp_path))
     (tmp_path / "x.txt").write_text("x")
     with pytest.raises(errors.InputError, match="1 files that are not images: x.txt"):
         data.load("folder", path=str(tmp_path))
-    with pytest.raises(errors.InputError, match="split of the folder"):
+    with pytest.raises(errors.InputError, match="split of the directory"):
         data.load("folder", "test", path=str(tmp_path))
 
 
-def test_it_trains_and_the_results_have_the_unreadable_files(directory, tmp_path):
+def test_training_records_the_unreadable_files(directory, tmp_path):
     from tfpaths import experiments, schema
     from tfpaths.runs import training
 

@@ -44,7 +44,7 @@ def dots(content):
     return np.argwhere(np.abs(opened(content) - [0x00, 0x72, 0xB2]).sum(axis=2) < 60)
 
 
-def test_scatter_shows_a_point_where_it_is():
+def test_scatter_draws_points_at_their_coordinates():
     right, left = dots(pictures.scatter(np.array([[1.0, 0.0]]))), dots(pictures.scatter(np.array([[-1.0, 0.0]])))
     up = dots(pictures.scatter(np.array([[0.0, 1.0]])))
     middle = dots(pictures.scatter(np.array([[0.0, 0.0]])))
@@ -54,7 +54,7 @@ def test_scatter_shows_a_point_where_it_is():
     assert right[:, 1].mean() - middle[:, 1].mean() > 100
 
 
-def test_scatter_is_a_square_with_steady_axes():
+def test_scatter_is_square_with_fixed_axes():
     content = pictures.scatter(np.zeros((1, 2)))
     assert opened(content).shape == (512, 512, 3)
     # Both reach beyond 2, so both have axes to 4; a third coordinate is not drawn.
@@ -63,7 +63,7 @@ def test_scatter_is_a_square_with_steady_axes():
     assert len(differing) < 200  # The moved point alone.
 
 
-def test_scatter_leaves_out_points_that_are_not_finite():
+def test_scatter_skips_points_that_are_not_finite():
     points = np.array([[0.5, 0.5], [np.nan, 0.0], [0.0, np.inf]])
     assert pictures.scatter(points) == pictures.scatter(points[:1])
     assert len(dots(pictures.scatter(points[1:]))) == 0

@@ -1,4 +1,4 @@
-"""Data that TFDS prepares: found, damaged, misnamed, and out of reach."""
+"""Data that TFDS prepares: found, damaged, misnamed, or unreachable."""
 
 import shutil
 import threading
@@ -27,14 +27,14 @@ def test_damaged_data_is_named(tfds_dir, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_unfinished_preparation_is_not_a_version(tmp_path):
+def test_incomplete_preparation_is_ignored(tmp_path):
     for name in ("incomplete.AB12CD_3.0.1", "3.0.1.incomplete_ABC", "3.0.1", "2.9.9", "downloads"):
         (tmp_path / "mnist" / name).mkdir(parents=True)
     assert prepared.find(tmp_path, "mnist").name == "3.0.1"
     assert prepared.find(tmp_path, "cifar10") is None
 
 
-def test_directory_of_one_data_set_is_refused_with_the_one_above(tfds_dir):
+def test_directory_of_one_data_set_suggests_its_parent(tfds_dir):
     version = prepared.find(tfds_dir, "mnist")
     for directory in (version, version.parent):
         with pytest.raises(errors.InputError, match=f"did you mean '{tfds_dir}'"):
@@ -53,7 +53,7 @@ def test_half_prepared_directory_is_refused(tmp_path):
         digits.load(data_dir=str(tmp_path))
 
 
-def test_server_that_never_answers_is_given_up(monkeypatch):
+def test_unresponsive_server_times_out(monkeypatch):
     # Ten seconds are promised for the whole decision.
     assert prepared._ANSWER_WITHIN_SECONDS < 10
     monkeypatch.setattr(prepared, "_ANSWER_WITHIN_SECONDS", 0.1)
@@ -69,7 +69,7 @@ def test_server_that_never_answers_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "celeba"])
-def test_unavailable_data_is_one_line_that_says_how_to_get_it(name, tmp_path, monkeypatch):
+def test_unavailable_data_error_says_how_to_get_it(name, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "reachable", lambda url: False)
     with pytest.raises(
         errors.InputError, match=r"its server does not answer\. .*tfds build (celeb_a|cifar10)\)"

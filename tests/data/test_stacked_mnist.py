@@ -1,4 +1,4 @@
-"""Stacked MNIST: what each position shows, its modes, and how a classifier reads it."""
+"""Stacked MNIST: its images, its modes, and the outputs of a classifier."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def raw():
     return digits.embedded("train")
 
 
-def test_three_independent_digits(raw):
+def test_images_show_three_independent_digits(raw):
     made = stacked(raw, "train", seed=0)
     shown = np.rint((made.take(np.arange(50)).numpy() + 1) * 127.5).astype(np.uint8)
     label_of = {image.tobytes(): label for image, label in zip(raw.images, raw.labels, strict=True)}
@@ -34,7 +34,7 @@ def test_probabilities_of_modes(raw):
     np.testing.assert_allclose(modes.sum(), 1.0)
 
 
-def test_triples_are_those_of_version_0_1(raw):
+def test_triples_match_version_0_1(raw):
     assert stacked(raw, "train", seed=4).labels[:12].tolist() == [668, 404, 748, 636, 632, 56, 769, 1, 9, 403, 623, 514]
 
 
@@ -47,7 +47,7 @@ def test_triples_depend_on_seed_and_split(raw):
 
 def test_class_is_read_channel_by_channel():
     def model(images, training=False):
-        # Class k for an image that is bright in row k alone.
+        # Class k for an image that is bright only in row k.
         rows = tf.reduce_sum((images[..., 0] + 1) / 2, axis=2)[:, :10]
         return 100.0 * rows, rows
 

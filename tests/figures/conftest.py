@@ -1,4 +1,4 @@
-"""Figures of seconds."""
+"""Small figures that are drawn in seconds."""
 
 import pathlib
 import shutil
@@ -32,7 +32,7 @@ def small():
 
 @pytest.fixture(scope="session")
 def whole(small, tmp_path_factory):
-    """Returns the directory of a small figure that is drawn, to be read; each is drawn once."""
+    """Returns the directory of a small drawn figure, read-only; each is drawn once."""
     paths = {}
 
     def drawn(name):
@@ -49,7 +49,7 @@ def whole(small, tmp_path_factory):
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    """Returns a copy of the directory of a small figure that is drawn."""
+    """Returns a copy of the directory of a small drawn figure."""
 
     def copied(name):
         return pathlib.Path(shutil.copytree(whole(name), tmp_path / name))

@@ -19,7 +19,7 @@ def refused(value, path, text):
     return str(caught.value)
 
 
-def test_names():
+def test_registered_figures():
     assert sorted(FIGURES) == ["dimensions", "gradients", "path", "rises", "snapshots"]
 
 
@@ -83,17 +83,17 @@ def test_round_trip(name):
         ("figure_paths", "figure.studies", "line1_ns,line2_ns", "figure.studies: expected studies with the same"),
     ],
 )
-def test_wrong_fields(name, path, text, message):
+def test_invalid_fields_are_refused(name, path, text, message):
     assert message in refused(experiments.get(name), path, text)
 
 
-def test_a_missing_option():
+def test_missing_option_is_refused():
     value = experiments.get("figure_3").replace(figure=config.Drawing(name="snapshots"))
     with pytest.raises(errors.InputError, match=r"^figure.studies: expected a value, received none\.$"):
         runner.complete(value)
 
 
-def test_a_wrong_figure_writes_nothing(small, tmp_path):
+def test_invalid_figure_writes_nothing(small, tmp_path):
     with pytest.raises(errors.InputError, match="expected studies with the same"):
         runner.run(small("figure_3", figure__studies="line1_ns,line2_ns"), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -104,7 +104,7 @@ def studies(name, **texts):
     return runner.build(value).studies(value)
 
 
-def test_each_study_in_each_dimension():
+def test_studies_cover_every_dimension():
     made = studies("figure_5", seed="3", study__start="parallel", study__depth="3")
     names = [f"line{number}_{variant}" for number in (1, 2) for variant in ("ns", "gan_gp", "dragan_ns", "wgan_gp")]
     assert [(one.name, one.study.dimension) for one in made] == list(itertools.product(names, (2, 8, 32)))
@@ -114,14 +114,14 @@ def test_each_study_in_each_dimension():
         assert one.variant == experiments.get(one.name).variant
 
 
-def test_all_variants_get_the_same_number_of_discriminator_updates():
+def test_variants_have_equal_discriminator_updates():
     for one in studies("figure_5"):
         assert one.schedule.steps * one.variant.discriminator_steps == 4000
         assert one.schedule.steps / one.schedule.log_every == 20
 
 
 @pytest.mark.parametrize(("name", "players"), [("figure_1", True), ("figure_3", True), ("figure_paths", False)])
-def test_players_are_recorded_where_they_are_drawn(name, players):
+def test_players_are_recorded_only_if_drawn(name, players):
     assert {one.study.players for one in studies(name)} == {players}
 
 
@@ -144,7 +144,7 @@ class Medians(Figure):
         return Drawing(made, plotting.png(picture), medians | {"bar_width": self.bar_width}, "These are the medians.")
 
 
-def test_a_figure_of_ones_own(small, tmp_path):
+def test_custom_figure(small, tmp_path):
     with registered(FIGURES, "medians", Medians):
         base = small("figure_5").replace(figure=config.Drawing(name="medians", studies=("line1_ns",), bar_width=0.25))
         outcome = runner.run(base, tmp_path)
@@ -173,5 +173,5 @@ def test_check_equal():
         check_equal([one, other], "study.latents", lambda study: study.study.latents)
 
 
-def test_numbers_in_sentences():
+def test_number_and_percent_format():
     assert (number(None), number(0.1234), percent(1.0), percent(0.0034)) == ("no number", "0.12", "100 %", "0.34 %")

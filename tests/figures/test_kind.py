@@ -22,7 +22,7 @@ def test_describe(name, line):
     assert KIND.describe(experiments.get(name)) == line
 
 
-def test_describe_reads_a_text(small):
+def test_describe_reads_comma_separated_studies(small):
     assert KIND.describe(small("figure_3")) == "snapshots of line1_ns, line1_gan_gp"
 
 
@@ -32,7 +32,7 @@ def test_profile_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_train(tmp_path):
+def test_train_returns_the_finding(tmp_path):
     outcome = KIND.train(experiments.get("figure_2"), tmp_path, kinds.Settings())
     assert outcome.stopped_by is None
     assert "minimax loss gives them a gradient of 0.0013" in outcome.message("the command")

@@ -1,4 +1,4 @@
-"""The pictures of the figures: their axes, their lines, and where these are drawn."""
+"""The pictures of the figures: their axes, and where their lines are drawn."""
 
 import matplotlib.figure
 import numpy as np
@@ -33,7 +33,7 @@ def test_axes_and_lines_have_names(name, texts, small, copy, monkeypatch):
     assert texts <= names
 
 
-def test_rises_are_drawn_where_their_rows_say():
+def test_rises_lines_match_their_rows():
     rows = [
         {"variant": variant}
         | dict.fromkeys(("rises", "rises_arriving"), share)
@@ -48,7 +48,7 @@ def test_rises_are_drawn_where_their_rows_say():
     assert far.get_xscale() == "log"
 
 
-def test_dimensions_are_drawn_where_their_rows_say():
+def test_dimensions_lines_match_their_rows():
     row = {"experiment": "one", "variant": "ns", "failed_share": 0.25, "initial_distance_mean": 9.0}
     row |= {"distance_mean": 2.0, "distance_mean_low": 1.5, "distance_mean_high": 2.5, "distance_median": 1.0}
     above, below = dimensions.picture([{**row, "dimension": d} for d in (8, 2)]).axes
@@ -56,7 +56,7 @@ def test_dimensions_are_drawn_where_their_rows_say():
     np.testing.assert_allclose([ends[:, 1] for ends in above.collections[0].get_segments()], [(1.5, 2.5)] * 2)
 
 
-def test_a_variant_of_ones_own_has_one_colour():
+def test_custom_variant_has_one_colour():
     row = {"experiment": "one", "dimension": 2, "failed_share": 0.25, "initial_distance_mean": 9.0}
     row |= {"distance_mean": 2.0, "distance_mean_low": 1.5, "distance_mean_high": 2.5, "distance_median": 1.0}
     above, below = dimensions.picture([{**row, "variant": variant} for variant in ("ns", "mine")]).axes

@@ -10,7 +10,7 @@ from tfpaths.runs import report, results
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.runs.report import runs as runs_lib
 
-# What is in it makes no difference: the page does not open it.
+# The content does not matter: the page does not decode it.
 PICTURE = b"\x89PNG 4"
 
 
@@ -25,7 +25,7 @@ def figure(tmp_path):
     return directory
 
 
-def test_a_figure_is_shown_with_what_it_shows(figure):
+def test_report_shows_picture_and_finding(figure):
     text = report.write([str(figure.path)]).read_text()
     assert "<p>It is &lt;4&gt;.</p>" in text
     assert base64.b64encode(PICTURE).decode() in text
@@ -39,7 +39,7 @@ def test_section(figure):
     assert [(picture.png, picture.text) for picture in section.pictures] == [(PICTURE, "It is <4>.")]
 
 
-def test_a_figure_that_is_not_drawn_yet_has_no_picture(figure):
+def test_unfinished_figure_has_no_picture(figure):
     (figure.path / "figure.png").unlink()
     figure.results.unlink()
     section = figures_report.section(runs_lib.read([str(figure.path)]))

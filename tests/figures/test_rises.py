@@ -1,4 +1,4 @@
-"""Rises: about runs that end near equilibrium."""
+"""The rises figure: statistics of runs that end near equilibrium."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tfpaths.figures import runner
 from tfpaths.figures.figure import Cell
 
 
-def test_the_runs_that_end_near_equilibrium(small):
+def test_statistics_of_runs_that_end_near_equilibrium(small):
     cells = []
     for name, ends in (("line1_ns", (0.2, 0.1, 3.0)), ("line1_gan_gp", (3.0, 2.0, None))):
         rows = []
@@ -24,7 +24,7 @@ def test_the_runs_that_end_near_equilibrium(small):
     assert [row["near"] for row in drawing.rows] == [True, True, False, False, False, False]
     assert drawing.metrics["ns_near_runs"] == 2
     assert drawing.metrics["gan_gp_near_runs"] == 0
-    # Both of NS-GAN's runs that end near rose on the way.
+    # Both of NS-GAN's runs that end near rose before.
     assert drawing.metrics["ns_rose_arriving_share"] == 1
     assert not [name for name in drawing.metrics if name.startswith("gan_gp_rises")]
     assert drawing.metrics["ns_rises_50"] == drawing.metrics["ns_rises_arriving_50"] == pytest.approx(0.15)

@@ -1,4 +1,4 @@
-"""Drawing figures: what is left in the directory, continued, stopped and refused."""
+"""Drawing figures: the files of the directory, resuming, stopping and refusals."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from tfpaths.runs.rows import read_rows
 
 
 @pytest.mark.parametrize("name", ["figure_1", "figure_2", "figure_3", "figure_4", "figure_5", "figure_paths"])
-def test_a_picture_rows_and_a_sentence(name, whole):
+def test_figure_writes_picture_rows_and_finding(name, whole):
     path = whole(name)
     picture = PIL.Image.open(path / "figure.png")
     assert picture.width == 1200
@@ -52,12 +52,12 @@ def test_results_of_formulas_have_no_schedule(whole):
     }
 
 
-def test_finished_studies_are_kept_and_more_runs_are_added(small, copy, monkeypatch):
+def test_rerun_keeps_finished_studies_and_adds_runs(small, copy, monkeypatch):
     directory = copy("figure_5")
     rows = {path: path.read_text() for path in directory.glob("studies/*/metrics.jsonl")}
     assert {path.parent.name for path in rows} == {"line1_ns_d2", "line2_gan_gp_d2"}
     with monkeypatch.context() as patch:
-        patch.setattr(study, "build", None)  # Would have to be called to train.
+        patch.setattr(study, "build", None)  # Training would call it.
         runner.run(small("figure_5"), directory)
     runner.run(small("figure_5", study__runs="4"), directory)
     for path, text in rows.items():
@@ -74,7 +74,7 @@ def test_studies_can_change(small, copy):
 
 
 def test_a_stopped_figure_continues(small, whole, tmp_path, monkeypatch):
-    # A signal in the last moment of a study ends the figure too.
+    # A signal at the end of a study stops the figure too.
     stopped = study.Outcome(RunDirectory(tmp_path), 3, True, signal.SIGINT)
     with monkeypatch.context() as patch:
         patch.setattr(study, "run", lambda *args, **options: stopped)
@@ -103,7 +103,7 @@ def test_another_figure_is_refused(small, copy):
 @pytest.mark.parametrize(
     ("name", "lost"), [("figure_1", [1]), ("figure_1", [0, 1, 2]), ("figure_3", [0]), ("figure_4", [0])]
 )
-def test_a_run_that_is_not_finite_does_not_spoil_a_figure(name, lost, small, tmp_path, monkeypatch):
+def test_figure_is_drawn_despite_runs_that_are_not_finite(name, lost, small, tmp_path, monkeypatch):
     reset = ensemble.Ensemble.reset
 
     def planted(block, first):
@@ -123,11 +123,11 @@ def test_a_run_that_is_not_finite_does_not_spoil_a_figure(name, lost, small, tmp
     metrics = json.loads((tmp_path / "results.json").read_text())["metrics"]
     assert next(value for key, value in metrics.items() if key.endswith("runs_not_finite")) == len(lost)
     shown = {row["run"] for row in read_rows(tmp_path / "metrics.jsonl") if "run" in row}
-    # Figure 3 shows run 0 whatever becomes of it.
+    # Figure 3 shows run 0 even if it is not finite.
     assert shown == set(lost) if name == "figure_3" else not shown & set(lost)
 
 
-def test_figure_4_shows_the_run_that_the_first_study_leaves_furthest(small, tmp_path):
+def test_figure_4_shows_the_run_that_ends_furthest_away(small, tmp_path):
     runner.run(small("figure_4", study__runs="5"), tmp_path)
     rows = read_rows(tmp_path / "studies" / "line2_ns_d2" / "metrics.jsonl")
     ends = {row["run"]: row["squared_distance"] for row in rows if row["step"] == 10}
@@ -136,7 +136,7 @@ def test_figure_4_shows_the_run_that_the_first_study_leaves_furthest(small, tmp_
     assert [(row["variant"], row["step"]) for row in drawn] == list(itertools.product(("ns", "dragan_ns"), (0, 4, 10)))
 
 
-def test_the_distance_in_the_rows_is_that_of_the_players_in_them(whole):
+def test_distance_matches_the_players_in_each_row(whole):
     for row in read_rows(whole("figure_3") / "metrics.jsonl"):
         m, s, c = (np.array(row[name]) for name in ("mean", "direction", "offset"))
         (column,) = np.array(row["directions"]).T

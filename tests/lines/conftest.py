@@ -1,4 +1,4 @@
-"""Small studies, and blocks of their runs."""
+"""Fixtures: small studies, and blocks of their runs."""
 
 import pytest
 

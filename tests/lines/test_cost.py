@@ -1,10 +1,10 @@
-"""What a study costs."""
+"""The cost of a study."""
 
 from tfpaths import experiments, schema
 from tfpaths.lines import cost
 
 
-def test_products_of_a_study_by_hand():
+def test_operations_of_a_study_by_hand():
     texts = {"study.runs": "1", "schedule.steps": "1", "study.dimension": "3", "study.width": "5"}
     # 3 to 5, 5 to 5, 5 to 1: 45 products and sums for each of 64 examples; 52 passes (5 updates of 10, and 2).
     study = schema.override(experiments.get("line1_wgan_gp"), texts)

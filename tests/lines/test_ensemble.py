@@ -1,4 +1,4 @@
-"""Ensembles: each run of many is what it would be alone."""
+"""Ensembles: each of many runs equals the same run trained alone."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def weights(made):
 
 
 @pytest.mark.parametrize("variant", NAMES)
-def test_many_runs_are_as_many_alone(variant, block):
+def test_each_run_equals_the_run_alone(variant, block):
     many = block(f"line2_{variant}", runs=3, first_run=7)
     progress = many.advance(4)
     alone = block(f"line2_{variant}", runs=1)
@@ -35,7 +35,7 @@ def test_many_runs_are_as_many_alone(variant, block):
 
 
 @pytest.mark.parametrize("variant", NAMES)
-def test_a_nan_in_one_run_leaves_the_others_as_they_were(variant, block):
+def test_nan_in_one_run_does_not_change_the_others(variant, block):
     made = block(f"line1_{variant}", runs=4)
     made.advance(3)
     whole = weights(made)
@@ -57,7 +57,7 @@ def test_reset_starts_again(block):
     np.testing.assert_array_equal(made.advance(5).distance, first)
 
 
-def test_a_run_sees_the_gradient_that_a_plain_gan_sees():
+def test_update_equals_that_of_a_plain_gan():
     # Plain descent, one step, no penalty: the update of each run's c is that of a GAN without the axis of runs.
     generator, discriminator = ensemble.players(2, 3, 1, width=8, depth=1)
     gan = GAN(generator, discriminator, loss="non_saturating", runs=2)
@@ -91,7 +91,7 @@ def test_a_run_sees_the_gradient_that_a_plain_gan_sees():
     ],
     ids=lambda penalty: type(penalty).__name__,
 )
-def test_the_penalty_is_the_mean_over_runs_of_each_runs_own(penalty):
+def test_penalty_is_the_mean_over_runs(penalty):
     # D(x) = w_r · x: the norm of run r is |w_r|, so that the penalty is the mean of 10 (|w_r| - 1)^2.
     w = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
 
@@ -103,7 +103,7 @@ def test_the_penalty_is_the_mean_over_runs_of_each_runs_own(penalty):
     assert float(value) == pytest.approx((10 * 16 + 10 * 1) / 2, rel=1e-5)
 
 
-def test_dragans_std_is_that_of_each_run():
+def test_dragan_std_is_per_run():
     real = tf.stack([tf.zeros([6, 2]), 100.0 * streams.root(2).normal([6, 2])])
     points = penalties.perturb(real, streams.root(0, first_run=0), batch_axes=2).numpy()
     np.testing.assert_array_equal(points[0], 0.0)

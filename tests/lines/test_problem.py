@@ -1,4 +1,4 @@
-"""The line in R^d: the distance against SciPy and samples, and what is drawn at the start."""
+"""The line in R^d: the distance against SciPy and samples, and the initial players."""
 
 import itertools
 
@@ -20,7 +20,7 @@ def random_players(runs=5, dimension=4, latents=3):
 
 
 @pytest.mark.parametrize("latents", [1, 3])
-def test_distance_against_scipys_matrix_root(latents):
+def test_distance_matches_scipys_matrix_root(latents):
     m, s, c, directions = random_players(latents=latents)
     distances = problem.squared_distance(problem.Line(m, s), c, directions).numpy()
     for run in range(5):
@@ -30,7 +30,7 @@ def test_distance_against_scipys_matrix_root(latents):
         assert distances[run] == pytest.approx(expected, rel=1e-3)
 
 
-def test_distance_against_samples():
+def test_distance_matches_samples():
     m, s, c, directions = random_players(runs=1)
     draw = np.random.default_rng(1).normal
     real = m[0] + draw(size=(200_000, 1)) * s[0]
@@ -42,20 +42,20 @@ def test_distance_against_samples():
     assert distances[0] == pytest.approx(expected, rel=0.02)
 
 
-def test_distance_is_zero_at_the_data_whatever_the_sign():
+def test_distance_is_zero_at_the_data_for_either_sign():
     m, s, _, _ = random_players()
     for sign in (1, -1):
         distances = problem.squared_distance(problem.Line(m, s), m, sign * s[:, :, None])
         np.testing.assert_allclose(distances, 0.0, atol=1e-5)
 
 
-def test_a_shift_counts_by_its_square():
+def test_shift_adds_its_squared_length():
     m, s, _, _ = random_players()
     distances = problem.squared_distance(problem.Line(m, s), m + 2.0, s[:, :, None])
     np.testing.assert_allclose(distances, 4 * 4.0, rtol=1e-5)
 
 
-def test_parallel_lines_are_one_apart_and_never_meet(block):
+def test_parallel_start_is_at_distance_1(block):
     made = block(study__start="parallel", study__latents="2", study__dimension="5")
     m, s, c, directions = made.players().values()
     np.testing.assert_allclose(made.distance(), 1.0, rtol=1e-5)
@@ -69,12 +69,12 @@ def test_random_start_is_normal_and_independent(block):
     m, s, c, directions = block(runs=400, study__latents="3", study__dimension="4").players().values()
     for values in (c, m, s, directions * 3**0.5):
         assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
-    # Nothing drawn for one purpose is drawn for another.
+    # Different quantities use independent draws.
     for one, other in itertools.combinations([c, m, s, directions[:, :, 0]], 2):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.1
 
 
-def test_unknown_start():
+def test_unknown_start_is_refused():
     data = problem.Line(tf.zeros([2, 3]), tf.ones([2, 3]))
     with pytest.raises(ValueError, match="Expected 'random' or 'parallel', received 'near'"):
         problem.start("near", streams.root(0, first_run=0), data, 1)
@@ -89,7 +89,7 @@ def test_data_lie_on_their_line(block):
     assert scipy.stats.kstest(y.ravel(), "norm").pvalue > 1e-3
 
 
-def test_every_update_of_every_step_has_data_of_its_own():
+def test_every_update_gets_different_data():
     stream = streams.root(3, first_run=0)
     data = problem.line(stream, 2, 3)
     batches = [

@@ -14,7 +14,7 @@ def study(rows):
     return Run(1, "a", RunDirectory("a"), experiments.get("line1_ns"), rows, None)
 
 
-def test_runs_that_are_not_finite_are_left_out_of_the_curves():
+def test_curves_skip_runs_that_are_not_finite():
     values = [(0, 0, 1.0), (0, 1, 3.0), (2, 0, 2.0), (2, 1, None)]
     run = study([{"step": step, "run": number, "squared_distance": value} for step, number, value in values])
     assert [(step, finite.tolist()) for step, finite in report.distances(run)] == [(0, [1.0, 3.0]), (2, [2.0])]
@@ -34,7 +34,7 @@ def test_a_study_with_one_logged_step_has_no_curves():
     assert report.curves([study([])]) == []
 
 
-def test_the_interval_is_that_of_the_results(tiny_study):
+def test_interval_matches_the_results(tiny_study):
     (run,) = runs_lib.read([str(tiny_study)])
     section = report.section([run])
     mean, median = section.charts

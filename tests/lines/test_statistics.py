@@ -1,4 +1,4 @@
-"""What the rows of a study say, by hand."""
+"""Statistics of a study's rows, by hand."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_paths_of_runs_that_fail():
     assert (summary["failed_share"], summary["never_near_share"]) == (1.0, 0.0)
 
 
-def test_a_run_that_is_not_finite_is_counted_and_has_no_number():
+def test_run_that_is_not_finite_counts_as_failed():
     rows = [
         row
         for run, end in enumerate([0.1, 3.0, None])
@@ -56,13 +56,13 @@ def test_a_run_that_is_not_finite_is_counted_and_has_no_number():
     assert summary["initial_distance_mean"] == pytest.approx(4.0)
 
 
-def test_runs_beyond_the_asked_ones_are_left_out():
+def test_surplus_runs_are_ignored():
     rows = [row for run, end in enumerate([0.1, 3.0]) for row in rows_of([4.0, end], [0.0] * 2, [0.0] * 2, run)]
     assert statistics.summary(rows, 1)["failed_share"] == 0.0
     assert statistics.summary(rows, 2)["failed_share"] == 0.5
 
 
-def test_no_finite_run():
+def test_summary_without_a_finite_run():
     summary = statistics.summary(rows_of([4.0, None], [0.0, None], [0.0, None]), 1)
     assert summary == {
         "runs": 1,

@@ -1,4 +1,4 @@
-"""Studies: their rows and results, continued, and what they refuse."""
+"""Studies: rows and results, resuming, and refusals."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def run(small):
 
 @pytest.fixture(scope="module")
 def whole(run, tmp_path_factory):
-    """The outcome of five runs of six steps, to be read."""
+    """The outcome of five runs of six steps, read-only."""
     return run(tmp_path_factory.mktemp("studies") / "whole")
 
 
@@ -79,7 +79,7 @@ def test_the_stored_config_is_complete(whole):
     assert (stored["kind"], stored["variant"]["generator_optimizer"]["beta_1"]) == ("study", 0.5)
 
 
-def test_runs_are_the_same_in_any_block(run, whole, tmp_path):
+def test_block_size_does_not_change_the_runs(run, whole, tmp_path):
     run(tmp_path, study__block="5")
     for one, other in zip(rows(whole.directory.path), rows(tmp_path), strict=True):
         assert one == pytest.approx(other, rel=1e-4)
@@ -95,9 +95,9 @@ def test_more_runs_are_added(run, whole, tmp_path):
         assert one == pytest.approx(other, rel=1e-4)
 
 
-# 14 is in the middle of run 3, 16 the first row of run 4; a cut at -1 leaves the last row without its end.
+# 14 is in the middle of run 3, 16 the first row of run 4; a cut at -1 removes the end of the last row.
 @pytest.mark.parametrize(("line", "cut"), [(14, 20), (16, 20), (16, 0), (19, -1)])
-def test_what_a_kill_cut_short_is_trained_again(run, line, cut, copy):
+def test_interrupted_runs_are_trained_again(run, line, cut, copy):
     lines = (copy / "metrics.jsonl").read_text().splitlines(keepends=True)
     (copy / "metrics.jsonl").write_text("".join(lines[:line]) + lines[line][:cut])
     run(copy)
@@ -123,12 +123,12 @@ def test_a_stopped_study_says_how_to_continue(tmp_path):
         ({"schedule__restarts": "1"}, "schedule.restarts: unknown field 'restarts'"),
     ],
 )
-def test_wrong_fields(small, texts, message):
+def test_invalid_fields_are_refused(small, texts, message):
     with pytest.raises(errors.InputError, match=message):
         small(**texts)
 
 
-def test_a_wrong_option_is_refused_before_anything_is_written(small, tmp_path):
+def test_invalid_option_writes_nothing(small, tmp_path):
     value = small("line1_gan_gp", variant__penalty__weigth="3")
     with pytest.raises(errors.InputError, match=r"variant.penalty.weigth: .* did you mean 'weight'"):
         study.run(value, tmp_path / "run")
@@ -146,7 +146,7 @@ def test_another_study_is_refused(run, copy):
     assert (copy / "config.json").read_text() == before
 
 
-def test_the_game_of_the_variant_is_played(small):
+def test_study_uses_the_variants_game(small):
     class Patient(GAN):
         def __init__(self, *args, patience: schema.PositiveInt = 2, **kwargs):
             super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What the tests of metrics share: a model with Inception's interface, a cache for one test, and small examples."""
+"""Fixtures for the tests of metrics: a model with Inception's interface, a cache for one test, and small examples."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ from tfpaths.metrics import cache, extractors
 
 
 class Inception(tf.Module):
-    """TF-GAN's Inception by its interface alone: fixed random projections of 75 averages."""
+    """A model with the interface of TF-GAN's Inception: fixed random projections of 75 averages."""
 
     def __init__(self, logits=1008, features=2048, names=("logits", "pool_3")):
         super().__init__()
@@ -47,7 +47,7 @@ def saved(tmp_path):
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
-    """A cache of this test's own, which holds the classifier of the tests'."""
+    """A separate cache for one test, which contains the shared classifier."""
     extractors.get("digits", data.of(config.Data(name="color_mnist")), source="embedded")
     directory = pathlib.Path(tmp_path / "cache")
     directory.mkdir()

@@ -1,4 +1,4 @@
-"""The cache: what was written is read, what is damaged is not, and nothing in it can execute."""
+"""The cache: entries are read back, damaged ones are computed again, and none can execute code."""
 
 import io
 
@@ -21,10 +21,10 @@ def make():
 
 
 def must_not_make():
-    raise AssertionError("made again")
+    raise AssertionError("computed again")
 
 
-def test_made_once(directory):
+def test_entry_is_computed_once(directory):
     cache.fetch("one", make)
     assert [path.name for path in directory.iterdir()] == ["one"]
     arrays, facts = cache.fetch("one", must_not_make)
@@ -35,7 +35,7 @@ def test_made_once(directory):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-10], lambda b: b[:300] + bytes([b[300] ^ 1]) + b[301:], lambda b: b"", lambda b: b"{}"]
 )
-def test_damaged_file_is_made_again(directory, damage, caplog):
+def test_damaged_entry_is_computed_again(directory, damage, caplog):
     cache.write("one", ARRAYS, FACTS)
     whole = (directory / "one").read_bytes()
     (directory / "one").write_bytes(damage(whole))
@@ -44,7 +44,7 @@ def test_damaged_file_is_made_again(directory, damage, caplog):
     assert (directory / "one").read_bytes() == whole
 
 
-def test_another_archive_is_damage(directory, caplog):
+def test_entry_with_other_content_is_damaged(directory, caplog):
     cache.write("one", ARRAYS, FACTS)
     head, _, _ = (directory / "one").read_bytes().partition(b"\n")
     cache.write("other", {"x": np.zeros(2)}, FACTS)
@@ -65,7 +65,7 @@ def test_pickled_objects_are_not_read(directory, caplog):
     assert "allow_pickle" in caplog.text
 
 
-def test_unwritable_directory_is_a_warning(directory, caplog):
+def test_unwritable_directory_gives_a_warning(directory, caplog):
     directory.write_text("a file where the directory should be")
     assert cache.fetch("one", make)[1] == FACTS
     assert "cannot be cached" in caplog.text

@@ -1,4 +1,4 @@
-"""The classifiers: how well they read, and that each is trained once."""
+"""The classifiers: their accuracy, and that each is trained once."""
 
 import numpy as np
 import pytest
@@ -15,15 +15,15 @@ def recipe(**changes):
     return classifiers._Recipe(**{"network": known.network, "epochs": 2, "batch_size": 64, "required": 0.05} | changes)
 
 
-def test_embedded_digits_are_read_well_enough():
+def test_embedded_digits_classifier_is_accurate():
     assert classifiers.get("digits", source="embedded").accuracy >= 0.96
 
 
-def test_mnist_is_read_well_enough(tfds_dir):
+def test_mnist_classifier_is_accurate(tfds_dir):
     assert classifiers.get("digits", source="tfds", data_dir=str(tfds_dir)).accuracy >= 0.99
 
 
-def test_accuracy_is_the_share_of_test_images_read_correctly():
+def test_accuracy_is_measured_on_the_test_images():
     classifier = classifiers.get("digits", source="embedded")
     test = data.digits.embedded("test")
     logits, features = classifier.model(test.images[..., np.newaxis] / np.float32(127.5) - 1)
@@ -32,7 +32,7 @@ def test_accuracy_is_the_share_of_test_images_read_correctly():
     assert np.abs(features).max() <= 1
 
 
-def test_an_unknown_classifier():
+def test_unknown_classifier_is_refused():
     with pytest.raises(errors.InputError, match="unknown classifier 'digit'; did you mean 'digits'"):
         classifiers.get("digit")
 
@@ -51,7 +51,7 @@ class TestOnFirstUse:
         monkeypatch.setenv("TFPATHS_CACHE_DIR", str(tmp_path))
         monkeypatch.setitem(classifiers._RECIPES, ("digits", "embedded"), recipe())
 
-    def test_trained_once_and_again_if_its_file_is_damaged(self, tmp_path, capsys, caplog):
+    def test_trained_again_only_if_its_file_is_damaged(self, tmp_path, capsys, caplog):
         first = classifiers.get("digits", source="embedded")
         assert capsys.readouterr().out.startswith("Training the classifier of digits (embedded), once; it is cached in")
         cached = classifiers.get("digits", source="embedded")
@@ -66,14 +66,14 @@ class TestOnFirstUse:
             for one, two in zip(first.model.get_weights(), other.model.get_weights(), strict=True):
                 np.testing.assert_array_equal(one, two)
 
-    def test_one_that_reads_too_little_is_refused_and_not_cached(self, tmp_path, monkeypatch):
+    def test_inaccurate_classifier_is_refused_and_not_cached(self, tmp_path, monkeypatch):
         strict = recipe(epochs=1, batch_size=600, required=0.96)
         monkeypatch.setitem(classifiers._RECIPES, ("digits", "embedded"), strict)
         with pytest.raises(errors.RunError, match=r"reads \d+\.\d+% of the test images correctly; its scores need 96%"):
             classifiers.get("digits", source="embedded")
         assert list(tmp_path.iterdir()) == []
 
-    def test_other_training_images_give_another_classifier(self, monkeypatch):
+    def test_classifier_depends_on_the_training_images(self, monkeypatch):
         """As many images of the same name, and the same test images."""
         first = classifiers.get("digits", source="embedded")
         embedded = data.digits.embedded
@@ -89,7 +89,7 @@ class TestOnFirstUse:
         assert first.key.rsplit("-", 1)[0] != other.key.rsplit("-", 1)[0]
 
 
-def test_what_is_derived_from_a_classifier_belongs_to_its_weights(own_cache):
+def test_key_depends_on_the_classifiers_weights(own_cache):
     first = extractors.get("digits", COLOR, source="embedded")
     (file,) = own_cache.iterdir()
     arrays, facts = cache.read(file.name)
@@ -102,7 +102,7 @@ def test_what_is_derived_from_a_classifier_belongs_to_its_weights(own_cache):
 
 
 @pytest.mark.slow
-def test_the_classifier_of_cifar10_is_trained_and_scores_its_own_images(tfds_dir):
+def test_cifar10_classifier_trains_and_reads_test_images(tfds_dir):
     if prepared.find(tfds_dir, "cifar10") is None:
         pytest.skip(f"CIFAR-10 is not prepared in {tfds_dir}")
     data_set = data.of(config.Data(name="cifar10"))

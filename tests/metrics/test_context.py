@@ -1,4 +1,4 @@
-"""The context: what is read once, and caches keyed by content."""
+"""The context: data that is read once, and caches keyed by content."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ EMBEDDED = config.Data(name="color_mnist", source="embedded")
 
 
 class Counting(Extractor):
-    """Reads the first two pixels of an image, and notes what it collects."""
+    """Reads the first two pixels of an image, and records what it collects."""
 
     collected: list
 
@@ -39,32 +39,32 @@ class TestSplits:
         assert one.real is one.examples("test")
         assert one.split == "test"
 
-    def test_what_was_read_already_is_used(self):
+    def test_given_splits_are_used(self):
         train = data.load("color_mnist", source="embedded")
         assert Context(EMBEDDED, config.Evaluation(), splits=[train]).examples("train") is train
 
-    def test_the_seed_of_the_data_set_counts(self):
+    def test_data_set_seed_is_used(self):
         other = Context(EMBEDDED.replace(seed=1), config.Evaluation())
         assert not np.array_equal(other.real.labels, context().real.labels)
 
-    def test_a_missing_split(self):
+    def test_missing_split_is_refused(self):
         with pytest.raises(errors.InputError, match="'tset'; did you mean 'test'.* To fix this: choose another split"):
             context(split="tset").examples("tset")
 
-    def test_data_that_is_not_available(self, monkeypatch):
+    def test_unavailable_data_is_refused(self, monkeypatch):
         monkeypatch.setattr(prepared, "reachable", lambda url: False)
         one = Context(config.Data(name="celeba"), config.Evaluation(), data_dir="/nowhere")
         with pytest.raises(errors.InputError, match="choose another split") as raised:
             one.examples("test")
         assert str(raised.value).count("To fix this") <= 1
 
-    def test_a_data_set_without_a_test_split_is_compared_with_train(self, pictures):
+    def test_split_defaults_to_train_without_a_test_split(self, pictures):
         path = pictures("", np.zeros((3, 8, 8, 3)))
         assert Context(config.Data(name="folder", path=path), config.Evaluation()).split == "train"
 
 
 class TestFeatures:
-    def test_cached_in_memory_and_in_a_file(self, own_cache):
+    def test_features_are_cached_in_memory_and_in_a_file(self, own_cache):
         extractor, one = counting(), context()
         found = one.features(extractor, one.real, 300)
         np.testing.assert_array_equal(found, one.real.some(0, 300)[:, 0, 1])
@@ -72,7 +72,7 @@ class TestFeatures:
         np.testing.assert_array_equal(context().features(extractor, one.real, 300), found)
         assert extractor.collected == [(0, 300)]
 
-    def test_other_images_of_the_same_name_and_size(self, own_cache):
+    def test_cache_depends_on_the_pixels(self, own_cache):
         """Only one pixel of one image differs."""
         extractor = counting()
         pixels = np.zeros((40, 8, 8, 3), np.uint8)
@@ -85,7 +85,7 @@ class TestFeatures:
         assert (found[0].max(), found[1].max()) == (-1.0, 1.0)
         assert len(extractor.collected) == 2
 
-    def test_another_extractor_or_number(self, own_cache):
+    def test_cache_depends_on_extractor_and_count(self, own_cache):
         one, other = context(), counting("other")
         for extractor, count in ((counting(), 20), (other, 20), (other, 30)):
             assert len(one.features(extractor, one.real, count)) == count
@@ -93,7 +93,7 @@ class TestFeatures:
 
 
 class TestOutputs:
-    def test_more_examples_are_read_from_the_last_whole_batch_on(self):
+    def test_larger_request_resumes_at_the_last_whole_batch(self):
         extractor, one, source = counting(), context(), sources.noise((28, 28, 3), 0)
         few = one.outputs(extractor, source, 300)
         many = one.outputs(extractor, source, 700)
@@ -102,20 +102,20 @@ class TestOutputs:
         np.testing.assert_array_equal(again[1][:250], few[1][:250])
         np.testing.assert_array_equal(many[1], counting().collect(source.batches, 0, 700)[1])
 
-    def test_sources_are_told_apart(self):
+    def test_sources_with_other_seeds_differ(self):
         extractor, one = counting(), context()
         first, second = (one.outputs(extractor, sources.noise((28, 28, 3), seed), 20)[1] for seed in (0, 1))
         assert not np.array_equal(first, second)
 
-    def test_a_measurement_forgets_the_last_one(self):
-        """Without a state nobody knows whether the source has changed."""
+    def test_outputs_without_a_state_are_not_reused(self):
+        """Without a state, the source may have changed."""
         extractor, one, source = counting(), context(), sources.noise((28, 28, 3), 0)
         for _ in range(2):
             with one.judging(source):
                 one.outputs(extractor, source, 20)
         assert extractor.collected == [(0, 20), (0, 20)]
 
-    def test_in_the_same_state_nothing_is_read_twice(self):
+    def test_outputs_are_reused_in_the_same_state(self):
         extractor, one, step = counting(), context(), [1]
         sampler = sources.noise((28, 28, 3), 0).sampler
         for step[0], count in ((1, 250), (1, 400), (2, 250)):
@@ -138,7 +138,7 @@ def test_dimensions_of_a_saved_model(inception, saved):
     assert context(extractor=saved(inception(logits=5, features=7))).dimensions() == 7
 
 
-def test_points_have_no_metrics_of_images(monkeypatch):
+def test_points_have_no_image_metrics(monkeypatch):
     class Points(DataSet):
         splits, sources, example, shape = ("train", "validation", "test"), ("drawn",), POINT, (2,)
 

@@ -47,14 +47,14 @@ def mlp(seed):
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.6, 0.8), (3.0, -4.0)])
-def test_known_distance_of_two_normal_distributions(shift):
+def test_distance_of_two_normal_distributions(shift):
     # Of two distributions that differ by a shift W1 is its length: 0, 1 and 5.
     distance = math.hypot(*shift)
     real, fake = Normal((0.0, 0.0), 1), Normal(shift, 2)
     trained = critic.train(fake, real.batches(64), steps=3000, seed=0, model=mlp(0))
     splits = {split: real.examples(split, 4000) for split in ("train", "test")}
     found = critic.estimates(trained, fake, splits, count=4000, seed=3)
-    # From below by what is not yet learned, either way by what is drawn.
+    # Too low because training is incomplete; off in both directions because of sampling.
     assert abs(found["wasserstein_test"] - distance) < 3 * found["wasserstein_error"] + 0.05 * distance
     # Of 4,000 draws each, along one axis: sqrt(2 / 4000).
     if distance:
@@ -74,8 +74,8 @@ def test_the_same_seed_gives_the_same_critic():
         np.testing.assert_array_equal(one, other)
 
 
-def test_memorised_training_images_show_as_a_gap():
-    # A generator that has memorised 8 points: nearer to them than to points nobody trained on.
+def test_memorised_training_images_give_a_gap():
+    # A generator that has memorised 8 points: nearer to them than to points outside the training set.
     real = Normal((0.0, 0.0), 1)
     train = real.examples("train", 8)
 
@@ -97,24 +97,24 @@ def test_default_critic_has_the_images_shape():
 WANTED = config.Evaluation(metrics=("critic",), critic_steps=2, samples=64)
 
 
-def test_too_few_validation_images(pictures):
+def test_too_few_validation_images_are_refused(pictures):
     for split, count in (("train", 100), ("validation", 20), ("test", 30)):
         path = pictures(split, np.ones((count, 8, 8, 3)) * np.arange(count)[:, None, None, None])
     evaluator = Evaluator(config.Data(name="folder", path=path, image_size=28), WANTED)
-    line = "expected at least the 64 validation images of a batch, received 20"
+    line = "expected at least 64 validation images, one batch, received 20"
     with pytest.raises(errors.InputError, match=line):
         evaluator.measure(sources.noise((28, 28, 3), 0))
 
 
 @pytest.mark.parametrize(("size", "splits", "reason"), [(28, ("train",), "no split validation"), (20, "all", "square")])
-def test_data_sets_that_cannot_have_it(pictures, size, splits, reason):
+def test_unsupported_data_sets_are_refused(pictures, size, splits, reason):
     for split in ("train", "validation", "test") if splits == "all" else splits:
         path = pictures(split, np.zeros((2, 8, 8, 3)))
     with pytest.raises(errors.InputError, match=f"'critic' cannot be computed for folder, which has .*{reason}"):
         Evaluator(config.Data(name="folder", path=path, image_size=size), WANTED)
 
 
-def test_images_that_are_not_square(monkeypatch):
+def test_images_that_are_not_square_are_refused(monkeypatch):
     monkeypatch.setattr(data.get("color_mnist"), "shape", (28, 32, 3))
     with pytest.raises(
         errors.InputError, match="'critic' cannot be computed .* which has no square images of 16, 28, 32"
@@ -122,7 +122,7 @@ def test_images_that_are_not_square(monkeypatch):
         Evaluator(config.Data(name="color_mnist", source="embedded"), WANTED)
 
 
-def test_a_critic_serves_all_numbers_of_samples_in_one_state(monkeypatch):
+def test_critic_is_trained_once_per_state(monkeypatch):
     trained = []
     monkeypatch.setattr(
         critic, "train", lambda *args, train=critic.train, **kw: trained.append(0) or train(*args, **kw)

@@ -1,4 +1,4 @@
-"""The evaluator: which metrics are measured, floor and ceiling, and what is refused before measuring."""
+"""The evaluator: the metrics it measures, floor and ceiling, and refusals before measuring."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ EMBEDDED = config.Data(name="color_mnist", source="embedded")
 NOISE = sources.noise((28, 28, 3), 0)
 
 
-def wanting(*names, **fields):
+def measuring(*names, **fields):
     return config.Evaluation(metrics=names, **fields)
 
 
 class Mean(Metric):
-    """The mean of all numbers: a metric without a cost."""
+    """The mean of all numbers: a cheap metric."""
 
     def compute(self, context, source, count=None):
         return {"mean": float(np.mean(source.batches(0, source.at_most(20))))}
@@ -31,7 +31,7 @@ def mean():
         yield
 
 
-def test_all_numbers_and_their_protocol(own_cache):
+def test_default_metrics_and_protocol(own_cache):
     evaluator = Evaluator(EMBEDDED, config.Evaluation(**SMALL))
     assert list(evaluator.measure(NOISE)) == MEASURED
     accuracy = evaluator.protocol()["extractor_accuracy"]
@@ -54,8 +54,8 @@ def test_all_numbers_and_their_protocol(own_cache):
     assert accuracy >= 0.96
 
 
-def test_metrics_are_measured_as_they_are_named():
-    evaluator = Evaluator(EMBEDDED, wanting("critic", "ms_ssim", "critic"))
+def test_named_metrics_are_measured_once_in_order():
+    evaluator = Evaluator(EMBEDDED, measuring("critic", "ms_ssim", "critic"))
     assert evaluator.metrics == ("critic", "ms_ssim")
     assert evaluator.protocol(("ms_ssim",)).keys() & {"critic_steps", "ms_ssim"} == {"ms_ssim"}
 
@@ -71,18 +71,18 @@ def test_metrics_are_measured_as_they_are_named():
         ({"every": 5, "metrics": ("critic", "ms_ssim")}, ("critic", "ms_ssim"), ("ms_ssim",)),
     ],
 )
-def test_what_auto_and_none_mean(fields, metrics, every_metrics):
+def test_auto_and_none(fields, metrics, every_metrics):
     evaluator = Evaluator(EMBEDDED, config.Evaluation(**{"samples": 300, "every_samples": 250} | fields))
     assert (evaluator.metrics, evaluator.every_metrics) == (metrics, every_metrics)
 
 
 def test_the_number_of_samples_can_be_chosen(own_cache):
-    evaluator = Evaluator(EMBEDDED, wanting("modes", mode_samples=400))
+    evaluator = Evaluator(EMBEDDED, measuring("modes", mode_samples=400))
     assert evaluator.measure(NOISE)["modes_kl"] != evaluator.measure(NOISE, count=200)["modes_kl"]
     assert evaluator.measure(NOISE, count=400) == evaluator.measure(NOISE)
 
 
-def test_nothing_is_read_if_nothing_is_measured(monkeypatch):
+def test_no_data_is_read_without_metrics(monkeypatch):
     monkeypatch.setattr(prepared, "reachable", lambda url: False)
     evaluator = Evaluator(config.Data(name="celeba"), config.Evaluation(metrics="none"), data_dir="/nowhere")
     assert (evaluator.metrics, evaluator.protocol(), evaluator.references()) == ((), {}, {})
@@ -95,7 +95,7 @@ class TestReferences:
         assert capsys.readouterr().out.count("for comparison") == 2
         real, noise = first["real"], first["noise"]
         assert list(real) == list(noise) == MEASURED
-        # What they are for: real images are better than noise by every measure.
+        # The purpose of references: real images are better than noise by every measure.
         assert real["classifier_score"] > noise["classifier_score"]
         for name in ("frechet_classifier_distance", "kernel_classifier_distance", "modes_kl", "wasserstein_test"):
             assert real[name] < noise[name], name
@@ -111,44 +111,44 @@ class TestReferences:
         }
 
     @pytest.mark.parametrize("changes", [{"seed": 1}, {"split": "validation"}])
-    def test_another_seed_or_split_has_others(self, own_cache, changes):
-        Evaluator(EMBEDDED, wanting("modes", mode_samples=50, references=True)).references()
-        assert Evaluator(EMBEDDED, wanting("modes", mode_samples=50, **changes)).references() == {}
+    def test_references_depend_on_seed_and_split(self, own_cache, changes):
+        Evaluator(EMBEDDED, measuring("modes", mode_samples=50, references=True)).references()
+        assert Evaluator(EMBEDDED, measuring("modes", mode_samples=50, **changes)).references() == {}
 
-    def test_folders_of_the_same_name_and_size_are_not_confused(self, own_cache, mean, pictures, tmp_path, monkeypatch):
+    def test_references_of_folders_with_equal_names_differ(self, own_cache, mean, pictures, tmp_path, monkeypatch):
         found = {}
         for name, level in (("dark", 51), ("light", 204)):
             for split in ("train", "test"):
                 pictures(split, np.full((20, 28, 28, 3), level), root=f"{name}/images")
             monkeypatch.chdir(tmp_path / name)
-            place = config.Data(name="folder", path="images", image_size=28)
-            found[name] = Evaluator(place, wanting("mean", references=True)).references()["real"]["mean"]
+            folder = config.Data(name="folder", path="images", image_size=28)
+            found[name] = Evaluator(folder, measuring("mean", references=True)).references()["real"]["mean"]
         # 51 and 204 of 255 are -0.6 and 0.6.
         assert found == pytest.approx({"dark": -0.6, "light": 0.6})
 
-    def test_one_other_picture_among_those_that_are_judged(self, own_cache, mean, pictures, tmp_path):
+    def test_references_change_with_one_picture(self, own_cache, mean, pictures, tmp_path):
         """Of the same name and size, in the same folder."""
-        place = config.Data(name="folder", path=str(tmp_path / "images"), image_size=28)
+        folder = config.Data(name="folder", path=str(tmp_path / "images"), image_size=28)
         images = np.random.default_rng(0).integers(0, 255, (20, 28, 28, 3))
         for split in ("train", "test"):
             pictures(split, images)
-        first = Evaluator(place, wanting("mean", references=True)).references()
-        assert Evaluator(place, wanting("mean")).references() == first
+        first = Evaluator(folder, measuring("mean", references=True)).references()
+        assert Evaluator(folder, measuring("mean")).references() == first
         pictures("train", [255 - images[0]])
-        assert Evaluator(place, wanting("mean")).references().keys() == {"noise"}
+        assert Evaluator(folder, measuring("mean")).references().keys() == {"noise"}
 
 
 class TestRefused:
-    def test_an_unreachable_hub(self, monkeypatch):
+    def test_unreachable_hub(self, monkeypatch):
         monkeypatch.setattr(prepared, "reachable", lambda url: False)
         monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
         with pytest.raises(errors.InputError, match="does not answer"):
             Evaluator(config.Data(name="celeba"), config.Evaluation())
 
-    def test_a_missing_split(self, pictures):
-        place = config.Data(name="folder", path=pictures("", np.zeros((1, 8, 8, 3))), image_size=28)
+    def test_missing_split(self, pictures):
+        folder = config.Data(name="folder", path=pictures("", np.zeros((1, 8, 8, 3))), image_size=28)
         with pytest.raises(errors.InputError, match="split of .*'test'.* To fix this: choose another split"):
-            Evaluator(place, wanting("ms_ssim", split="test"))
+            Evaluator(folder, measuring("ms_ssim", split="test"))
 
     @pytest.mark.parametrize(
         ("fields", "line"),
@@ -160,22 +160,22 @@ class TestRefused:
         ],
     )
     @pytest.mark.parametrize("lenient", [True, False])
-    def test_wrong_fields(self, fields, line, lenient):
+    def test_invalid_fields(self, fields, line, lenient):
         with pytest.raises(errors.InputError, match=line):
             Evaluator(EMBEDDED, config.Evaluation(**{"samples": 300} | fields), lenient=lenient)
 
     def test_one_sample_more_than_features_is_enough(self):
         assert "scores" in Evaluator(EMBEDDED, config.Evaluation(samples=193)).metrics
 
-    def test_a_source_too_small_for_the_scores(self):
-        evaluator = Evaluator(EMBEDDED, wanting("scores", samples=300))
+    def test_source_too_small_for_the_scores(self):
+        evaluator = Evaluator(EMBEDDED, measuring("scores", samples=300))
         few = sources.Source(NOISE.batches, NOISE.sampler, size=100)
         with pytest.raises(errors.InputError, match="scores: expected more images .* received 100"):
             evaluator.measure(few)
 
 
-def test_a_lenient_evaluator_measures_what_it_can(caplog):
-    """One that fails while it is measured is left out too."""
+def test_lenient_evaluator_skips_failing_metrics(caplog):
+    """A metric that fails while it is measured is skipped too."""
     evaluator = Evaluator(EMBEDDED, config.Evaluation(**SMALL), lenient=True)
     few = sources.Source(NOISE.batches, NOISE.sampler, size=100)
     assert evaluator.measure_each(few, ("scores", "modes", "ms_ssim")).keys() == {"modes"}

@@ -1,4 +1,4 @@
-"""Extractors: how data sets are read through a classifier, batch by batch, and which names fit."""
+"""Extractors: reading data sets through a classifier in batches, and valid names."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ COLOR, STACKED = (data.of(config.Data(name=name)) for name in ("color_mnist", "s
 
 @pytest.mark.parametrize("data_set", [COLOR, STACKED], ids=str)
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_modes_of_real_images_are_read_as_the_data_set_defines_them(data_set, split):
+def test_modes_of_real_images_match_their_labels(data_set, split):
     extractor = extractors.get("digits", data_set, source="embedded")
     real = data_set.load(split, source="embedded")
     logits, features = extractor.collect(lambda start, num: real.take(np.arange(start, start + num)), 0, 300)
@@ -29,7 +29,7 @@ def test_modes_of_real_images_are_read_as_the_data_set_defines_them(data_set, sp
     np.testing.assert_allclose(np.exp(logits.astype(np.float64)).sum(axis=1), 1.0, rtol=1e-4)
 
 
-def test_features_see_colours():
+def test_features_depend_on_colours():
     extractor = extractors.get("digits", COLOR, source="embedded")
     real = data.load("color_mnist", source="embedded").take(np.arange(50))
     one, other = (extractor.outputs(x)[1] for x in (real, tf.reverse(real, [-1])))
@@ -42,12 +42,12 @@ def test_outputs_of_a_black_image_are_finite():
     assert all(np.isfinite(value).all() for value in extractor.outputs(-tf.ones((2, 28, 28, 3))))
 
 
-def test_keys_differ_with_how_a_data_set_is_read():
+def test_keys_differ_between_data_sets():
     keys = {extractors.get("digits", data_set, source="embedded").key for data_set in (COLOR, STACKED)}
     assert len(keys) == 2
 
 
-def test_only_a_batch_of_images_is_in_memory_at_a_time():
+def test_images_are_read_in_batches():
     received = []
 
     def batches(start, num):
@@ -62,7 +62,7 @@ def test_only_a_batch_of_images_is_in_memory_at_a_time():
     np.testing.assert_array_equal(features[:, 0], np.repeat(*np.transpose(received)))
 
 
-def test_features_that_are_not_finite():
+def test_features_that_are_not_finite_are_refused():
     extractor = extractors.Extractor("x", "x", False, None, lambda x: (x, tf.math.log(x)))
     with pytest.raises(errors.RunError, match="the features of images 0 to 2 are not finite"):
         extractor.collect(lambda start, num: -tf.ones((num, 2)), 0, 3)
@@ -76,6 +76,6 @@ def test_features_that_are_not_finite():
         ("cifar10", "stacked_mnist", "for stacked_mnist, received 'cifar10', which reads other images"),
     ],
 )
-def test_names_that_do_not_fit(name, data_name, line):
+def test_invalid_names_are_refused(name, data_name, line):
     with pytest.raises(errors.InputError, match=line):
         extractors.check(name, data.of(config.Data(name=data_name)))

@@ -1,4 +1,4 @@
-"""A metric in one file: registered, computed, reported, with its option in the config."""
+"""A custom metric: registered, computed, reported, with its option in the config."""
 
 import numpy as np
 import pytest
@@ -36,35 +36,35 @@ def brightness():
         yield Brightness
 
 
-def wanting(*names, **fields):
+def measuring(*names, **fields):
     return config.Evaluation(metrics=names, **fields)
 
 
 @pytest.mark.usefixtures("brightness")
-class TestOfOnesOwn:
-    def test_it_is_computed_with_its_option_and_reported(self):
-        evaluator = Evaluator(EMBEDDED, wanting("brightness", bright_samples=7))
+class TestCustomMetric:
+    def test_computed_with_its_option_and_reported(self):
+        evaluator = Evaluator(EMBEDDED, measuring("brightness", bright_samples=7))
         found = evaluator.measure(NOISE)
         assert found["brightness"] == pytest.approx(float(np.mean(NOISE.batches(0, 7))))
         assert evaluator.measure(NOISE, count=3)["brightness"] == pytest.approx(float(np.mean(NOISE.batches(0, 3))))
         assert evaluator.protocol()["bright_samples"] == 7
 
-    def test_auto_has_it_after_the_others(self):
+    def test_auto_includes_it_last(self):
         assert Evaluator(EMBEDDED, config.Evaluation(samples=300)).metrics[-1] == "brightness"
 
-    def test_its_references_are_cached_by_its_option(self, own_cache):
-        first = wanting("brightness", bright_samples=7, references=True)
+    def test_references_are_cached_by_option(self, own_cache):
+        first = measuring("brightness", bright_samples=7, references=True)
         found = Evaluator(EMBEDDED, first).references()
         assert found["real"]["brightness"] < -0.5 < found["noise"]["brightness"]
         computed = Brightness.computed
         assert Evaluator(EMBEDDED, first.replace(references=False)).references() == found
-        assert Evaluator(EMBEDDED, wanting("brightness", bright_samples=8)).references() == {}
+        assert Evaluator(EMBEDDED, measuring("brightness", bright_samples=8)).references() == {}
         assert Brightness.computed == computed
 
-    def test_another_version_has_other_references(self, own_cache, monkeypatch):
-        Evaluator(EMBEDDED, wanting("brightness", references=True)).references()
+    def test_references_depend_on_the_version(self, own_cache, monkeypatch):
+        Evaluator(EMBEDDED, measuring("brightness", references=True)).references()
         monkeypatch.setattr(Brightness, "version", 2)
-        assert Evaluator(EMBEDDED, wanting("brightness")).references() == {}
+        assert Evaluator(EMBEDDED, measuring("brightness")).references() == {}
 
     @pytest.mark.parametrize(
         ("fields", "line"),
@@ -79,23 +79,23 @@ class TestOfOnesOwn:
             ),
         ],
     )
-    def test_wrong_names_and_options(self, fields, line):
+    def test_invalid_names_and_options_are_refused(self, fields, line):
         with pytest.raises(errors.InputError, match=line):
             Evaluator(EMBEDDED, config.Evaluation(**fields))
 
-    def test_its_option_is_a_field_of_the_command_line(self):
+    def test_option_can_be_set_on_the_command_line(self):
         changed = schema.assign(config.Evaluation(), ["bright_samples=12", "metrics=brightness,ms_ssim"])
         assert complete(changed).options["bright_samples"] == 12
         assert changed.metrics == ("brightness", "ms_ssim")
 
 
-def test_complete_fills_in_the_defaults_and_can_be_repeated():
+def test_complete_adds_defaults_and_is_idempotent():
     value = complete(config.Evaluation(critic_steps=5))
     assert value.options == {"critic_steps": 5, "mode_samples": 26_000}
     assert complete(value) == value
 
 
-def test_an_option_of_a_metric_that_is_not_registered():
+def test_option_of_an_unregistered_metric_is_refused():
     with pytest.raises(errors.InputError, match=r"evaluation\.bright_samples: unknown field 'bright_samples'"):
         complete(config.Evaluation(bright_samples=7))
 
@@ -103,11 +103,11 @@ def test_an_option_of_a_metric_that_is_not_registered():
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ("samples: int = 3", r"evaluation\.samples: a metric has this field for an option; choose another name"),
+        ("samples: int = 3", r"evaluation\.samples: this field cannot also be the option of a metric"),
         ("needed: int", r"evaluation\.needed: expected a value, received none"),
     ],
 )
-def test_metrics_with_impossible_options(parameters, line):
+def test_metric_with_invalid_options_is_refused(parameters, line):
     space = {}
     exec(f"def __init__(self, *, {parameters}): pass", space)
     cls = type("Impossible", (Metric,), {"__init__": space["__init__"]})
@@ -115,13 +115,13 @@ def test_metrics_with_impossible_options(parameters, line):
         complete(config.Evaluation())
 
 
-def test_a_metric_without_a_computation():
+def test_metric_without_compute_is_an_error():
     with registered(METRICS, "empty", type("Empty", (Metric,), {})), pytest.raises(NotImplementedError, match="define"):
-        Evaluator(EMBEDDED, wanting("empty")).measure(NOISE)
+        Evaluator(EMBEDDED, measuring("empty")).measure(NOISE)
 
 
 class Needy(Metric):
-    """Needs what this machine does not have."""
+    """A metric that is unavailable on this machine."""
 
     def missing(self, context):
         return "has no sound" if context.data.name == "cifar10" else None
@@ -136,7 +136,7 @@ class TestUnavailable:
         with registered(METRICS, "needy", Needy):
             yield
 
-    def test_training_continues_without_a_metric_that_nobody_named(self, caplog):
+    def test_lenient_auto_skips_unavailable_metrics(self, caplog):
         wanted = config.Evaluation(samples=300, every=1, every_samples=250)
         evaluator = Evaluator(EMBEDDED, wanted, lenient=True)
         assert evaluator.metrics == ("scores", "ms_ssim", "modes", "critic")
@@ -144,18 +144,18 @@ class TestUnavailable:
         assert caplog.text.count("needy: left out. needy: expected a microphone.") == 1
 
     @pytest.mark.parametrize("lenient", [True, False])
-    def test_named_it_is_an_error(self, lenient):
+    def test_named_unavailable_metric_is_an_error(self, lenient):
         with pytest.raises(errors.InputError, match="expected a microphone"):
-            Evaluator(EMBEDDED, wanting("needy"), lenient=lenient)
+            Evaluator(EMBEDDED, measuring("needy"), lenient=lenient)
 
-    def test_an_evaluation_by_itself_is_not_lenient(self):
+    def test_evaluation_is_not_lenient_by_default(self):
         with pytest.raises(errors.InputError, match="expected a microphone"):
             Evaluator(EMBEDDED, config.Evaluation(samples=300))
 
     @pytest.mark.parametrize("field", ["metrics", "every_metrics"])
-    def test_what_a_data_set_cannot_have_is_refused_by_its_field(self, field):
+    def test_unsupported_metric_error_names_its_field(self, field):
         wanted = config.Evaluation(**{"metrics": ("ms_ssim",), field: ("needy",)}, every=1)
         line = rf"evaluation\.{field}: 'needy' cannot be computed for cifar10, which has no sound\."
         with pytest.raises(errors.InputError, match=line):
-            # Nothing is read before: the data is not there.
+            # Refused before any data is read: the data does not exist.
             Evaluator(config.Data(name="cifar10"), wanted, data_dir="/nowhere")

@@ -64,7 +64,7 @@ def real_images(side):
 
 
 @pytest.mark.parametrize(("side", "count"), [(28, 3), (32, 3), (64, 4)])
-def test_weights_are_wangs_first_ones_scaled_to_a_sum_of_one(side, count):
+def test_weights_are_wangs_scaled_to_sum_one(side, count):
     found = ms_ssim.weights(side)
     assert len(found) == count
     assert sum(found) == pytest.approx(1.0)
@@ -72,7 +72,7 @@ def test_weights_are_wangs_first_ones_scaled_to_a_sum_of_one(side, count):
 
 
 @pytest.mark.parametrize("side", [28, 32, 64])
-def test_against_numpy_on_real_images(side):
+def test_ms_ssim_matches_numpy_on_real_images(side):
     images = real_images(side)
     pairs = list(itertools.combinations(range(8), 2))
     found = ms_ssim.ms_ssim(*(tf.constant(images[[pair[k] for pair in pairs]]) for k in (0, 1)))
@@ -92,29 +92,35 @@ def test_mean_over_all_pairs_of_a_batch():
     assert ms_ssim.mean_over_pairs(both) == pytest.approx((float(np.mean(expected)) + 1) / 2, rel=1e-5)
 
 
-def test_numbers_that_do_not_fit():
+def test_another_size_of_image_can_follow_in_one_process():
+    # 3 scales, then 4: the sizes must not share a trace.
+    for side in (28, 88):
+        assert ms_ssim.mean_over_pairs(np.zeros([64, side, side, 1], np.float32)) == pytest.approx(1.0)
+
+
+def test_invalid_sizes_are_refused():
     with pytest.raises(ValueError, match="multiple of 64 images, received 63"):
         ms_ssim.mean_over_pairs(real_images(28)[:63])
     with pytest.raises(ValueError, match="at least 7 pixels, received 6"):
         ms_ssim.weights(6)
 
 
-def test_too_few_real_images():
+def test_too_few_real_images_are_refused():
     with pytest.raises(errors.InputError, match="320 images in the split validation of color_mnist, received 237"):
         Evaluator(EMBEDDED, WANTED.replace(split="validation"))
 
 
-def test_too_few_images_to_compare():
+def test_too_few_images_to_compare_are_refused():
     evaluator = Evaluator(EMBEDDED, WANTED)
     with pytest.raises(errors.InputError, match="ms_ssim: expected 320 images to compare, received 237"):
         evaluator.measure(sources.real(evaluator.examples("validation")))
 
 
-def test_small_images_have_none(pictures):
+def test_small_images_are_refused(pictures):
     path = pictures("train", np.zeros((3, 6, 6, 3)))
-    place = config.Data(name="folder", path=path, image_size=6)
+    folder = config.Data(name="folder", path=path, image_size=6)
     with pytest.raises(errors.InputError, match="'ms_ssim' cannot be computed for folder, which has images of fewer"):
-        Evaluator(place, WANTED)
+        Evaluator(folder, WANTED)
 
 
 def test_real_images_are_compared_once(monkeypatch):
@@ -126,7 +132,7 @@ def test_real_images_are_compared_once(monkeypatch):
     assert evaluator.measure(source) == {"ms_ssim": 0.75, "ms_ssim_real": 0.5}
 
 
-def test_a_value_that_is_not_finite_is_no_result(monkeypatch):
+def test_value_that_is_not_finite_is_an_error(monkeypatch):
     monkeypatch.setattr(ms_ssim, "mean_over_pairs", lambda images: math.nan)
     with pytest.raises(errors.RunError, match="ms_ssim of the samples is nan"):
         Evaluator(EMBEDDED, WANTED).measure(sources.noise((28, 28, 3), 0))

@@ -1,4 +1,4 @@
-"""Inception and other SavedModels: what they give, and what is refused."""
+"""Inception and other SavedModels: their outputs, and refusals."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ def images(count, side=28):
     return tf.random.stateless_uniform((count, side, side, 3), [0, 1], -1.0, 1.0)
 
 
-def test_a_local_inception_gives_its_outputs_flat(inception, saved):
+def test_local_inception_outputs_are_flat(inception, saved):
     extractor = extractors.get(f"inception:{saved(inception())}", CELEBA)
     assert extractor.is_inception
     logits, features = extractor.outputs(images(3, 64))
@@ -29,13 +29,13 @@ def test_a_local_inception_gives_its_outputs_flat(inception, saved):
     np.testing.assert_allclose(logits, expected["logits"], rtol=1e-3, atol=1e-3)
 
 
-def test_any_other_model_with_its_interface_is_no_inception(inception, saved):
+def test_other_model_is_not_inception(inception, saved):
     assert not extractors.get(saved(inception()), CELEBA).is_inception
     small = saved(inception(logits=5, features=7), "small")
     assert [value.shape for value in extractors.get(small, COLOR).outputs(images(2))] == [(2, 5), (2, 7)]
 
 
-def test_a_model_with_only_a_signature_and_images_of_one_size(inception, saved):
+def test_model_with_a_fixed_size_signature(inception, saved):
     module = tf.Module()
     inner = module.inner = inception(logits=5, features=7)
 
@@ -47,7 +47,7 @@ def test_a_model_with_only_a_signature_and_images_of_one_size(inception, saved):
     np.testing.assert_allclose(logits, inner(tf.image.resize(images(2), (16, 16)))["logits"], rtol=1e-4, atol=1e-4)
 
 
-def test_keys_differ_with_the_weights(inception, saved):
+def test_keys_depend_on_the_weights(inception, saved):
     other = inception()
     other.projections[0].assign_add(tf.ones_like(other.projections[0]))
     paths = (saved(inception(), "one"), saved(other, "other"))
@@ -55,12 +55,12 @@ def test_keys_differ_with_the_weights(inception, saved):
 
 
 class TestRefused:
-    def test_other_numbers_of_outputs_than_inceptions(self, inception, saved):
-        line = "expected Inception's 1008 logits and 2048 features, .* gives 10 and"
+    def test_wrong_number_of_inception_outputs(self, inception, saved):
+        line = "expected Inception's 1008 logits and 2048 features, .* has 10 and"
         with pytest.raises(errors.InputError, match=line):
             extractors.get(f"inception:{saved(inception(logits=10))}", CELEBA)
 
-    def test_other_names_of_outputs(self, inception, saved):
+    def test_wrong_output_names(self, inception, saved):
         with pytest.raises(errors.InputError, match="with the outputs logits and pool_3, received .*named"):
             extractors.get(saved(inception(names=("logits", "pool")), "named"), CELEBA)
 
@@ -74,23 +74,23 @@ class TestRefused:
         with pytest.raises(errors.InputError, match="expected a SavedModel, received .*torn"):
             extractors.get(str(tmp_path / "torn"), CELEBA)
 
-    def test_a_directory_that_does_not_exist(self, tmp_path):
+    def test_missing_directory(self, tmp_path):
         with pytest.raises(errors.InputError, match=r"expected a directory with a saved_model\.pb, received"):
             extractors.check(str(tmp_path / "nothing"), CELEBA)
 
 
 class TestTFHub:
-    def test_unreachable(self, monkeypatch, tmp_path):
+    def test_unreachable_hub_is_refused(self, monkeypatch, tmp_path):
         monkeypatch.setattr(prepared, "reachable", lambda url: False)
         monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
         line = "does not answer. To fix this.*inception:DIRECTORY.*TFHUB_CACHE_DIR.*metrics="
         with pytest.raises(errors.InputError, match=line):
             extractors.check("inception", CELEBA)
 
-    def test_its_cache_suffices(self, monkeypatch, tmp_path, inception, saved):
+    def test_cached_module_is_used_offline(self, monkeypatch, tmp_path, inception, saved):
         monkeypatch.setattr(prepared, "reachable", lambda url: False)
         monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-        # TF-Hub keeps a module under the checksum of its address; its own resolver finds what is there.
+        # TF-Hub keeps a module under the checksum of its address; its own resolver finds it there.
         cached = saved(inception(), hashlib.sha1(tfgan.eval.INCEPTION_TFHUB.encode()).hexdigest())
         assert tensorflow_hub.resolve(tfgan.eval.INCEPTION_TFHUB) == cached
         extractor = extractors.get("inception", CELEBA)

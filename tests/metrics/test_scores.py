@@ -54,7 +54,7 @@ def with_moments(mean, covariance, count=500, seed=0):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_all_three_against_the_oracles(dtype):
+def test_all_scores_match_the_oracles(dtype):
     mixed = RANDOM.normal(size=(48, 48)) / 7
     real, fake = ((RANDOM.normal(size=(1500, 48)) @ mixed + shift).astype(dtype) for shift in (0.0, 0.1))
     logits = (RANDOM.normal(size=(1500, 70)) * 3).astype(dtype)
@@ -71,14 +71,14 @@ def halves(real, fake):
 
 
 class TestClassifierScore:
-    def test_it_is_the_number_of_classes_if_each_is_certain_and_equally_frequent(self):
+    def test_certain_balanced_classes_score_their_number(self):
         logits = 1000.0 * np.eye(7)[np.arange(70) % 7]
         assert scores.classifier_score(logits) == pytest.approx(7.0)
 
-    def test_it_is_one_if_all_predictions_are_equal(self):
+    def test_equal_predictions_score_one(self):
         assert scores.classifier_score(np.tile(RANDOM.normal(size=10), (50, 1))) == pytest.approx(1.0)
 
-    def test_a_class_of_probability_zero_adds_nothing(self):
+    def test_zero_probability_adds_nothing(self):
         # The softmax of -2000 is zero, which has no logarithm.
         logits = np.array([[0.0, -2000.0, -2000.0], [-2000.0, 0.0, -2000.0]])
         for dtype in (np.float32, np.float64):
@@ -92,7 +92,7 @@ class TestFrechetDistance:
         fake = with_moments(np.array([3.0, 0, 4]), np.diag([4.0, 16.0, 36.0]), count=300, seed=1)
         assert scores.frechet_distance(real, fake) == pytest.approx(1 + 4 + 9 + 25, rel=1e-9)
 
-    def test_against_scipys_matrix_root(self):
+    def test_matches_scipys_matrix_root(self):
         real, fake = (RANDOM.normal(size=(400, 20)) @ RANDOM.normal(size=(20, 20)) for _ in range(2))
         one, other = np.cov(real.T), np.cov(fake.T)
         root = scipy.linalg.sqrtm(one @ other).real
@@ -100,11 +100,11 @@ class TestFrechetDistance:
         assert scores.frechet_distance(real, fake) == pytest.approx(expected, rel=1e-6)
 
     @pytest.mark.parametrize("rank", [16, 3])
-    def test_features_that_depend_on_each_other(self, rank):
+    def test_correlated_features(self, rank):
         real, fake = (RANDOM.normal(size=(400, rank)) @ RANDOM.normal(size=(rank, 16)) + shift for shift in (0, 1))
         assert scores.frechet_distance(real, fake) == pytest.approx(frechet_distance(real, fake), rel=1e-5)
 
-    def test_a_set_and_itself(self):
+    def test_distance_of_a_set_to_itself_is_zero(self):
         for seed in range(5):
             features = np.random.default_rng(seed).normal(size=(300, 30))
             assert 0 <= scores.frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
@@ -116,19 +116,19 @@ class TestFrechetDistance:
         shifted[:, 7] += shift
         assert scores.frechet_distance(features, shifted) == pytest.approx(shift**2, rel=1e-6)
 
-    def test_a_constant_feature(self):
+    def test_constant_features(self):
         features = np.hstack([RANDOM.normal(size=(300, 5)), np.zeros((300, 2))])
         assert scores.frechet_distance(features, features + 1) == pytest.approx(7.0, rel=1e-6)
 
 
 class TestKernelDistance:
-    def test_one_block_against_scikit_learn(self):
+    def test_one_block_matches_scikit_learn(self):
         real, fake = RANDOM.normal(size=(200, 16)), RANDOM.normal(size=(150, 16)) + 0.3
         distance, error = scores.kernel_distance(real, fake)
         assert distance == pytest.approx(unbiased_mmd(real, fake), rel=1e-9)
         assert math.isnan(error)
 
-    def test_more_images_give_the_mean_over_blocks(self):
+    def test_larger_sets_give_the_mean_over_blocks(self):
         real, fake = RANDOM.normal(size=(2000, 8)), RANDOM.normal(size=(1500, 8)) * 1.2
         blocks = [unbiased_mmd(*pair) for pair in halves(real, fake)]
         distance, error = scores.kernel_distance(real, fake)
@@ -136,24 +136,24 @@ class TestKernelDistance:
         assert error == pytest.approx(np.std(blocks, ddof=1) / math.sqrt(2), rel=1e-9)
 
     def test_float32_features_are_compared_in_float64(self):
-        # Far from the origin kernels are of the order 1e6, and float32 would lose what the sets differ by.
+        # Far from the origin kernels are of the order 1e6, and float32 would lose the difference between the sets.
         real, fake = (RANDOM.normal(size=(500, 4)).astype(np.float32) + 100 for _ in range(2))
         assert scores.kernel_distance(real, fake)[0] == pytest.approx(
             unbiased_mmd(real.astype(np.float64), fake.astype(np.float64)), rel=1e-6
         )
 
-    def test_too_few_images_for_the_blocks(self):
-        with pytest.raises(errors.InputError, match="expected at least 4 images beside 2000, received 3"):
+    def test_too_few_images_for_the_blocks_are_refused(self):
+        with pytest.raises(errors.InputError, match="expected at least 4 images to compare with 2000, received 3"):
             scores.kernel_distance(np.zeros((2000, 2)), np.zeros((3, 2)))
 
-    def test_tensorflows_advice_to_tfgan_is_not_shown(self, capfd, caplog):
-        # TensorFlow gives each advice once in a process.
+    def test_deprecation_warning_is_not_shown(self, capfd, caplog):
+        # TensorFlow prints each deprecation warning once per process.
         deprecation._PRINTED_WARNING.clear()
         scores.kernel_distance(np.ones((4, 2)), np.ones((4, 2)))
         assert "back_prop" not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_names_belong_to_their_features():
+def test_score_names_depend_on_the_extractor():
     values = scores.all_scores(
         RANDOM.normal(size=(2100, 3)), RANDOM.normal(size=(2100, 5)), RANDOM.normal(size=(2100, 3)), is_inception=False
     )
@@ -174,9 +174,9 @@ EMBEDDED = config.Data(name="color_mnist", source="embedded")
 
 
 class TestInception:
-    """The whole path, with a SavedModel that has TF-GAN's interface."""
+    """End to end, with a SavedModel that has TF-GAN's interface."""
 
-    def test_scores_have_its_names(self, inception, saved, own_cache, monkeypatch):
+    def test_scores_are_named_after_inception(self, inception, saved, own_cache, monkeypatch):
         # 2,048 features need more images than there are embedded test digits.
         monkeypatch.setattr(scores, "has_covariance", lambda *args: True)
         extractor = f"inception:{saved(inception())}"
@@ -185,7 +185,7 @@ class TestInception:
         assert list(found) == ["inception_score", "frechet_inception_distance", "kernel_inception_distance"]
         assert evaluator.protocol()["extractor_accuracy"] is None
 
-    def test_too_few_images_for_its_features(self, inception, saved):
+    def test_too_few_images_are_refused(self, inception, saved):
         extractor = f"inception:{saved(inception())}"
         few = config.Evaluation(metrics=("scores",), extractor=extractor, samples=2048)
         with pytest.raises(errors.InputError, match=r"evaluation\.samples: .* 2048 features.* received 2048"):
@@ -193,7 +193,7 @@ class TestInception:
         with pytest.raises(errors.InputError, match="the split test of color_mnist: .* 2048 features.* received 360"):
             Evaluator(EMBEDDED, few.replace(samples=2049))
 
-    def test_another_models_scores_do_not(self, inception, saved, own_cache):
+    def test_other_models_scores_are_not_named_after_inception(self, inception, saved, own_cache):
         model = saved(inception(logits=5, features=20))
         evaluator = Evaluator(EMBEDDED, config.Evaluation(metrics=("scores",), extractor=model, samples=300))
         real, fake = sources.real(evaluator.examples("test")), sources.noise((28, 28, 3), 0)

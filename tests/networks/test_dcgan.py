@@ -12,7 +12,7 @@ SHAPES = [(side, side, channels) for side in dcgan.SIZES for channels in (1, 3)]
 
 @pytest.mark.parametrize("name", sorted(networks.NETWORKS))
 @pytest.mark.parametrize("shape", SHAPES)
-def test_contract_of_a_pair(name, shape):
+def test_pair_contract(name, shape):
     generator, discriminator = networks.build(SMALL, shape)
     latents = tf.random.stateless_normal((3, 5), [0, 1])
     images = generator(latents)
@@ -20,7 +20,7 @@ def test_contract_of_a_pair(name, shape):
     assert images.dtype == tf.float32
     assert np.abs(images).max() <= 1
     assert discriminator(images).shape == (3, 1)
-    # One example's logit depends on that example alone, in training too: a gradient penalty needs that.
+    # One example's logit depends only on that example, in training too: a gradient penalty needs that.
     alone = discriminator(images[:1], training=True)
     np.testing.assert_allclose(discriminator(images, training=True)[:1], alone, rtol=1e-4, atol=1e-6)
     graph = tf.function(lambda z: discriminator(generator(z)))
@@ -28,7 +28,7 @@ def test_contract_of_a_pair(name, shape):
 
 
 @pytest.mark.parametrize("name", sorted(networks.NETWORKS))
-def test_the_seed_decides_the_weights(name):
+def test_seed_determines_the_weights(name):
     def weights(seed):
         return [v.numpy() for model in networks.build(SMALL, (28, 28, 3), seed=seed) for v in model.trainable_variables]
 
@@ -51,7 +51,7 @@ def test_a_pair_is_serialisable(name):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_what_leaves_a_network_is_float32(precision):
+def test_outputs_are_float32(precision):
     generator, discriminator = networks.build(SMALL, (32, 32, 3), precision=precision)
     assert generator.output.dtype == discriminator.output.dtype == "float32"
     half = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}[precision]
@@ -59,20 +59,20 @@ def test_what_leaves_a_network_is_float32(precision):
     assert generator.layers[1].compute_dtype == discriminator.layers[1].compute_dtype == half
 
 
-def test_keras_own_layers_and_adam_are_one_switch():
+def test_keras_implementation_gives_the_same_outputs():
     generator, discriminator = networks.build(SMALL.replace(implementation="keras"), (28, 28, 3))
     for model in (generator, discriminator):
         assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
-    fast_ones = networks.build(SMALL, (28, 28, 3))
+    fast_models = networks.build(SMALL, (28, 28, 3))
     latents = tf.random.stateless_normal((3, 5), [0, 1])
-    for plain, fast_one in zip((generator, discriminator), fast_ones, strict=True):
-        fast_one.set_weights(plain.get_weights())
-    np.testing.assert_allclose(fast_ones[0](latents), generator(latents), atol=1e-5)
+    for plain, fast_model in zip((generator, discriminator), fast_models, strict=True):
+        fast_model.set_weights(plain.get_weights())
+    np.testing.assert_allclose(fast_models[0](latents), generator(latents), atol=1e-5)
     images = generator(latents)
-    np.testing.assert_allclose(fast_ones[1](images), discriminator(images), atol=1e-5)
+    np.testing.assert_allclose(fast_models[1](images), discriminator(images), atol=1e-5)
 
 
-def test_widths():
+def test_feature_map_widths():
     # From the largest map to the 4×4 one, in units of its channels.
     for side, wanted in {16: [1, 2], 28: [1, 2], 32: [1, 2, 4], 64: [1, 2, 4, 8], 256: [1, 2, 4, 8, 8, 8]}.items():
         generator, discriminator = networks.build(SMALL, (side, side, 3))
@@ -83,7 +83,7 @@ def test_widths():
 
 
 @pytest.mark.parametrize("shape", [(30, 30, 3), (28, 32, 3)])
-def test_other_sizes_are_refused(shape):
+def test_unsupported_sizes_are_refused(shape):
     with pytest.raises(
         errors.InputError,
         match="networks.name: 'dcgan' makes square images of 16, 28, 32, 64, 128, 256 pixels; the examples are",

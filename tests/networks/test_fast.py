@@ -30,7 +30,7 @@ def test_leaky_relu_equals_keras_to_the_second_derivative(how):
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.2, float("nan")])
-def test_a_slope_that_hides_the_inputs_sign_is_refused(slope):
+def test_leaky_relu_slope_must_be_positive(slope):
     with pytest.raises(ValueError, match=r"negative_slope: expected a number above zero, received"):
         fast.FastLeakyReLU(slope)
 
@@ -39,7 +39,7 @@ def test_a_slope_that_hides_the_inputs_sign_is_refused(slope):
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 4e-2), ("mixed_float16", 4e-3)]
 )
-def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statistics(precision, tolerance, how):
+def test_batch_normalization_equals_keras(precision, tolerance, how):
     x = 3.0 + 2.0 * tf.random.stateless_normal((5, 4, 4, 6), [0, 1])
     weights = tf.random.stateless_normal(x.shape, [0, 2])
     made = {}
@@ -72,8 +72,8 @@ def test_batch_normalization_equals_keras_in_output_gradients_and_moving_statist
     ("ours", "called"),
     [(fast.HalvingConv2D, {}), *((fast.DoublingConv2DTranspose, {"training": t}) for t in (0, 1))],
 )
-def test_convolutions_on_images_equal_keras_to_the_second_derivative(ours, called, how):
-    # Not square, and no two numbers alike: an axis or a block in another's place would show.
+def test_convolutions_equal_keras_to_the_second_derivative(ours, called, how):
+    # Not square, and all numbers differ, so that swapped axes or blocks are detected.
     halves = ours is fast.HalvingConv2D
     shape = (2, 6, 10, 3) if halves else (2, 3, 5, 7)
     x = tf.random.stateless_normal(shape, [0, 1])
@@ -104,7 +104,7 @@ def test_convolutions_on_images_equal_keras_to_the_second_derivative(ours, calle
 
 
 @pytest.mark.parametrize("ours", CONVOLUTIONS)
-def test_convolutions_on_images_refuse_what_they_do_not_do(ours):
+def test_convolutions_refuse_unsupported_settings(ours):
     for settings in ({"kernel_size": 3}, {"strides": 1}, {"padding": "valid"}):
         layer = ours(**{"filters": 2, "kernel_size": 4, "strides": 2, "padding": "same", **settings})
         with pytest.raises(ValueError, match="Expected a 4×4 kernel, strides of 2, padding 'same'"):
@@ -119,7 +119,7 @@ def test_convolutions_on_images_refuse_what_they_do_not_do(ours):
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3), (1, None, None, 3)])
-def test_an_image_that_has_no_half_is_refused(shape):
+def test_odd_image_sides_are_refused(shape):
     with pytest.raises(ValueError, match="Expected images of even sides, received the shape"):
         fast.HalvingConv2D(2, 4, 2, "same").build(shape)
 
@@ -157,7 +157,7 @@ SETTINGS = [{}, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}, {"amsgrad": Tru
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_adam_is_keras_adam_with_the_same_variables(settings):
+def test_adam_equals_keras_adam(settings):
     ours, keras_own = (made(0.1, **settings) for made in (fast.FusedAdam, keras.optimizers.Adam))
     for one, other in zip(descended(ours), descended(keras_own), strict=True):
         # The operation takes 1 - beta in float32, Keras in float64.
@@ -165,7 +165,7 @@ def test_adam_is_keras_adam_with_the_same_variables(settings):
     assert [v.path.split("/")[1:] for v in ours.variables] == [v.path.split("/")[1:] for v in keras_own.variables]
 
 
-def test_two_steps_by_hand():
+def test_adam_two_steps_by_hand():
     # beta_1 = 0.5, beta_2 = 0.75, gradients 2 and 4: m = 1, 2.5; v = 1, 4.75.
     # Rates: 0.1 sqrt(1/4) / (1/2) = 0.1, and 0.1 sqrt(7/16) / (3/4).
     variable = keras.Variable(1.0)
@@ -176,7 +176,7 @@ def test_two_steps_by_hand():
     np.testing.assert_allclose(variable.numpy(), by_hand, rtol=1e-6)
 
 
-def test_a_step_with_scaled_losses_is_skipped_where_a_gradient_is_infinite():
+def test_loss_scaling_skips_infinite_gradients():
     scaled = keras.optimizers.LossScaleOptimizer(fast.FusedAdam(0.1), initial_scale=4.0)
     variable = keras.Variable(1.0)
     scaled.apply([tf.constant(np.inf)], [variable])
@@ -186,7 +186,7 @@ def test_a_step_with_scaled_losses_is_skipped_where_a_gradient_is_infinite():
     np.testing.assert_allclose(variable.numpy(), 0.9, rtol=1e-5)
 
 
-def test_the_config_makes_another():
+def test_adam_config_round_trip():
     one = fast.FusedAdam(0.1, beta_1=0.5)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(one))
     assert type(again) is fast.FusedAdam
@@ -194,7 +194,7 @@ def test_the_config_makes_another():
 
 
 @pytest.mark.parametrize("ours", [fast.FastLeakyReLU, fast.FusedBatchNormalization, *CONVOLUTIONS])
-def test_as_keras_is_keras_own_layer(ours):
+def test_as_keras_returns_the_keras_layer(ours):
     settings = {"filters": 2, "kernel_size": 4, "strides": 2, "padding": "same"} if ours in CONVOLUTIONS else {}
     layer = ours(**settings, name="mine")
     plain = layer.as_keras()

@@ -1,4 +1,4 @@
-"""One of several workers: `python tests/runs/cluster.py`, with TF_CONFIG set, prints its numbers as JSON.
+"""A worker of several: `python tests/runs/cluster.py`, with TF_CONFIG set, prints its numbers as JSON.
 
 One-parameter players, plain gradient descent, every loss. The same function gives the numbers of one device. It imports
 nothing of the other tests, because TensorFlow must join a cluster before it lists its devices.
@@ -13,7 +13,7 @@ STEPS = 4
 
 
 def players():
-    """G(z) = b, whatever z is, and D(x) = w x."""
+    """G(z) = b for every z, and D(x) = w x."""
     import keras
 
     class Constant(keras.layers.Layer):
@@ -65,7 +65,7 @@ def main():
     values = {tf.float32: (0.5, float("nan")), tf.int64: (2**40, 3), tf.bool: (True, False), tf.uint32: (2**32 - 1, 7)}
     held = [tf.Variable(tf.constant(value[min(own, 1)], dtype)) for dtype, value in values.items()]
     distribution.share(held, strategy)
-    said = {
+    output = {
         "workers": distribution.workers(strategy),
         "replicas": strategy.num_replicas_in_sync,
         "trained": {loss: trained(strategy, loss) for loss in LOSSES},
@@ -78,8 +78,8 @@ def main():
     try:
         distribution.check_same(f"of {own % 2}", "the text", strategy)
     except errors.InputError as error:
-        said["differs"] = str(error)
-    print(json.dumps(said))
+        output["differs"] = str(error)
+    print(json.dumps(output))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What happens beside training: TensorBoard, progress, profiles, signals."""
+"""Callbacks: TensorBoard, progress, profiles, signals."""
 
 import io
 import re
@@ -21,7 +21,7 @@ def finished(tmp_path_factory):
     return path
 
 
-def test_tensorboard_holds_the_same_numbers_and_grids(finished):
+def test_tensorboard_has_the_rows_and_grids(finished):
     (file,) = (finished / "tensorboard").iterdir()
     scalars, pictures = {}, {}
     for record in tf.data.TFRecordDataset(str(file)):
@@ -83,7 +83,7 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
-def test_a_profile_changes_nothing_and_names_the_parts_of_the_step(tmp_path, steps_per_execution):
+def test_profile_names_the_steps_parts_and_changes_nothing(tmp_path, steps_per_execution):
     value = toy(schedule__steps="8", schedule__steps_per_execution=str(steps_per_execution))
     training.train(value, tmp_path / "plain")
     training.train(value, tmp_path / "traced", profile=True)
@@ -95,13 +95,13 @@ def test_a_profile_changes_nothing_and_names_the_parts_of_the_step(tmp_path, ste
     assert not list((tmp_path / "plain" / "tensorboard").glob("plugins/**/*.pb"))
 
 
-def test_a_run_too_short_for_a_profile_says_so(tmp_path, caplog):
+def test_profile_of_a_short_run_gives_a_warning(tmp_path, caplog):
     training.train(toy(schedule__steps="2"), tmp_path / "short", profile=True)
     assert "--profile: nothing was traced" in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_run_resumes_from_there(finished, tmp_path, number, monkeypatch, capfd):
+def test_signal_saves_and_the_run_resumes(finished, tmp_path, number, monkeypatch, capfd):
     act = callbacks.Rows.act
 
     def acting(self, step, logs):

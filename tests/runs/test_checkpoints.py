@@ -1,4 +1,4 @@
-"""Complete state: what a checkpoint holds, and what happens when one is damaged or cannot be good."""
+"""Checkpoints: their content, damaged files, and state that is not finite."""
 
 import random
 
@@ -25,7 +25,7 @@ def gan():
     return build.build(toy(), (28, 28, 3))
 
 
-def test_variables_are_those_of_the_state_by_path(gan):
+def test_variables_cover_the_state(gan):
     found = checkpoints.variables(gan)
     names = [name for name, _ in found]
     assert len(set(names)) == len(names)
@@ -36,7 +36,7 @@ def test_variables_are_those_of_the_state_by_path(gan):
     assert all(name.split("/")[0] in gan.state for name in names)
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, tmp_path, caplog):
+def test_damaged_checkpoint_falls_back_to_the_previous_one(finished, tmp_path, caplog):
     training.train(toy(), tmp_path)
     (data,) = (tmp_path / "checkpoints").glob("step-4.data*")
     content = bytearray(data.read_bytes())
@@ -48,7 +48,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, tmp_
     assert_same_run(finished, tmp_path)
 
 
-def test_checkpoints_that_are_all_damaged_end_the_run(tmp_path):
+def test_run_fails_if_all_checkpoints_are_damaged(tmp_path):
     training.train(toy(schedule__steps="2"), tmp_path)
     for data in (tmp_path / "checkpoints").glob("*.data*"):
         data.write_bytes(b"")
@@ -56,7 +56,7 @@ def test_checkpoints_that_are_all_damaged_end_the_run(tmp_path):
         training.train(toy(), tmp_path)
 
 
-def test_a_damaged_list_of_checkpoints_is_written_again(finished, tmp_path):
+def test_damaged_checkpoint_list_is_rewritten(finished, tmp_path):
     training.train(toy(schedule__steps="2"), tmp_path)
     (tmp_path / "checkpoints" / "checkpoint").write_bytes(b"\xff\xfe")
     training.train(toy(), tmp_path)
@@ -64,11 +64,11 @@ def test_a_damaged_list_of_checkpoints_is_written_again(finished, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["data-00000-of-00001", "index"])
-def test_a_flipped_bit_anywhere_is_noticed(tmp_path, part, gan):
+def test_any_flipped_bit_is_detected(tmp_path, part, gan):
     training.train(toy(), tmp_path)
     file = tmp_path / "checkpoints" / f"step-4.{part}"
     content = file.read_bytes()
-    # The last 48 bytes of an index are its footer, which is partly padding that nobody reads.
+    # The last 48 bytes of an index are its footer, which is partly unused padding.
     positions = random.Random(1).sample(range(len(content) - (48 if part == "index" else 0)), 12)
     for position in positions:
         file.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
@@ -77,19 +77,19 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path, part, gan):
     assert checkpoints.Checkpoints(tmp_path / "checkpoints", gan).restore() == 4
 
 
-def test_a_checkpoint_holds_rows_and_config(tmp_path):
+def test_checkpoint_contains_rows_and_config(tmp_path):
     training.train(toy(schedule__steps="2"), tmp_path)
     reader = tf.train.load_checkpoint(str(tmp_path / "checkpoints" / "step-2"))
     text = reader.get_tensor("rows/.ATTRIBUTES/py_state").decode()
     assert text == (tmp_path / "metrics.jsonl").read_text()
     assert '"color_mnist_dragan_ns"' in reader.get_tensor("config/.ATTRIBUTES/py_state").decode()
-    # Lost rows come back with it.
+    # Lost rows are restored from it.
     (tmp_path / "metrics.jsonl").unlink()
     training.train(toy(), tmp_path)
     assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4]
 
 
-def test_nan_ends_the_run_with_the_step_and_the_quantity(tmp_path):
+def test_nan_error_names_the_step_and_the_quantity(tmp_path):
     nan = schema.override(toy(), {"variant.generator_optimizer.learning_rate": "1e30"})
     with pytest.raises(checkpoints.NotFiniteError, match=r"(loss|penalty) is (nan|inf|-inf) at step \d") as caught:
         training.train(nan, tmp_path)
@@ -98,7 +98,7 @@ def test_nan_ends_the_run_with_the_step_and_the_quantity(tmp_path):
     assert all(np.isfinite(list(row.values())).all() for row in rows.read_rows(tmp_path / "metrics.jsonl"))
 
 
-def test_a_sample_that_is_not_finite_draws_no_grid(tmp_path, monkeypatch):
+def test_sample_that_is_not_finite_writes_no_grid(tmp_path, monkeypatch):
     monkeypatch.setattr(callbacks.SaveCheckpoints, "act", lambda *_: None)
     monkeypatch.setattr(GAN, "sample", lambda self, num, seed: tf.fill([num, 28, 28, 3], float("inf")))
     with pytest.raises(
@@ -108,7 +108,7 @@ def test_a_sample_that_is_not_finite_draws_no_grid(tmp_path, monkeypatch):
     assert not (tmp_path / "samples").exists()
 
 
-def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path, monkeypatch):
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch):
     training.train(toy(schedule__steps="2"), tmp_path)
     step = GAN.train_step
 
@@ -131,7 +131,7 @@ def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path, monkeypatch
 def test_every_variable_is_checked(tmp_path, owner):
     gan = build.build(toy(), (28, 28, 3))
     if owner == "penalty":
-        # A variable of the game that is no part of its state.
+        # A variable of the game that is not part of its state.
         bad = gan.penalties[0].add_weight(shape=(2,), name="strength")
     else:
         bad = gan.discriminator_optimizer.variables[-1]
@@ -142,7 +142,7 @@ def test_every_variable_is_checked(tmp_path, owner):
     assert not saved.steps
 
 
-def test_a_checkpoint_that_cannot_be_written_names_the_last_good_one(tmp_path, gan, monkeypatch):
+def test_failed_write_names_the_last_good_checkpoint(tmp_path, gan, monkeypatch):
     saved = checkpoints.Checkpoints(tmp_path, gan)
     monkeypatch.setattr(saved, "_write", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(
@@ -168,7 +168,7 @@ def poisoned_until_restarted(monkeypatch, step_of_poison):
     monkeypatch.setattr(GAN, "train_step", poisoned)
 
 
-def test_a_run_that_is_not_finite_continues_from_its_checkpoint_if_asked(tmp_path, monkeypatch, caplog):
+def test_restarts_resume_from_the_last_good_checkpoint(tmp_path, monkeypatch, caplog):
     poisoned_until_restarted(monkeypatch, 5)
     with pytest.raises(checkpoints.NotFiniteError, match=r"at step \d+. The last good checkpoint: step 4, in "):
         training.train(toy(schedule__steps="8"), tmp_path / "run")
@@ -178,7 +178,7 @@ def test_a_run_that_is_not_finite_continues_from_its_checkpoint_if_asked(tmp_pat
     of_run = rows.read_rows(tmp_path / "run" / "metrics.jsonl")
     assert [row["step"] for row in of_run] == list(range(1, 9))
     assert state(tmp_path / "run")["restarts/.ATTRIBUTES/VARIABLE_VALUE"] == 1
-    # Other random numbers than those of a run in which nothing happened, from there on.
+    # Other random numbers than those of an undisturbed run, from that step.
     monkeypatch.undo()
     training.train(toy(schedule__steps="8"), tmp_path / "plain")
     plain = rows.read_rows(tmp_path / "plain" / "metrics.jsonl")

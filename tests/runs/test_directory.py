@@ -16,7 +16,7 @@ def run(tmp_path):
     return directory
 
 
-def test_a_new_directory_and_the_same_experiment_are_welcome(run, tmp_path):
+def test_new_directory_or_same_experiment_is_accepted(run, tmp_path):
     assert RunDirectory(tmp_path / "a" / "b").continued(EXPERIMENT) == EXPERIMENT
     assert not (tmp_path / "a").exists()
     assert run.continued(EXPERIMENT) == EXPERIMENT
@@ -32,7 +32,7 @@ def test_length_and_intervals_may_change(run, path, text):
     ("path", "text", "named"),
     [("seed", "5", "seed is 0 there and 5 here"), ("schedule.batch_size", "32", "schedule.batch_size is 64 there")],
 )
-def test_another_experiment_is_refused_with_what_differs(run, path, text, named):
+def test_different_experiment_error_names_the_differences(run, path, text, named):
     with pytest.raises(errors.InputError, match=named):
         run.continued(schema.override(EXPERIMENT, {path: text}))
     with pytest.raises(errors.InputError, match="color_mnist_ns.*there and.*color_mnist_gan_gp"):
@@ -44,14 +44,14 @@ def test_another_kind_is_refused(run):
         run.continued(experiments.get("line1_ns"))
 
 
-def test_auto_follows_the_run(run):
+def test_auto_uses_the_stored_source(run):
     files.write_json(run.config, schema.to_dict(schema.override(EXPERIMENT, {"data.source": "embedded"})))
     assert run.continued(EXPERIMENT).data.source == "embedded"
     with pytest.raises(errors.InputError, match="data.source is 'embedded' there and 'tfds' here"):
         run.continued(schema.override(EXPERIMENT, {"data.source": "tfds"}))
 
 
-def test_an_incomplete_config_is_compared_in_what_both_sides_have(run):
+def test_incomplete_config_is_compared_by_common_fields(run):
     stored = EXPERIMENT.replace(networks=EXPERIMENT.networks.replace(generator_filters=4))
     files.write_json(run.config, schema.to_dict(stored))
     assert run.continued(EXPERIMENT, is_complete=False) == EXPERIMENT
@@ -70,19 +70,19 @@ def test_an_invalid_config_is_refused(run, content):
 
 
 @pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard"])
-def test_a_file_in_place_of_a_folder_is_refused(run, name):
+def test_file_at_a_directory_path_is_refused(run, name):
     (run.path / name).write_text("")
     with pytest.raises(errors.InputError, match=f"expected a directory at .*{name}, found a file"):
         run.continued(EXPERIMENT)
 
 
-def test_a_folder_in_place_of_a_file_is_refused(run):
+def test_directory_at_a_file_path_is_refused(run):
     run.metrics.mkdir()
     with pytest.raises(errors.InputError, match=r"expected a file at .*metrics.jsonl, found a directory"):
         run.continued(EXPERIMENT)
 
 
-def test_a_foreign_directory_is_refused_and_left_alone(tmp_path):
+def test_foreign_directory_is_refused_and_unchanged(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(errors.InputError, match=r"has no config.json and holds thesis.tex"):
         RunDirectory(tmp_path).continued(EXPERIMENT)

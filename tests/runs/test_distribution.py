@@ -1,4 +1,4 @@
-"""One code path from one device to several workers: the same mathematics, and no run is ever lost."""
+"""Several replicas and workers compute what one device computes, and no run is lost."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tfpaths.runs import build, checkpoints, distribution, rows, training
 
 
 def free_ports(count):
-    """Ports that nothing listens on, found by listening on all of them at once."""
+    """Free ports, found by binding all of them at once."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:
@@ -87,9 +87,9 @@ def test_workers_equal_one_device_on_the_joined_batches(count):
     with Workers(count, lambda index, _: [sys.executable, "tests/runs/cluster.py"]) as workers:
         ends = workers.ended()
     assert [status for status, *_ in ends] == [0] * count, ends
-    said = [json.loads(out.splitlines()[-1]) for _, out, _ in ends]
+    outputs = [json.loads(out.splitlines()[-1]) for _, out, _ in ends]
     one = {loss: cluster.trained(tf.distribute.get_strategy(), loss) for loss in cluster.LOSSES}
-    for worker in said:
+    for worker in outputs:
         assert (worker["workers"], worker["replicas"]) == (count, count)
         for loss, expected in one.items():
             np.testing.assert_allclose(worker["trained"][loss], expected, rtol=1e-5, err_msg=loss)
@@ -100,7 +100,7 @@ def test_workers_equal_one_device_on_the_joined_batches(count):
         assert worker["differs"] == f"the text differs between the workers; use the same flags on all {count} of them."
 
 
-def test_a_lost_worker_ends_the_job_and_the_job_resumes(tmp_path, two_replicas, monkeypatch):
+def test_job_stops_when_a_worker_is_lost_and_resumes(tmp_path, two_replicas, monkeypatch):
     run = tmp_path / "run"
     with job(2, run, schedule__steps="400") as workers:
         wait_for(run / "checkpoints" / "step-4.index", workers.processes[0])
@@ -135,7 +135,7 @@ def test_a_lost_worker_ends_the_job_and_the_job_resumes(tmp_path, two_replicas, 
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_worker_stops_all_at_one_step(tmp_path):
+def test_signal_to_one_worker_stops_all_at_the_same_step(tmp_path):
     run = tmp_path / "run"
     with job(2, run, schedule__steps="400") as workers:
         wait_for(run / "checkpoints" / "step-4.index", workers.processes[0])
@@ -178,7 +178,7 @@ def test_replicas_share_the_runs_of_a_study(tmp_path, two_replicas):
     assert_same_rows(tmp_path / "two", tmp_path / "one")
 
 
-def test_streams_differ_between_replicas_and_repeat_for_a_seed(two_replicas):
+def test_streams_differ_by_replica_and_repeat_for_a_seed(two_replicas):
     class Watched(GAN):
         def latents(self, num, stream):
             drawn = super().latents(num, stream)
@@ -207,7 +207,7 @@ def test_streams_differ_between_replicas_and_repeat_for_a_seed(two_replicas):
 
 
 class TestSynchronized:
-    """What each replica has for itself, and its synchronised form."""
+    """Statistics per replica, and their synchronised form."""
 
     REAL = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32) * np.array([[1.0]] * 4 + [[5.0]] * 4)
 
@@ -249,7 +249,7 @@ class TestSynchronized:
 class TestTPU:
     """What a TPU needs of a step, checked without one: static shapes, one XLA program, no operation of the host."""
 
-    def test_the_setup_up_to_the_resolvers_call(self, monkeypatch):
+    def test_tpu_setup_calls(self, monkeypatch):
         called = []
         resolver = tf.distribute.cluster_resolver
         monkeypatch.setattr(resolver, "TPUClusterResolver", lambda tpu: called.append(("resolve", tpu)) or "resolved")
@@ -275,7 +275,7 @@ class TestTPU:
             ("dragan_ns", "mixed_bfloat16"),
         ],
     )
-    def test_the_whole_step_is_one_program_with_static_shapes(self, variant, precision):
+    def test_step_is_one_program_with_static_shapes(self, variant, precision):
         small = {"networks.generator_filters": "2", "networks.discriminator_filters": "2", "precision": precision}
         gan = build.build(schema.override(experiments.get(f"color_mnist_{variant}"), small), (28, 28, 3))
         batch = tf.TensorSpec([4, 28, 28, 3])
@@ -305,7 +305,7 @@ class TestTPU:
         assert shapes == {(4, 28, 28, 3)}
 
 
-def test_a_run_continues_on_another_number_of_replicas(tmp_path, two_replicas, monkeypatch):
+def test_run_resumes_on_another_number_of_replicas(tmp_path, two_replicas, monkeypatch):
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
     training.train(toy(schedule__steps="2"), tmp_path, strategy="mirrored")
     # One step from the checkpoint by hand, on the batch that comes next.
@@ -319,6 +319,6 @@ def test_a_run_continues_on_another_number_of_replicas(tmp_path, two_replicas, m
     assert [row["step"] for row in of_run] == [1, 2, 3, 4]
     for name, value in expected.items():
         np.testing.assert_allclose(of_run[2][name], value, rtol=1e-4)
-    # And back to two.
+    # Then back to two replicas.
     again = training.train(toy(schedule__steps="5"), tmp_path, strategy="mirrored")
     assert (again.start, again.step) == (4, 5)

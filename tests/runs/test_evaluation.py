@@ -1,4 +1,4 @@
-"""Evaluation of runs: what `results.json` holds, what is refused, and what is never lost."""
+"""Evaluation of runs: `results.json`, refusals, and failures that lose nothing."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ def eagerly():
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
-    """A cache of this test's own, which holds the classifier of the tests'."""
+    """A separate cache for one test, which contains the shared classifier."""
     extractors.get("digits", data.of(EMBEDDED), source="embedded")
     directory = tmp_path / "cache"
     directory.mkdir()
@@ -68,7 +68,7 @@ def run(tmp_path_factory):
 
 
 class TestAtTheEndOfTraining:
-    def test_results_hold_the_numbers_and_their_protocol(self, run):
+    def test_results_have_metrics_and_protocol(self, run):
         found = json.loads((run / "results.json").read_text())
         assert found["metrics"].keys() >= {*MEASURED, "generator_loss"}
         assert all(math.isfinite(value) for value in found["metrics"].values())
@@ -93,7 +93,7 @@ class TestAtTheEndOfTraining:
         }
         assert found["protocol"] | expected == found["protocol"]
 
-    def test_rows_hold_what_was_measured_during_training(self, run):
+    def test_rows_have_measurements_during_training(self, run):
         measured = [row for row in rows.read_rows(run / "metrics.jsonl") if "classifier_score" in row]
         assert measured[0]["step"] == 2
         assert all("frechet_classifier_distance" in row and "generator_loss" not in row for row in measured)
@@ -109,7 +109,7 @@ class TestAtTheEndOfTraining:
         assert again["metrics"] == pytest.approx(before["metrics"], rel=1e-5, abs=1e-6)
         assert (again["protocol"], again["versions"]) == (before["protocol"], before["versions"])
 
-    def test_a_finished_run_that_is_started_again_is_not_measured_again(self, run, monkeypatch):
+    def test_restarted_finished_run_is_not_measured_again(self, run, monkeypatch):
         before = (run / "results.json").read_bytes()
         monkeypatch.setattr(Evaluator, "measure_each", None)
         training.train(toy("color_mnist_ns", **evaluating()), run)
@@ -124,7 +124,7 @@ class TestAtTheEndOfTraining:
                 np.testing.assert_array_equal(*(reader.get_tensor(name) for reader in final))
 
     @pytest.mark.usefixtures("failing")
-    def test_a_failed_evaluation_leaves_the_finished_training(self, tmp_path):
+    def test_failed_evaluation_keeps_the_finished_training(self, tmp_path):
         with pytest.raises(
             errors.InputError, match=r"expected another source\. The training itself is finished and sav"
         ):
@@ -132,7 +132,7 @@ class TestAtTheEndOfTraining:
         assert json.loads((tmp_path / "results.json").read_text())["metrics"].keys() >= {"generator_loss"}
 
     @pytest.mark.usefixtures("failing")
-    def test_results_of_fewer_steps_stay_until_the_new_ones_are_written(self, tmp_path):
+    def test_old_results_stay_until_new_ones_are_written(self, tmp_path):
         training.train(toy("color_mnist_ns", schedule__steps="2", **evaluating(metrics="modes")), tmp_path)
         before = (tmp_path / "results.json").read_bytes()
         with pytest.raises(errors.InputError):
@@ -142,13 +142,13 @@ class TestAtTheEndOfTraining:
         assert json.loads((tmp_path / "results.json").read_text())["step"] == 4
 
     @pytest.mark.usefixtures("failing")
-    def test_a_failed_measurement_during_training_does_not_end_it(self, tmp_path, caplog):
+    def test_failed_measurement_does_not_stop_training(self, tmp_path, caplog):
         few = toy("color_mnist_ns", **evaluating(metrics="none", every=2, every_metrics="failing"))
         assert training.train(few, tmp_path).step == 4
         assert "not measured at step 2: failing: expected another source" in caplog.text
         assert all("failing" not in row for row in rows.read_rows(tmp_path / "metrics.jsonl"))
 
-    def test_training_continues_without_metrics_that_nobody_named(self, monkeypatch, caplog, tmp_path):
+    def test_training_skips_unavailable_metrics(self, monkeypatch, caplog, tmp_path):
         monkeypatch.setattr(prepared, "reachable", lambda url: False)
         monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
         pixels = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), np.uint8)
@@ -161,7 +161,7 @@ class TestAtTheEndOfTraining:
         assert (tmp_path / "run" / "results.json").exists()
 
 
-def test_the_last_step_is_computed_once(tmp_path, monkeypatch):
+def test_last_step_is_measured_once(tmp_path, monkeypatch):
     # Of the samples at steps 2 and 4, and of the real images: the final evaluation, at step 4 again, adds nothing.
     calls = []
     monkeypatch.setattr(ms_ssim, "mean_over_pairs", lambda images: calls.append(images) or 0.25)
@@ -182,7 +182,7 @@ def test_the_table_shows_every_number(run):
     assert line.split()[2:] == ["0.25", "0.03"]
 
 
-def test_references_are_written_beside_what_was_measured_before(run, own_cache, tmp_path):
+def test_references_are_added_to_existing_results(run, own_cache, tmp_path):
     run = shutil.copytree(run, tmp_path / "run")
     before = json.loads((run / "results.json").read_text())
     found = evaluation.evaluate(toy("color_mnist_ns", **evaluating(metrics="modes", references=True)), run)
@@ -191,7 +191,7 @@ def test_references_are_written_beside_what_was_measured_before(run, own_cache, 
     assert json.loads((run / "results.json").read_text()) == found
 
 
-def test_another_split_replaces_the_numbers_but_not_the_facts_of_the_training(run, tmp_path):
+def test_another_split_keeps_the_training_protocol(run, tmp_path):
     run = shutil.copytree(run, tmp_path / "run")
     asked = evaluating(metrics="modes", split="validation", mode_samples=50)
     found = evaluation.evaluate(toy("color_mnist_ns", **asked), run)
@@ -200,7 +200,7 @@ def test_another_split_replaces_the_numbers_but_not_the_facts_of_the_training(ru
     assert "samples" not in found["protocol"]
 
 
-def test_without_results_the_protocol_is_the_configs(run, tmp_path):
+def test_protocol_without_results_comes_from_the_config(run, tmp_path):
     run = shutil.copytree(run, tmp_path / "run")
     (run / "results.json").unlink()
     found = evaluation.evaluate(toy("color_mnist_ns", **evaluating(metrics="modes")), run)
@@ -230,7 +230,7 @@ def test_a_registered_metric_is_measured_and_reported(run, tmp_path):
 
 
 class TestSamples:
-    def test_whole_batches_are_drawn_once_at_a_step(self):
+    def test_whole_batches_are_drawn_once_per_step(self):
         gan = build.build(toy("color_mnist_ns"), (28, 28, 3))
         evaluator = Evaluator(EMBEDDED, config.Evaluation(metrics=("scores", "modes"), **SMALL))
         drawn = []
@@ -245,7 +245,7 @@ class TestSamples:
             evaluator.measure(evaluation.source(gan, 0), ("modes",), count=250)
             assert drawn == [250, 50, 150, 250]
 
-    def test_of_two_replicas_are_measured_like_any_others(self, two_replicas):
+    def test_two_replicas_give_the_same_numbers(self, two_replicas):
         experiment = toy("color_mnist_ns")
         with two_replicas.scope():
             mirrored = build.build(experiment, (28, 28, 3))
@@ -256,7 +256,7 @@ class TestSamples:
 
 
 class TestRefused:
-    def test_what_is_invalid_before_anything_is_trained(self, tmp_path):
+    def test_invalid_evaluation_stops_before_training(self, tmp_path):
         for fields, line in (
             ({"split": "tset"}, "'tset'; did you mean 'test'"),
             ({"samples": "100"}, r"evaluation\.samples: expected more images than .* 192 features.*received 100"),
@@ -270,7 +270,7 @@ class TestRefused:
                 training.train(toy("color_mnist_ns", **evaluating(**fields)), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    def test_a_directory_without_a_run_or_a_checkpoint(self, tmp_path):
+    def test_directory_without_run_or_checkpoint(self, tmp_path):
         with pytest.raises(errors.InputError, match="expected the directory of a run"):
             evaluation.evaluate(experiments.get("color_mnist_ns"), tmp_path)
         files.write_json(tmp_path / "config.json", schema.to_dict(build.complete(toy("color_mnist_ns"))))
@@ -279,7 +279,7 @@ class TestRefused:
         with pytest.raises(errors.InputError, match="expected a metric to measure, received 'none'"):
             evaluation.evaluate(toy("color_mnist_ns"), tmp_path)
 
-    def test_a_failed_evaluation_leaves_the_results_as_they_were(self, run):
+    def test_failed_evaluation_does_not_change_the_results(self, run):
         before = (run / "results.json").read_bytes()
         with pytest.raises(errors.InputError):
             evaluation.evaluate(toy("color_mnist_ns", **evaluating(samples=100)), run)

@@ -1,4 +1,4 @@
-"""The export, as TensorFlow alone, Keras alone and TensorFlow Serving meet it."""
+"""The export, used by TensorFlow alone, Keras alone and TensorFlow Serving."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def signature(export, name):
     return tf.saved_model.load(str(export)).signatures[name]
 
 
-def test_the_same_seed_gives_the_images_of_the_gan(exported):
+def test_export_gives_the_gans_images_for_a_seed(exported):
     trained, export = exported
     model = tf.saved_model.load(str(export))
     expected = trained.gan.sample(5, seed=3).numpy()
@@ -50,13 +50,13 @@ def test_the_same_seed_gives_the_images_of_the_gan(exported):
     levels = model.signatures["sample_uint8"](**given)["images"]
     assert levels.dtype == tf.uint8
     np.testing.assert_array_equal(levels, pictures.levels(images.numpy()))
-    # What a person types in Python.
+    # As a user calls it from Python.
     np.testing.assert_array_equal(model.sample(num_samples=5, seed=3)["images"], images)
     assert np.abs(model.sample(num_samples=5, seed=4)["images"] - expected).max() > 1e-3
 
 
-def test_a_gradient_flows_through_what_is_loaded(exported, caplog):
-    # Who looks for the latents of an image asks for it; a custom gradient would be lost in a SavedModel.
+def test_loaded_export_has_gradients(exported, caplog):
+    # Needed to search for the latents of an image; a custom gradient would be lost in a SavedModel.
     trained, export = exported
     z = tf.constant(trained.latents(3, seed=1))
 
@@ -73,7 +73,7 @@ def test_a_gradient_flows_through_what_is_loaded(exported, caplog):
     assert "custom gradient" not in caplog.text
 
 
-def test_levels_are_those_of_a_picture(exported):
+def test_uint8_levels_match_pictures(exported):
     # Halves between two levels and values beyond the range, where two ways of rounding would differ.
     trained, _ = exported
     values = np.linspace(-1.1, 1.1, 28 * 28 * 3).reshape(1, 28, 28, 3).astype(np.float32)
@@ -121,7 +121,7 @@ def test_the_signatures_are_what_serving_expects(exported):
     assert {graph.signature_def[name].method_name for name in found} == {"tensorflow/serving/predict"}
 
 
-# Stands before TensorFlow: both packages can be found, as after pip install tensorflow, and neither can be imported.
+# Runs before TensorFlow: these packages can be found, as after pip install tensorflow, but not imported.
 _ALONE = """
 import importlib.abc, importlib.machinery, sys
 
@@ -142,13 +142,13 @@ try:
     import keras
 except ImportError:
     model = tf.saved_model.load(sys.argv[1])
-    told = json.loads(tf.io.read_file(model.metadata.asset_path).numpy())
+    metadata = json.loads(tf.io.read_file(model.metadata.asset_path).numpy())
     images = model.signatures["sample_uint8"](num_samples=tf.constant(3), seed=tf.constant(2))["images"]
-    print(json.dumps([told["experiment"], told["step"], images.numpy().tolist()]))
+    print(json.dumps([metadata["experiment"], metadata["step"], images.numpy().tolist()]))
 """
 
 
-def test_it_samples_with_tensorflow_alone_and_wherever_it_is_put(exported, tmp_path):
+def test_moved_export_samples_with_tensorflow_alone(exported, tmp_path):
     trained, export = exported
     moved = shutil.copytree(export, tmp_path / "elsewhere")
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -162,18 +162,18 @@ def test_it_samples_with_tensorflow_alone_and_wherever_it_is_put(exported, tmp_p
     np.testing.assert_allclose(images, expected.astype(int), atol=1)
 
 
-def test_the_metadata_says_what_it_is(exported):
+def test_metadata_describes_the_export(exported):
     trained, export = exported
-    told = json.loads((export / "assets" / "metadata.json").read_text())
-    assert config.from_dict(told["config"]) == trained.config
-    assert (told["experiment"], told["step"]) == ("color_mnist_dragan_ns", 4)
-    assert (told["example"], told["example_shape"]) == ("image", [28, 28, 3])
-    assert told["versions"] == results.versions()
-    assert told["results"] == results.read_results(trained.path / "results.json")
-    assert told["results"]["metrics"]
+    metadata = json.loads((export / "assets" / "metadata.json").read_text())
+    assert config.from_dict(metadata["config"]) == trained.config
+    assert (metadata["experiment"], metadata["step"]) == ("color_mnist_dragan_ns", 4)
+    assert (metadata["example"], metadata["example_shape"]) == ("image", [28, 28, 3])
+    assert metadata["versions"] == results.versions()
+    assert metadata["results"] == results.read_results(trained.path / "results.json")
+    assert metadata["results"]["metrics"]
 
 
-def test_an_export_holds_what_its_samples_depend_on_and_no_more(exported):
+def test_export_stores_only_the_generators_weights(exported):
     trained, export = exported
     names = {name for name, _ in tf.train.list_variables(str(export / "variables" / "variables"))}
     stored = {name for name in names if name.startswith("weights/")}
@@ -224,7 +224,7 @@ def test_both_networks_load_in_safe_mode_without_our_layers(exported):
     for player in ("generator", "discriminator"):
         ours = getattr(trained.gan, player)
         model = keras.models.load_model(export / f"{player}.keras", safe_mode=True)
-        # Ours are registered in this process, and would be found: what counts is what the file asks for.
+        # Ours are registered in this process, and would be found: the modules named in the file count.
         with zipfile.ZipFile(export / f"{player}.keras") as archive:
             asked = re.findall(r'"module": "(.*?)"', archive.read("config.json").decode())
         assert asked
@@ -234,7 +234,7 @@ def test_both_networks_load_in_safe_mode_without_our_layers(exported):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_portable_network_is_the_same_function_in_every_precision(precision):
+def test_portable_network_equals_the_original(precision):
     small = config.Networks(latent_dim=5, generator_filters=4, discriminator_filters=4)
     for player in networks.build(small, (28, 28, 1), precision=precision):
         plain = exporting.portable(player)
@@ -244,7 +244,7 @@ def test_a_portable_network_is_the_same_function_in_every_precision(precision):
         np.testing.assert_allclose(plain(inputs), player(inputs), rtol=2e-2, atol=1e-3)
 
 
-def test_an_export_is_replaced_by_a_whole_one_only(exported, tmp_path, monkeypatch):
+def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     run = shutil.copytree(exported[0].path, tmp_path / "run")
     (run / ".export.new.left").mkdir()
     (run / "export" / "of_before").touch()
@@ -266,13 +266,13 @@ def test_an_export_is_replaced_by_a_whole_one_only(exported, tmp_path, monkeypat
     assert not list(run.glob(".export.*"))
 
 
-def test_what_cannot_be_exported_is_refused_and_nothing_is_written(tiny_study, tiny_run, tmp_path):
-    for place, line in {
+def test_invalid_export_is_refused_and_writes_nothing(tiny_study, tiny_run, tmp_path):
+    for path, line in {
         tiny_study: "line1_ns is a study, which has no sampler",
         tmp_path / "none": "there is none",
     }.items():
         with pytest.raises(errors.InputError, match=line):
-            exporting.export(place)
-        assert not (place / "export").exists()
+            exporting.export(path)
+        assert not (path / "export").exists()
     with RunDirectory(tiny_run).locked(), pytest.raises(errors.InputError, match="another run is writing"):
         exporting.export(tiny_run)

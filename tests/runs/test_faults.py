@@ -1,4 +1,4 @@
-"""Whatever ends a run in the middle costs at most the work since its last checkpoint, and never a finished result."""
+"""An interrupted run loses at most the work since its last checkpoint, and never a finished result."""
 
 import ast
 import os
@@ -58,7 +58,7 @@ def steps_beyond(path, step):
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_lose_nothing(tmp_path):
+def test_twenty_random_kills_lose_nothing(tmp_path):
     steps = "200"
     every = {"schedule__steps": steps, "schedule__checkpoint_every": "5", "schedule__sample_every": "50"}
     finish(command(tmp_path / "whole", **every))
@@ -67,8 +67,8 @@ def test_twenty_kills_at_random_moments_lose_nothing(tmp_path):
     while killed < 20:
         process = start(command(path, **every))
         began = time.monotonic()
-        # Every other one at any moment, the imports among them; the others when a new checkpoint is there, or in the
-        # middle of the next.
+        # Every second kill comes at any moment, including the imports; the others come after a new checkpoint, or in
+        # the middle of the next.
         while killed % 2 and process.poll() is None and not steps_beyond(path, reached):
             time.sleep(0.002)
         moment = time.monotonic() - began + moments.uniform(0, 1) if killed % 2 else moments.uniform(0, 20)
@@ -127,9 +127,9 @@ def quoted(words):
 
 
 @pytest.mark.usefixtures("own_mounts")
-def test_a_full_disk_is_named_and_the_last_checkpoint_is_whole(tmp_path):
+def test_full_disk_keeps_the_last_checkpoint(tmp_path):
     every = {"schedule__steps": "12", "schedule__sample_every": "100", "networks__latent_dim": "64"}
-    # A checkpoint of these networks has 0.34 MB: there is room for one or two beside the rest, and not for four.
+    # A checkpoint of these networks has 0.34 MB: one or two fit on the disk beside the rest, but not four.
     made, left = on_a_disk(tmp_path, "1100k", quoted(command("DISK/run", **every)))
     assert made.returncode == 1, made.stderr
     line = made.stderr.splitlines()[-1]
@@ -144,7 +144,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_is_whole(tmp_path):
 
 
 @pytest.mark.usefixtures("own_mounts")
-def test_rows_on_a_full_disk_name_their_file(tmp_path):
+def test_full_disk_error_names_the_rows_file(tmp_path):
     fill = "import pathlib, sys; from tfpaths.runs import rows\n"
     fill += "try: [rows.append_row(pathlib.Path(sys.argv[1]), {'step': n}) for n in range(10**6)]\n"
     fill += "except OSError as error: print(error.filename, error.strerror)"
@@ -153,7 +153,7 @@ def test_rows_on_a_full_disk_name_their_file(tmp_path):
 
 
 @pytest.mark.usefixtures("own_mounts")
-def test_a_read_only_disk_is_refused_and_holds_what_it_held(tmp_path):
+def test_read_only_disk_is_refused_and_unchanged(tmp_path):
     training.train(toy(schedule__steps="2"), tmp_path / "run")
     before = {file.relative_to(tmp_path): file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
     script = f'cp -r "{tmp_path}/run" "$disk"; mount -o remount,ro "$disk"; {quoted(command("DISK/run"))}'
@@ -163,8 +163,8 @@ def test_a_read_only_disk_is_refused_and_holds_what_it_held(tmp_path):
     assert {name: (left / name).read_bytes() for name in before} == before
 
 
-def test_nothing_that_is_read_can_become_code():
-    """No module names what turns bytes into code; NumPy and Keras refuse it unless a flag allows it."""
+def test_files_are_never_run_as_code():
+    """No module uses a library that turns bytes into code; NumPy and Keras refuse it unless a flag allows it."""
     forbidden = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpickle"}
     for file in (ROOT / "tfpaths").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -193,7 +193,7 @@ def test_launch_scripts_are_clean_and_say_what_to_edit(script):
     assert script.name == "local.sh" or re.search(r"^# Edit: ", text, re.MULTILINE)
 
 
-def test_the_kubernetes_job_counts_its_workers_once():
+def test_kubernetes_workers_match_the_job():
     service, job = yaml.safe_load_all((ROOT / "launch" / "kubernetes.yaml").read_text())
     spec = job["spec"]
     (container,) = spec["template"]["spec"]["containers"]

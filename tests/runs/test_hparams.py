@@ -1,4 +1,4 @@
-"""What TensorBoard's own server shows of runs: scalars, grids, and their configs side by side."""
+"""Runs in TensorBoard's own server: scalars, grids, and configs side by side."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def ask(tiny_run, tmp_path_factory):
     writer.close()
 
     class Server(program.TensorBoardServer):
-        """Answers in this process, at no address."""
+        """Answers in this process, without a network address."""
 
         def __init__(self, app, flags):
             Server.client = werkzeug.test.Client(app)
@@ -60,7 +60,7 @@ def ask(tiny_run, tmp_path_factory):
     return ask
 
 
-def test_it_shows_the_scalars_of_the_rows(ask, tiny_run):
+def test_tensorboard_shows_the_scalars(ask, tiny_run):
     tags = ask("plugin/scalars/tags").json
     assert set(tags["first"]) == set(SCALARS)
     assert set(tags["second"]) == {"generator_loss"}
@@ -71,7 +71,7 @@ def test_it_shows_the_scalars_of_the_rows(ask, tiny_run):
         assert [value for _, _, value in points] == pytest.approx([row[name] for row in stored])
 
 
-def test_it_shows_the_grids(ask, tiny_run):
+def test_tensorboard_shows_the_grids(ask, tiny_run):
     assert set(ask("plugin/images/tags").json["first"]) == {"samples"}
     shown = ask("plugin/images/images?run=first&tag=samples&sample=0").json
     assert [one["step"] for one in shown] == [0, 2, 4]
@@ -80,7 +80,7 @@ def test_it_shows_the_grids(ask, tiny_run):
     assert tf.reduce_all(pixels == expected)
 
 
-def test_it_compares_runs_by_their_configs(ask, tiny_run):
+def test_tensorboard_compares_configs(ask, tiny_run):
     wanted = {"allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]}
     asked = {**wanted, "startIndex": 0, "sliceSize": 10, "experimentName": "", "colParams": []}
     groups = ask("plugin/hparams/session_groups", asked)["sessionGroups"]

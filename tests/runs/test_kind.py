@@ -43,11 +43,11 @@ def test_describe_lists_several_penalties():
         ("variant.penalty.weight", False),
     ],
 )
-def test_what_may_change_when_a_run_continues(path, may):
+def test_may_change(path, may):
     assert KIND.may_change(path) == may
 
 
-def test_auto_settles_to_what_is_stored():
+def test_auto_uses_the_stored_value():
     stored = BASE.replace(data=BASE.data.replace(source="embedded"), networks=BASE.networks.replace(name="dcgan"))
     assert KIND.settled(BASE, stored) == stored
     asked = BASE.replace(data=BASE.data.replace(source="tfds"), networks=BASE.networks.replace(name="resnet"))
@@ -64,7 +64,7 @@ def test_complete_checks_the_options():
         KIND.complete(toy("color_mnist_ns", networks__generator_filters="many"))
 
 
-def test_it_is_found_and_described_without_tensorflow():
+def test_describing_imports_no_tensorflow():
     code = "import sys; from tfpaths import experiments, kinds; e = experiments.get('color_mnist_ns'); "
     code += "assert kinds.of(e).describe(e); assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""A trained run, from its directory to samples."""
+"""Loading a trained run from its directory, and sampling."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def _weights(gan):
     return [*gan.generator.variables, *gan.discriminator.variables]
 
 
-def test_three_lines_give_what_the_run_ended_with(tiny_run):
+def test_load_restores_the_final_state(tiny_run):
     trained = tfpaths.load(str(tiny_run))
     assert trained.config == RunDirectory(tiny_run).stored()
     assert (trained.step, trained.gan.step, trained.path) == (4, 4, tiny_run)
@@ -36,14 +36,14 @@ def test_three_lines_give_what_the_run_ended_with(tiny_run):
     np.testing.assert_array_equal(sampled, gan.draw(6, streams.root(3).fold(-1)))
 
 
-def test_batches_change_nothing(tiny_run, monkeypatch):
+def test_batch_size_does_not_change_samples(tiny_run, monkeypatch):
     trained = loading.load(tiny_run)
     whole = trained.gan.sample(7, seed=1)
     monkeypatch.setattr(loading, "BATCH", 3)
     np.testing.assert_allclose(trained.sample(7, seed=1), whole, atol=1e-5)
 
 
-def test_the_newest_checkpoint_that_can_be_read(tiny_run, tmp_path):
+def test_newest_readable_checkpoint_is_loaded(tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     config_, steps = RunDirectory(run).stored(), 4
     gan = build.build(config_, (28, 28, 3))
@@ -57,7 +57,7 @@ def test_the_newest_checkpoint_that_can_be_read(tiny_run, tmp_path):
     assert loading.load(run).step == 4
 
 
-def test_what_is_no_trained_run_is_one_line(tiny_run, tiny_study, tmp_path):
+def test_directory_without_a_trained_run_is_refused(tiny_run, tiny_study, tmp_path):
     untrained = tmp_path / "untrained"
     untrained.mkdir()
     shutil.copy(tiny_run / "config.json", untrained)
@@ -66,7 +66,7 @@ def test_what_is_no_trained_run_is_one_line(tiny_run, tiny_study, tmp_path):
     export = tmp_path / "export"
     export.mkdir()
     (export / "saved_model.pb").touch()
-    for place, line in {
+    for path, line in {
         tiny_run.parent / "tny": f"there is none; did you mean '{tiny_run}'?",
         tmp_path / "zzz": "there is none.",
         tmp_path: "it has no config.json.",
@@ -74,20 +74,20 @@ def test_what_is_no_trained_run_is_one_line(tiny_run, tiny_study, tmp_path):
         export: "it is an export, which --mode=sample and tf.saved_model.load read.",
     }.items():
         with pytest.raises(errors.InputError) as caught:
-            loading.load(place)
-        assert str(caught.value) == f"expected the directory of a run, received '{place}': {line}"
-    for place, line in {
+            loading.load(path)
+        assert str(caught.value) == f"expected the directory of a run, received '{path}': {line}"
+    for path, line in {
         tiny_study: "line1_ns is a study, which has no sampler.",
         figure: "figure_2 is a figure, which has no sampler.",
     }.items():
         with pytest.raises(errors.InputError) as caught:
-            loading.load(place)
-        assert str(caught.value) == f"expected the directory of a trained run, received '{place}': {line}"
+            loading.load(path)
+        assert str(caught.value) == f"expected the directory of a trained run, received '{path}': {line}"
     with pytest.raises(errors.InputError, match="num: expected at least 1, received 0"):
         loading.load(tiny_run).sample(0)
 
 
-def test_a_data_set_of_your_own_is_not_read_for_its_shape(tmp_path):
+def test_custom_data_set_is_not_read_for_its_shape(tmp_path):
     class Mine(type(data.of(config.Data(name="color_mnist")))):
         def read(self, split, **arguments):
             raise AssertionError("The data set was read.")

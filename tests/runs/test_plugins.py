@@ -1,4 +1,4 @@
-"""One door: a game that changes its samples shows the same ones everywhere."""
+"""A game that changes its samples: grids, loading, metrics and export have the same ones."""
 
 import json
 
@@ -28,7 +28,7 @@ SEEN = []
 
 
 class Seen(Metric):
-    """Keeps what it is given."""
+    """Stores the samples that it receives."""
 
     def compute(self, context, source, count=None):
         SEEN.append(source.batches(0, 4).numpy())
@@ -53,18 +53,18 @@ def expected(run):
     return -raw[:, :, ::-1]
 
 
-def test_in_the_grid(run, expected):
+def test_grid_shows_the_games_samples(run, expected):
     grid = np.asarray(PIL.Image.open(run / "samples" / "step_00000004.png"))
     np.testing.assert_array_equal(grid, pictures.grid(expected, 8))
 
 
-def test_in_a_loaded_run(run, expected):
+def test_loaded_run_gives_the_games_samples(run, expected):
     np.testing.assert_allclose(tfpaths.load(run).sample(64, seed=0), expected, atol=1e-6)
     tfpaths.sample(run, str(run.parent / "a.npz"), num=64, seed=0)
     np.testing.assert_array_equal(np.load(run.parent / "a.npz")["images"], pictures.levels(expected))
 
 
-def test_in_what_metrics_see(run):
+def test_metrics_receive_the_games_samples(run):
     gan = tfpaths.load(run).gan
     seed = json.loads((run / "config.json").read_text())["evaluation"]["seed"]
     source = sources.samples(gan.draw, seed)
@@ -74,7 +74,7 @@ def test_in_what_metrics_see(run):
 
 
 @pytest.mark.parametrize("name", ["serving_default", "sample"])
-def test_in_the_export(run, expected, name):
+def test_export_gives_the_games_samples(run, expected, name):
     signatures = tf.saved_model.load(str(run / "export")).signatures
     arguments = {"num_samples": tf.constant(64), "seed": tf.constant(0)}
     if name == "serving_default":
@@ -85,7 +85,7 @@ def test_in_the_export(run, expected, name):
     assert np.abs(levels - pictures.levels(expected)).max() <= 1
 
 
-def test_a_run_of_a_game_that_is_not_imported(run):
+def test_missing_game_error_mentions_import(run):
     from tfpaths import errors
 
     item = GAMES._items.pop("inverted")

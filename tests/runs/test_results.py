@@ -10,7 +10,7 @@ from tfpaths.runs import results
 EXPERIMENT = experiments.get("color_mnist_ns")
 
 
-def test_summary_says_what_was_measured_and_with_what():
+def test_summary_has_metrics_protocol_and_versions():
     summary = results.summary(EXPERIMENT.replace(seed=3), 7, {"loss": 0.5}, {"data": "color_mnist"})
     assert summary.pop("versions")["tensorflow"] == tf.__version__
     made = summary.pop("made")
@@ -36,7 +36,7 @@ def test_results_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"step": 1}', '{"step": "1", "metrics": {}, "protocol": {}}'])
-def test_other_files_are_no_results(tmp_path, content):
+def test_invalid_results_are_ignored(tmp_path, content):
     path = tmp_path / "results.json"
     path.write_text(content)
     assert results.read_results(path) is None

@@ -28,7 +28,7 @@ def test_rows_round_trip_without_a_torn_line(path):
         (b"\xff\n", "expected a row in line 1"),
     ],
 )
-def test_a_damaged_row_is_named_and_nothing_is_dropped(path, content, message):
+def test_damaged_row_is_named_and_the_file_is_unchanged(path, content, message):
     path.write_bytes(content)
     with pytest.raises(errors.InputError, match=message):
         rows.keep_rows(path, 5)
@@ -41,12 +41,12 @@ def test_rewritten_rows_replace_the_file(path):
     assert path.read_text() == '{"step": 7}\n{"step": 8}\n'
 
 
-def test_nothing_that_is_not_a_number_is_written(path):
+def test_nan_is_not_written(path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         rows.append_row(path, {"step": 1, "penalty": float("nan")})
 
 
-def test_last_values_are_those_of_the_last_row_with_these_names(path):
+def test_last_values_of_named_quantities(path):
     assert rows.last_values(path, 5, ["a"]) == {}
     rows.append_rows(
         path, [{"step": 1, "a": 1.0, "b": 2.0}, {"step": 2, "a": 3.0, "b": 4.0}, {"step": 2, "score": 9.0}]

@@ -1,4 +1,4 @@
-"""Images of a run or of its export, in a picture, a folder, an array file."""
+"""Samples of a run or of its export, as a picture, a folder or an array file."""
 
 import math
 import os
@@ -39,7 +39,7 @@ def close(images, others):
 
 
 @pytest.mark.parametrize("place", ["run", "export"])
-def test_the_same_images_whichever_way(place, run, expected, tmp_path, monkeypatch):
+def test_every_output_format_has_the_same_images(place, run, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "BATCH", 3)  # 3 + 3 + 1
     source = run if place == "run" else run / "export"
     sampling.sample(source, str(tmp_path / "a.npz"), num=7, seed=3)
@@ -58,7 +58,7 @@ def test_the_same_images_whichever_way(place, run, expected, tmp_path, monkeypat
     np.testing.assert_array_equal(opened(tmp_path / "grid.png"), pictures.tiled(whole, 3))
 
 
-def test_never_more_than_a_batch_is_held(run, tmp_path, monkeypatch):
+def test_samples_are_made_and_written_in_batches(run, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "BATCH", 4)
     seen, written = [], []
     generate, png = loading.Trained.generate, pictures.png
@@ -70,7 +70,7 @@ def test_never_more_than_a_batch_is_held(run, tmp_path, monkeypatch):
     assert written == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
 
 
-def test_an_interpolation_goes_from_one_sample_to_the_other(run, tmp_path):
+def test_interpolation_starts_and_ends_at_samples(run, tmp_path):
     sampling.sample(run, str(tmp_path / "a.npz"), num=16, seed=3, interpolate=True)
     arrays = np.load(tmp_path / "a.npz")
     ends = loading.load(run).latents(4, seed=3)
@@ -110,7 +110,7 @@ def test_spherical_interpolation():
         ),
     ],
 )
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(out, num, line, tmp_path, monkeypatch):
+def test_invalid_output_is_refused_before_reading(out, num, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes").touch()
@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(out, 
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
-def test_a_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
+def test_failed_sampling_leaves_no_partial_folder(run, tmp_path, monkeypatch):
     images = iter([pictures.png(np.zeros((2, 2, 3), np.uint8))] * 3)
     with monkeypatch.context() as patch:
         patch.setattr(pictures, "png", lambda image: next(images))  # the fourth fails
@@ -132,7 +132,7 @@ def test_a_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
     assert (tmp_path / "empty.d").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_damaged_export_is_one_line(run, tmp_path):
+def test_damaged_export_gives_a_one_line_error(run, tmp_path):
     copy = shutil.copytree(run / "export", tmp_path / "export")
     (copy / "saved_model.pb").write_bytes(b"torn")
     with pytest.raises(errors.InputError, match="expected an export of tfpaths, received .*, which cannot be read"):
@@ -152,7 +152,7 @@ def test_the_command_line_exports(tiny_run, tmp_path):
     done = launch("--mode=export", f"--workdir={run}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Exported: {run / 'export'}\n")
-    # What it says to do, done.
+    # Runs the command that it prints.
     (line,) = re.findall(r"^  sample +(.*)$", done.stdout, re.MULTILINE)
     names = {"tf": tf}
     exec(line, names)
@@ -186,7 +186,7 @@ def test_the_command_line_exports(tiny_run, tmp_path):
         ),
     ],
 )
-def test_flags_that_say_nothing_to_the_mode_are_refused(flags, line, tmp_path, monkeypatch):
+def test_flags_the_mode_does_not_use_are_refused(flags, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = launch(*flags)
     assert refused(done).startswith(f"tfpaths: {line}")

@@ -1,4 +1,4 @@
-"""Whole runs at toy size: what they leave behind, and that stopping changes nothing."""
+"""Whole runs at toy size: their files, and that resuming gives the same result."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def files_in(path):
 
 
 def stop_at(monkeypatch, step, error=RuntimeError):
-    """Ends a run as a kill does, once the row of a step is written."""
+    """Ends a run like a kill, once the row of a step is written."""
     act = callbacks.Rows.act
 
     def acting(self, at, logs):
@@ -38,7 +38,7 @@ def stop_at(monkeypatch, step, error=RuntimeError):
     monkeypatch.setattr(callbacks.Rows, "act", acting)
 
 
-class TestWhatARunLeaves:
+class TestRunOutputs:
     def test_config_rows_grids_and_results(self, finished):
         path, run = finished
         assert (run.start, run.step, run.stopped_by) == (0, 4, None)
@@ -79,12 +79,12 @@ class TestWhatARunLeaves:
         assert f"  samples    {path}/samples/step_00000004.png" in lines
         assert f"  checkpoint {path}/checkpoints/step-4" in lines
 
-    def test_another_worker_writes_nothing_and_says_so(self, finished):
+    def test_message_of_another_worker_names_the_chief(self, finished):
         run = dataclasses.replace(finished[1], worker=1)
         assert run.message("again").endswith(". This is worker 1; all files are the chief's.")
 
 
-class TestContinuing:
+class TestResuming:
     def test_the_same_seed_gives_the_same_run(self, finished, tmp_path):
         training.train(toy(), tmp_path / "again")
         assert_same_run(finished[0], tmp_path / "again")
@@ -93,7 +93,7 @@ class TestContinuing:
         assert any(np.any(other[name] != value) for name, value in first.items())
 
     @pytest.mark.parametrize("steps_per_execution", ["1", "2"])
-    def test_two_and_two_steps_are_four(self, finished, tmp_path, steps_per_execution):
+    def test_two_plus_two_steps_equal_four(self, finished, tmp_path, steps_per_execution):
         training.train(toy(schedule__steps="2"), tmp_path / "run")
         run = training.train(toy(schedule__steps_per_execution=steps_per_execution), tmp_path / "run")
         assert (run.start, run.step) == (2, 4)
@@ -106,7 +106,7 @@ class TestContinuing:
         training.train(toy(name), tmp_path / "parts")
         assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
-    def test_a_finished_run_is_left_as_it_is(self, finished):
+    def test_finished_run_is_not_changed(self, finished):
         path, _ = finished
         before = files_in(path)
         run = training.train(toy(), path)
@@ -114,7 +114,7 @@ class TestContinuing:
         assert files_in(path) == before
         assert "Nothing to do" in run.message("again")
 
-    def test_auto_continues_with_the_source_of_the_run(self, finished, caplog):
+    def test_auto_resumes_with_the_stored_source(self, finished, caplog):
         path, _ = finished
         assert training.train(toy(data__source="auto"), path).step == 4
         assert json.loads((path / "config.json").read_text())["data"]["source"] == "embedded"
@@ -129,14 +129,14 @@ class TestContinuing:
         assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4]
         assert_same_run(finished[0], tmp_path)
 
-    def test_a_kill_before_the_first_checkpoint_starts_again(self, finished, tmp_path):
+    def test_run_killed_before_its_first_checkpoint_restarts(self, finished, tmp_path):
         files.write_json(tmp_path / "config.json", schema.to_dict(build.complete(toy())))
         rows.append_row(tmp_path / "metrics.jsonl", {"step": 1, "penalty": 0.0})
         training.train(toy(), tmp_path)
         assert_same_run(finished[0], tmp_path)
 
     @pytest.mark.parametrize("what", ["*", "*.index"])
-    def test_a_run_without_its_checkpoints_is_not_started_again(self, tmp_path, what):
+    def test_run_with_lost_checkpoints_is_refused(self, tmp_path, what):
         training.train(toy(), tmp_path)
         for file in (tmp_path / "checkpoints").glob(what):
             file.unlink()
@@ -166,7 +166,7 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "run").exists()
 
-    def test_steps_per_execution_must_divide_what_is_left(self, tmp_path):
+    def test_steps_per_execution_must_divide_the_remaining_steps(self, tmp_path):
         training.train(toy(schedule__steps="3"), tmp_path)
         before = (tmp_path / "config.json").read_bytes()
         with pytest.raises(errors.InputError, match="divisor of the 1 steps that are left, received 2"):
@@ -174,14 +174,14 @@ class TestRefusals:
         assert (tmp_path / "config.json").read_bytes() == before
         assert training.train(toy(), tmp_path).step == 4
 
-    def test_fewer_steps_than_a_run_has_are_refused(self, finished):
+    def test_fewer_steps_than_already_trained_are_refused(self, finished):
         path, _ = finished
         before = (path / "config.json").read_bytes()
         with pytest.raises(errors.InputError, match="at least the 4"):
             training.train(toy(schedule__steps="2"), path)
         assert (path / "config.json").read_bytes() == before
 
-    def test_a_batch_that_the_replicas_cannot_share_is_refused(self, tmp_path, monkeypatch, two_replicas):
+    def test_batch_size_must_be_a_multiple_of_the_replicas(self, tmp_path, monkeypatch, two_replicas):
         monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
         with pytest.raises(errors.InputError, match="schedule.batch_size: .*multiple of the 2 replicas, received 9"):
             training.train(toy(schedule__batch_size="9"), tmp_path / "run", strategy="mirrored")
@@ -197,7 +197,7 @@ class TestRefusals:
             ({"strategy": "auto"}, "{}", "TF_CONFIG: expected JSON with a cluster"),
         ],
     )
-    def test_an_impossible_strategy_is_refused(self, tmp_path, monkeypatch, arguments, cluster, message):
+    def test_invalid_strategy_is_refused(self, tmp_path, monkeypatch, arguments, cluster, message):
         monkeypatch.setenv("TF_CONFIG", cluster)
         with pytest.raises(errors.InputError, match=message) as caught:
             training.train(toy(), tmp_path / "run", **arguments)
@@ -263,7 +263,7 @@ class Encoded(GAN):
         return {**reported, "encoder_loss": loss, "average": self.average.read_value()}
 
 
-class TestAGameOfMorePlayers:
+class TestGameWithMorePlayers:
     """One more network, optimiser, variable and reported quantity: nothing else knows of them."""
 
     @pytest.fixture(autouse=True)
@@ -274,7 +274,7 @@ class TestAGameOfMorePlayers:
     def encoded(self, **texts):
         return toy(variant__game="encoded", **texts)
 
-    def test_it_trains_is_saved_and_resumed_exactly(self, tmp_path, monkeypatch, capsys):
+    def test_trains_saves_and_resumes_exactly(self, tmp_path, monkeypatch, capsys):
         training.train(self.encoded(variant__game__decay="0.25"), tmp_path / "whole")
         lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
         of_run = rows.read_rows(tmp_path / "whole" / "metrics.jsonl")
@@ -308,7 +308,7 @@ class TestAGameOfMorePlayers:
         assert (run.start, run.step) == (2, 4)
         assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
-    def test_its_option_is_part_of_the_config(self, tmp_path):
+    def test_option_is_part_of_the_config(self, tmp_path):
         training.train(self.encoded(schedule__steps="2"), tmp_path)
         stored = json.loads((tmp_path / "config.json").read_text())
         assert stored["variant"]["game"] == {"name": "encoded", "decay": 0.5}
@@ -318,7 +318,7 @@ class TestAGameOfMorePlayers:
             training.train(self.encoded(variant__game__decay="0.25"), tmp_path)
 
     @pytest.mark.parametrize("log_every", ["1", "4"])
-    def test_its_quantities_must_be_finite(self, tmp_path, monkeypatch, log_every):
+    def test_quantities_must_be_finite(self, tmp_path, monkeypatch, log_every):
         update = Encoded.update_generator
 
         def poisoned(self, real, stream):
@@ -333,7 +333,7 @@ class TestAGameOfMorePlayers:
             training.train(self.encoded(schedule__log_every=log_every), tmp_path)
         assert checkpoints.steps_in(tmp_path / "checkpoints") == []
 
-    def test_two_replicas_train_it(self, tmp_path, monkeypatch, two_replicas):
+    def test_trains_on_two_replicas(self, tmp_path, monkeypatch, two_replicas):
         monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *_: two_replicas)
         training.train(self.encoded(schedule__steps="2"), tmp_path, strategy="mirrored")
         assert training.train(self.encoded(), tmp_path).start == 2
@@ -406,7 +406,7 @@ class TestOtherExamples:
         stored = json.loads((tmp_path / "config.json").read_text())
         assert (stored["networks"]["name"], stored["data"]["source"]) == ("dots", "drawn")
 
-    def test_texts_are_text_files(self, ring, tmp_path, monkeypatch):
+    def test_text_samples_are_text_files(self, ring, tmp_path, monkeypatch):
         monkeypatch.setattr(Ring, "example", Words())
         training.train(ring, tmp_path)
         content = (tmp_path / "samples" / "step_00000004.txt").read_text()
@@ -426,7 +426,7 @@ class Measuring:
         return dict.fromkeys(names, 0.5)
 
 
-def test_the_curve_has_the_last_step_too(tmp_path, monkeypatch):
+def test_last_step_is_measured_too(tmp_path, monkeypatch):
     evaluator, names = Measuring(("scores",), ("scores", "ms_ssim")), {"scores", "ms_ssim"}
     finals = []
     monkeypatch.setattr(training, "Evaluator", lambda *args, **settings: evaluator)
@@ -440,7 +440,7 @@ def test_the_curve_has_the_last_step_too(tmp_path, monkeypatch):
     assert summary["step"] == 4
 
 
-def test_a_measurement_that_fails_on_the_way_does_not_stop_training(tmp_path, monkeypatch, caplog):
+def test_failed_measurement_does_not_stop_training(tmp_path, monkeypatch, caplog):
     evaluator = Measuring((), ("scores",))
     monkeypatch.setattr(evaluator, "measure", lambda *_: (_ for _ in ()).throw(errors.RunError("a sample is nan")))
     monkeypatch.setattr(training, "Evaluator", lambda *args, **settings: evaluator)

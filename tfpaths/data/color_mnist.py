@@ -56,8 +56,10 @@ class ColorMNIST(DataSet):
             brightest = tf.reduce_max(images, axis=-1, keepdims=True)  # [batch, 28, 28, 1]
             digit = tf.nn.log_softmax(model(brightest, training=False)[0])
             x, g = (images + 1) / 2, (brightest + 1) / 2
+            # [batch, 3]
             share = tf.math.divide_no_nan(tf.reduce_sum(x * g, axis=[1, 2]), tf.reduce_sum(g * g, axis=[1, 2]))
-            on = SHARPNESS * (share - 0.5)  # [batch, 3], logits
+            on = SHARPNESS * (share - 0.5)  # Logits.
+            # [batch, 7]: log sigmoid(±on) = -softplus(∓on), added over the channels of each colour.
             colour = tf.nn.log_softmax(-tf.reduce_sum(tf.nn.softplus(on[:, tf.newaxis] * (1 - 2 * lights)), axis=-1))
             joint = digit[:, :, tf.newaxis] + colour[:, tf.newaxis, :]  # [batch, 10, 7]
             return tf.reshape(joint, [-1, 70]), digits_lib.by_channel(model, images)[1]
@@ -66,7 +68,7 @@ class ColorMNIST(DataSet):
 
 
 def coloured(digits: digits_lib.Digits, split: str, seed: int) -> Examples:
-    """Returns digits in colours; the colour is a function of the seed, the split and the digit's position.
+    """Returns digits in colours; the colour depends on the seed, the split and the digit's position.
 
     Args:
       digits: The grey digits.
@@ -84,7 +86,7 @@ def coloured(digits: digits_lib.Digits, split: str, seed: int) -> Examples:
     pixels, lights = tf.constant(digits.images), tf.constant(COLOURS[colour])
 
     def take(positions: tf.Tensor) -> tf.Tensor:
-        grey = tf.gather(pixels, positions)[..., tf.newaxis]
+        grey = tf.gather(pixels, positions)[..., tf.newaxis]  # [batch, 28, 28, 1]
         return scaled(grey * tf.gather(lights, positions)[:, tf.newaxis, tf.newaxis, :])
 
     return Examples(

@@ -1,4 +1,4 @@
-"""Data sets that TFDS prepares: where they are, whether they can be downloaded, and how they are read whole."""
+"""Data sets that TFDS prepares: finds them, downloads them if necessary, and reads them into memory."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import tqdm
 
 from tfpaths import errors
 
-# A name look-up alone can take longer than anybody waits, and TFDS itself takes minutes to give up.
+# A name look-up alone can take longer than a user waits, and TFDS itself gives up only after minutes.
 _ANSWER_WITHIN_SECONDS = 6.0
 
 # Images `[size, height, width, channels]` uint8, and other features by name.
@@ -19,13 +19,13 @@ Contents = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
 def load(name: str, split: str, data_dir: str | None, url: str, prepare: Callable | None = None) -> Contents:
-    """Reads a split of a data set that TFDS has; downloads and prepares it first if necessary.
+    """Reads a split of a TFDS data set; downloads and prepares the data set first if necessary.
 
     Args:
       name: TFDS's name of the data set.
       split: TFDS's name of the split.
       data_dir: As in `directory_of`.
-      url: A file on the server from which TFDS downloads.
+      url: An address on the server from which TFDS downloads, to check whether it answers.
       prepare: As in `read`.
 
     Returns:
@@ -46,15 +46,20 @@ def load(name: str, split: str, data_dir: str | None, url: str, prepare: Callabl
         raise errors.InputError(f"{name} is not prepared in {directory} and its server does not answer. {fix}")
     try:
         return download(name, directory, split, prepare)
-    except Exception as error:  # TFDS raises whatever its many layers raise; a full quota is the likeliest here.
+    except Exception as error:  # TFDS can raise any exception; an exceeded quota is the likeliest.
         raise errors.InputError(f"TFDS could not download {name}: {reason(error)}. {fix}") from error
 
 
 def directory_of(data_dir: str | None) -> pathlib.Path:
-    """Returns the directory of prepared data: `data_dir`, else `TFDS_DATA_DIR`, else TFDS's own.
+    """Returns the directory of prepared data: `data_dir`, else `TFDS_DATA_DIR`, else TFDS's default.
 
     Raises:
-      InputError: One of the first two is given and is not a directory of data sets.
+      InputError: `data_dir` or `TFDS_DATA_DIR` is not a directory, or it is the directory of one data set.
+
+    Example:
+      >>> pathlib.Path("tfds").mkdir()
+      >>> str(directory_of("tfds"))
+      'tfds'
     """
     given = data_dir or os.environ.get("TFDS_DATA_DIR")
     flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
@@ -75,19 +80,26 @@ def directory_of(data_dir: str | None) -> pathlib.Path:
 
 
 def find(directory: pathlib.Path, name: str) -> pathlib.Path | None:
-    """Returns the newest version of a data set in `directory`, complete or not; None if there is none."""
-    # TFDS prepares under other names, such as incomplete.AB12_3.0.1: an unfinished preparation is not a version.
+    """Returns the directory of the newest version of a data set in `directory`, or None if it has no version.
+
+    Example:
+      >>> for version in ("2.9.0", "2.10.0", "incomplete.AB12_3.0.1"):
+      ...     pathlib.Path("data/mnist", version).mkdir(parents=True)
+      >>> find(pathlib.Path("data"), "mnist").name
+      '2.10.0'
+    """
+    # While TFDS prepares a version, the directory has another name, such as incomplete.AB12_3.0.1.
     versions = [path for path in directory.glob(f"{name}/*") if re.fullmatch(r"\d+\.\d+\.\d+", path.name)]
     return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=None)
 
 
 def read(version: pathlib.Path, split: str, prepare: Callable | None = None) -> Contents:
-    """Reads all images of a split, in TFDS's own order without shuffling.
+    """Reads all images of a split of a prepared version, in TFDS's order without shuffling.
 
     Args:
       version: The directory of a prepared version.
       split: The name of the split.
-      prepare: Image `[height, width, channels]` uint8 -> the uint8 image to keep; by default the image itself.
+      prepare: Image `[height, width, channels]` uint8 -> the uint8 image that is stored; by default the same image.
 
     Returns:
       Images `[size, height, width, channels]` uint8, and the other features that are integers, by name.
@@ -104,28 +116,33 @@ def read(version: pathlib.Path, split: str, prepare: Callable | None = None) -> 
         return collect(builder, split, prepare)
     except errors.InputError:
         raise
-    except Exception as error:  # A damaged file raises any of a dozen exceptions of as many libraries.
+    except Exception as error:  # A damaged file can raise the exceptions of a dozen libraries.
         raise errors.InputError(f"the data in {version} is damaged: {reason(error)}. Prepare it again.") from error
 
 
 def _check_size(builder, split: str) -> None:
-    """Compares the size of the files first: TensorFlow would report a short file too, but in several lines."""
+    """Checks the size of the files. TensorFlow would report a truncated file too, but in several lines."""
     info = builder.info.splits[split]
     size = sum(pathlib.Path(str(file)).stat().st_size for file in info.filepaths)
-    # A TFRecord has 16 bytes besides its content.
+    # A TFRecord file has 16 bytes for each record besides the content: length and checksums.
     expected = info.num_bytes + 16 * info.num_examples * (builder.info.file_format.value == "tfrecord")
     if size < expected:
         raise ValueError(f"its {split} files have {size} bytes instead of {expected}")
 
 
 def reason(error: Exception) -> str:
-    """Returns the first line of an error's text, without TensorFlow's marks; its type if it has no text."""
+    """Returns the first line of an error's text without TensorFlow's markup, or its type if it has no text.
+
+    Example:
+      >>> reason(OSError("{{function_node ...}} truncated record at 42 [Op:IteratorGetNext]"))
+      'truncated record at 42'
+    """
     lines = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error)).strip().splitlines() or [type(error).__name__]
     return lines[0][:200].rstrip(".")
 
 
 def download(name: str, directory: pathlib.Path, split: str, prepare: Callable | None = None) -> Contents:
-    """Has TFDS download and prepare a data set, then reads it as `read` does. Raises whatever TFDS raises."""
+    """Downloads and prepares a data set through TFDS, and returns what `read` returns. Does not catch TFDS's errors."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder(name, data_dir=str(directory), try_gcs=False)
@@ -134,11 +151,11 @@ def download(name: str, directory: pathlib.Path, split: str, prepare: Callable |
 
 
 def collect(builder, split: str, prepare: Callable | None) -> Contents:
-    """Reads a split into memory, with `prepare` on all cores."""
+    """Reads a split of a TFDS builder into memory, in parallel; returns what `read` returns."""
     import tensorflow as tf
 
     size = builder.info.splits[split].num_examples
-    # TFDS's order is always the same if it does not shuffle; the order of the examples is part of an experiment.
+    # The order of the examples is part of an experiment. Without shuffling, TFDS always has the same order.
     examples = builder.as_dataset(split=split, shuffle_files=False)
     plain = [name for name, feature in builder.info.features.items() if feature.shape == () and name != "id"]
 
@@ -147,7 +164,7 @@ def collect(builder, split: str, prepare: Callable | None) -> Contents:
         return image, {name: example[name] for name in plain if example[name].dtype.is_integer}
 
     batches = examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(512).as_numpy_iterator()
-    # Small data is read before a progress bar could be seen.
+    # Small data sets are read before the progress bar appears.
     shown = tqdm.tqdm(
         batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False, disable=None
     )
@@ -159,7 +176,13 @@ def collect(builder, split: str, prepare: Callable | None) -> Contents:
 
 
 def reachable(url: str) -> bool:
-    """Returns whether a server answers in time. A name look-up has no time limit of its own, hence the thread."""
+    """Returns whether a server answers in time.
+
+    Example:
+      >>> reachable("http://localhost:1")
+      False
+    """
+    # In a thread, because a name look-up has no time limit.
     answers: list[bool] = []
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""The registered experiments: values, made without TensorFlow, so that listing them takes milliseconds."""
+"""The registered experiments. They are values and need no TensorFlow, so that listing them takes milliseconds."""
 
 from tfpaths.experiments.registry import EXPERIMENTS, get, names, register
 

@@ -1,7 +1,7 @@
-"""The figures of the paper, and one of ours: each is drawn from studies of lines, or from formulas.
+"""The paper's figures, and `figure_paths`, which is ours. Each is drawn from studies of lines or from formulas.
 
-`figure` says from which studies; `schedule` and `study` say how long, how many and from which start, for all of them.
-Lengths and numbers of runs are chosen here where the paper's are not known.
+The field `figure` names the studies. `schedule` and `study` set the length, the number of runs and the start of all of
+them. Where the paper's lengths and numbers of runs are not known, we chose them.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def _of_studies(number: str, drawing: Drawing, *, steps: int = 10_000, rows: int
 _of_studies("1", Drawing(name="path", studies=("line1_ns",)), rows=100, start="parallel")
 register(Figure(name="figure_2", figure=Drawing(name="gradients")))
 _of_studies("3", Drawing(name="snapshots", studies=_names("line1", _COMPARED), shown_run=0))
-# The run that is shown is the one that the first study leaves furthest from its data.
+# By default, it shows the run that ends furthest from its data in the first study.
 _of_studies("4", Drawing(name="snapshots", studies=_names("line2", _COMPARED)))
 _of_studies(
     "5",

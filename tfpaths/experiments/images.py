@@ -1,4 +1,4 @@
-"""The image experiments, `<data>_<variant>`: every data set of images with every variant."""
+"""The image experiments, `<data>_<variant>`: every image data set with every variant."""
 
 from tfpaths.config import Data, Training
 from tfpaths.experiments.registry import register

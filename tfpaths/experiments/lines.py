@@ -1,8 +1,8 @@
-"""The studies `line1_<variant>` and `line2_<variant>`: GANs on a line in R^d, 1,000 runs of each.
+"""The studies `line1_<variant>` and `line2_<variant>`: GANs on a line in R^d, 1,000 runs each.
 
-Experiment 1 gives the generator one latent number, exactly the data's capacity; experiment 2 gives it three. 10,000
-steps are the paper's; the widths, the batch and the rates are ours: one rate of 3e-3 for every variant, so that they
-differ in the game and in nothing else.
+In experiment 1 the generator has one latent number, exactly as many as the data need; in experiment 2 it has three. The
+10,000 steps are the paper's. The widths, the batch size and the learning rates are ours: 3e-3 for every variant, so
+that the variants differ only in the game.
 """
 
 from tfpaths.config import Lines, Study

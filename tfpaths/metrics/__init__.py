@@ -1,14 +1,18 @@
-"""Metrics by name: how good samples are.
+"""Metrics by name: they measure the quality of samples.
 
-A new metric is one file, or a user's module: a subclass of `Metric` that is registered in `METRICS`. It reads a
-`Source` of examples, and asks a `Context` for everything else; it knows nothing of a GAN.
+A new metric is one file, here or in a user's module: a subclass of `Metric` that is registered in `METRICS`. A metric
+reads examples from a `Source` and gets everything else from a `Context`. It does not depend on a GAN.
+
+Example:
+  >>> list(METRICS)[:4]
+  ['scores', 'ms_ssim', 'modes', 'critic']
 """
 
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import METRICS, Metric, UnavailableError, complete
 from tfpaths.metrics.sources import Source
 
-# These are registered in the order in which they are reported; those of other files follow.
+# The order of these imports is the order of the results; metrics of other modules follow.
 from tfpaths.metrics import scores, ms_ssim, modes, critic  # isort: skip
 
 __all__ = [

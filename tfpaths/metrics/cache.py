@@ -1,7 +1,8 @@
-"""A cache of files with checksums, for what is slow to make and always the same. A damaged file is made again.
+"""A cache of files with checksums, for results that are deterministic and slow to compute.
 
-The directory is `TFPATHS_CACHE_DIR`, or `~/.cache/tfpaths`. A file is a line of JSON and an uncompressed `.npz` archive
-of plain arrays, which cannot execute anything when it is read.
+The directory is the environment variable `TFPATHS_CACHE_DIR`, or `~/.cache/tfpaths`. A file is a line of JSON, followed
+by an uncompressed `.npz` archive of plain arrays. Reading a file cannot execute code, and a damaged file is computed
+again.
 """
 
 import hashlib
@@ -22,18 +23,45 @@ Facts = Mapping[str, Any]
 
 
 def directory() -> pathlib.Path:
-    """Returns the directory of the cache."""
+    """Returns the directory of the cache.
+
+    Example:
+      >>> from unittest import mock
+      >>> with mock.patch.dict(os.environ, TFPATHS_CACHE_DIR="cache"):
+      ...     str(directory())
+      'cache'
+    """
     return pathlib.Path(os.environ.get("TFPATHS_CACHE_DIR") or "~/.cache/tfpaths").expanduser()
 
 
 def key(*parts: object) -> str:
-    """Returns a file's name from what its content depends on: the first three parts for people, all in a checksum."""
+    """Returns a file's name, computed from everything that its content depends on.
+
+    Args:
+      *parts: Values with a stable `repr`. The name begins with the first three, for readers, and ends with a checksum
+        of all.
+
+    Example:
+      >>> key("features", "digits", "test", 10_000)
+      'features-digits-test-...'
+    """
     head = "-".join(str(part) for part in parts[:3])
     return "".join(c if c.isalnum() or c == "-" else "_" for c in head) + "-" + _checksum(repr(parts).encode())[:16]
 
 
 def read(name: str) -> tuple[Arrays, Facts] | None:
-    """Returns what is cached under a name; None if nothing is, or, with a warning, if the file is damaged."""
+    """Returns the arrays and facts cached under a name.
+
+    Args:
+      name: The name of a file in the cache, from `key`.
+
+    Returns:
+      Arrays and facts by name; None if there is no such file, or, with a warning, if it is damaged.
+
+    Example:
+      >>> read("no-such-file") is None
+      True
+    """
     path = directory() / name
     try:
         head, _, content = path.read_bytes().partition(b"\n")
@@ -44,13 +72,27 @@ def read(name: str) -> tuple[Arrays, Facts] | None:
             return dict(archive), stored["facts"]
     except FileNotFoundError:
         return None
-    except Exception as error:  # A torn file shows as any exception of any of its readers.
+    except Exception as error:  # A truncated file can raise any exception of JSON, zip or NumPy.
         logging.warning("%s is damaged (%s) and is made again.", path, error)
         return None
 
 
 def write(name: str, arrays: Arrays, facts: Facts) -> None:
-    """Caches arrays and facts under a name. A directory that cannot be written is a warning."""
+    """Caches arrays and facts under a name. If the directory cannot be written, logs a warning and continues.
+
+    Args:
+      name: The name of the file, from `key`.
+      arrays: Arrays of numbers by name.
+      facts: Values that JSON can store, by name.
+
+    Example:
+      >>> from unittest import mock
+      >>> with mock.patch.dict(os.environ, TFPATHS_CACHE_DIR="cache"):
+      ...     write("squares", {"squares": np.array([1, 4, 9])}, {"count": 3})
+      ...     arrays, facts = read("squares")
+      >>> arrays["squares"].tolist(), facts
+      ([1, 4, 9], {'count': 3})
+    """
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
@@ -62,7 +104,20 @@ def write(name: str, arrays: Arrays, facts: Facts) -> None:
 
 
 def fetch(name: str, make: Callable[[], tuple[Arrays, Facts]]) -> tuple[Arrays, Facts]:
-    """Returns what is cached under a name; if nothing is, makes it and caches it."""
+    """Returns the arrays and facts cached under a name. If there are none, calls `make` and caches its result.
+
+    Args:
+      name: The name of the file, from `key`.
+      make: Returns arrays and facts, as for `write`.
+
+    Example:
+      >>> from unittest import mock
+      >>> with mock.patch.dict(os.environ, TFPATHS_CACHE_DIR="cache"):
+      ...     first = fetch("sum", lambda: ({}, {"sum": 3.0}))
+      ...     again = fetch("sum", lambda: ({}, {"sum": 4.0}))
+      >>> again
+      ({}, {'sum': 3.0})
+    """
     cached = read(name)
     if cached is None:
         cached = make()
@@ -71,7 +126,12 @@ def fetch(name: str, make: Callable[[], tuple[Arrays, Facts]]) -> tuple[Arrays, 
 
 
 def checksum(*arrays: np.ndarray) -> str:
-    """Returns a short checksum of the content of arrays."""
+    """Returns a checksum of the bytes of arrays, 16 hexadecimal digits. It does not cover shapes and types.
+
+    Example:
+      >>> checksum(np.zeros(3)) == checksum(np.zeros(3)), checksum(np.zeros(3)) == checksum(np.ones(3))
+      (True, False)
+    """
     return _checksum(b"".join(array.tobytes() for array in arrays))[:16]
 
 

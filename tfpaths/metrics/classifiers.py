@@ -1,7 +1,7 @@
-"""Two classifiers whose features replace Inception's: of digits, and of CIFAR-10. They are trained here, on first use.
+"""Two classifiers whose features replace Inception's: of digits, and of CIFAR-10. They are trained on first use.
 
-They are ours: small, and trained in minutes. The share of test images that each reads correctly is reported beside its
-scores, which are comparable between runs with the same classifier, by its key, and with nothing else.
+They are small and train in minutes. They are not from a paper. Their accuracy on test images is reported with their
+scores. Scores are comparable only between runs whose classifiers have the same key.
 """
 
 import dataclasses
@@ -17,15 +17,16 @@ from tfpaths.compat import keras as compat
 from tfpaths.data import Examples
 from tfpaths.metrics import cache
 
-# Part of the keys in the cache: a number that changes with the recipes below.
+# Part of the cache keys: increase it when a recipe below changes.
 _VERSION = 2
+# Test images that are classified at once.
 _BATCH = 500
-# Name -> how many features a classifier has.
+# Name -> the classifier's number of features.
 FEATURES = {"digits": 64, "cifar10": 128}
 
 
 class UnfitError(errors.RunError):
-    """A classifier reads too few test images for its scores to mean anything."""
+    """The accuracy of a classifier is too low for its scores to be meaningful."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,14 @@ class Classifier:
 
     Attributes:
       model: Images `[batch, height, width, channels]` in [-1, 1] -> (logits `[batch, 10]`, features `[batch, width]`).
-      accuracy: The share of test images that it reads correctly.
-      key: Names the classifier and its weights, for what is derived from it.
+      accuracy: The share of test images that it classifies correctly, in [0, 1].
+      key: Text that identifies the classifier and its weights, for the cache keys of its features.
+
+    Example:
+      >>> classifier = Classifier(stand_in("digits"), accuracy=0.1, key="zeros")
+      >>> logits, features = classifier.model(tf.zeros([5, 28, 28, 1]))
+      >>> logits.shape, features.shape
+      (TensorShape([5, 10]), TensorShape([5, 64]))
     """
 
     model: keras.Model
@@ -45,22 +52,22 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True)
 class _Recipe:
-    # Returns the classifier, and the model around it that is trained: images, changed at random -> logits.
+    # Returns the classifier, and the model that is trained: images, augmented at random -> the classifier's logits.
     network: Callable[[], tuple[keras.Model, keras.Model]]
     epochs: int
     batch_size: int
-    # Below this accuracy on test images the classifier is refused.
+    # The minimum accuracy on test images.
     required: float
 
 
 def _digits_network(shift: float) -> tuple[keras.Model, keras.Model]:
-    """Two convolutions, and features in [-1, 1]; trained on digits shifted by up to `shift` of their side."""
+    """Returns two convolutions and features in [-1, 1]; training shifts digits by up to `shift` of their side."""
     layers, weights = keras.layers, _initializers(4)
     images = keras.Input((28, 28, 1))
     x = layers.Conv2D(32, 5, 2, activation="relu", kernel_initializer=next(weights))(images)
     x = layers.Conv2D(64, 3, activation="relu", kernel_initializer=next(weights))(x)
     x = layers.Flatten()(layers.MaxPooling2D()(x))
-    # tanh gives the features a unit, without which a distance between them is a number and nothing more.
+    # tanh bounds the features, so that distances between them have a scale.
     features = layers.Dense(FEATURES["digits"], activation="tanh", kernel_initializer=next(weights))(x)
     logits = layers.Dense(10, kernel_initializer=next(weights))(features)
     model = keras.Model(images, [logits, features])
@@ -70,7 +77,7 @@ def _digits_network(shift: float) -> tuple[keras.Model, keras.Model]:
 
 
 def _cifar10_network() -> tuple[keras.Model, keras.Model]:
-    """Four convolutions with BatchNorm, their last map averaged; images are mirrored and shifted."""
+    """Returns four convolutions with BatchNorm and average pooling; training mirrors and shifts images."""
     layers, weights = keras.layers, _initializers(5)
     images = keras.Input((32, 32, 3))
     x = images
@@ -86,29 +93,30 @@ def _cifar10_network() -> tuple[keras.Model, keras.Model]:
 
 
 def _initializers(count: int) -> Iterator[keras.initializers.Initializer]:
+    """Returns an initializer for each layer, with the layer's number as its seed."""
     return iter([keras.initializers.GlorotUniform(seed=seed) for seed in range(count)])
 
 
-# (data set, source) -> how its classifier is trained.
+# (classifier, source of its images) -> its recipe.
 _RECIPES = {
     ("digits", "tfds"): _Recipe(functools.partial(_digits_network, 0.07), epochs=6, batch_size=128, required=0.99),
     ("digits", "embedded"): _Recipe(functools.partial(_digits_network, 0.1), epochs=50, batch_size=32, required=0.96),
-    # Of the whole of CIFAR-10; a subset of a fifth is read worse.
+    # The accuracy is for all of CIFAR-10; a fifth of the images gives a lower one.
     ("cifar10", "tfds"): _Recipe(_cifar10_network, epochs=12, batch_size=64, required=0.6),
 }
 
 
 def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Classifier:
-    """Returns the classifier of that name from the cache; if it is not there, trains and caches it.
+    """Returns the classifier with that name from the cache; if it is not cached, trains and caches it.
 
     Args:
       name: `digits` or `cifar10`.
-      source: Where the digits come from, `tfds` or `embedded`; any other source means `tfds`.
+      source: The source of the digits, `tfds` or `embedded`; any other value means `tfds`.
       data_dir: The directory of prepared TFDS data.
 
     Raises:
-      InputError: The data is not available.
-      UnfitError: The trained classifier is below the accuracy that its scores need.
+      InputError: There is no such classifier, or the data is not available.
+      UnfitError: The accuracy on test images is below the required one.
     """
     errors.choose("classifier", name, FEATURES)
     if (name, source) not in _RECIPES:
@@ -132,12 +140,21 @@ def get(name: str, *, source: str = "tfds", data_dir: str | None = None) -> Clas
     _check(facts["accuracy"], recipe, f"{name} ({source})")
     values = [weights[index] for index in sorted(weights)]
     model.set_weights(values)
-    # What is derived from one training of it is not valid for another, for instance on another machine.
+    # The key includes the weights: training on another machine gives different ones, and so different features.
     return Classifier(model, facts["accuracy"], f"{key}-{cache.checksum(*values)}")
 
 
 def stand_in(name: str) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Returns a function with the interface of a classifier's model and the shapes of its outputs, which are zeros."""
+    """Returns a function with the interface of a classifier's model, whose outputs are zeros of the same shapes.
+
+    Args:
+      name: `digits` or `cifar10`.
+
+    Example:
+      >>> logits, features = stand_in("cifar10")(tf.zeros([5, 32, 32, 3]))
+      >>> logits.shape, features.shape
+      (TensorShape([5, 10]), TensorShape([5, 128]))
+    """
 
     def model(images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         batch = tf.shape(images)[0]
@@ -181,7 +198,7 @@ def _train(trained: keras.Model, recipe: _Recipe, name: str, images: Examples) -
 
 
 def _accuracy(model: keras.Model, images: Examples) -> float:
-    """The share of images that the model reads correctly."""
+    """Returns the share of images that the model classifies correctly."""
     correct = 0
     for start in range(0, images.size, _BATCH):
         positions = np.arange(start, min(start + _BATCH, images.size))

@@ -1,4 +1,4 @@
-"""What a metric may ask for: the data set and its splits, feature extractors, and what was computed already."""
+"""The services for metrics: the data set and its splits, feature extractors, and caches of computed values."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -13,29 +13,36 @@ from tfpaths.metrics import cache, extractors
 from tfpaths.metrics.extractors import Extractor
 from tfpaths.metrics.sources import Source
 
-# Part of the keys of cached features: a number that changes with how they are computed.
+# Part of the cache keys of features: increase it when their computation changes.
 _VERSION = 2
 
 Item = TypeVar("Item")
 
 
 class Context:
-    """The services of an evaluation, shared by its metrics. Everything is read or made at most once.
+    """The services of an evaluation, shared by its metrics. Each split is read, and each extractor loaded, only once.
 
     Args:
-      data_config: The data set.
-      evaluation: How samples are judged, complete.
+      data_config: The config of the data set.
+      evaluation: The config of the evaluation, as `metric.complete` returns it.
       data_dir: The directory of prepared TFDS data.
-      splits: Splits that were read already.
+      splits: Splits that have been read already.
 
     Attributes:
-      data: The data set's record.
-      evaluation: How samples are judged.
+      data: The data set.
+      evaluation: The config of the evaluation.
       split: The split that samples are compared with.
-      known_splits: The splits that the data set has.
+      known_splits: The names of the data set's splits.
 
     Raises:
-      InputError: There is no such data set, or an option of it is wrong.
+      InputError: There is no such data set, or one of its options is invalid.
+
+    Example:
+      >>> context = Context(config_lib.Data(name="color_mnist", source="embedded"), config_lib.Evaluation())
+      >>> context.split, context.real.shape
+      ('test', (28, 28, 3))
+      >>> context.extractor_name, context.dimensions()
+      ('digits', 192)
     """
 
     def __init__(
@@ -69,7 +76,7 @@ class Context:
         """Returns a split of the data set.
 
         Raises:
-          InputError: The data set has no such split, or is not available.
+          InputError: The data set has no such split, or its data is not available.
         """
         if split not in self._splits:
             config = self._data_config
@@ -86,12 +93,15 @@ class Context:
 
     @property
     def extractor_name(self) -> str:
-        """The name of the scores' extractor: the config's, or the data set's own."""
+        """The name of the extractor for scores: the config's, or the data set's if the config says `auto`."""
         name = self.evaluation.extractor
         return self.data.extractor if name == "auto" else name
 
     def extractor(self, name: str | None = None) -> Extractor:
-        """Returns an extractor, by default the scores'. A classifier is trained if it is not cached.
+        """Returns a feature extractor. A classifier is trained if it is not cached.
+
+        Args:
+          name: As for `extractors.get`; by default `extractor_name`.
 
         Raises:
           InputError: There is no such extractor, or it is not available.
@@ -99,13 +109,13 @@ class Context:
         """
         name = name or self.extractor_name
         if name not in self._extractors:
-            # `auto` is resolved by the examples: the classifier is trained on what they come from.
+            # Where the config's source is `auto`, the examples know which source they come from.
             source = self.real.source if name in extractors.TRAINED_HERE else "tfds"
             self._extractors[name] = extractors.get(name, self.data, source=source, data_dir=self._data_dir)
         return self._extractors[name]
 
     def dimensions(self) -> int:
-        """Returns how many features the scores' extractor has. No classifier is trained for it.
+        """Returns the number of features of the extractor for scores, without training a classifier.
 
         Raises:
           InputError: There is no such extractor, or it is not available.
@@ -117,7 +127,10 @@ class Context:
         return self.extractor().outputs(np.zeros([1, *self.data.shape], np.float32))[1].shape[1]
 
     def features(self, extractor: Extractor, examples: Examples, count: int) -> np.ndarray:
-        """Returns the features of the first `count` examples of a split, `[count, dimensions]`, cached by content."""
+        """Returns the features of the first `count` examples of a split, `[count, dimensions]`.
+
+        They are cached in memory and in files, by the content of the examples and of the extractor.
+        """
         parts = (examples.name, examples.split, examples.content, count, extractor.key, _VERSION)
         if parts not in self._features:
             arrays, _ = cache.fetch(
@@ -128,24 +141,35 @@ class Context:
         return self._features[parts]
 
     def outputs(self, extractor: Extractor, source: Source, count: int) -> tuple[np.ndarray, ...]:
-        """Returns logits and features of the first `count` examples of a source; in one state, batches are read once.
+        """Returns the logits and the features of the first `count` examples of a source.
+
+        Within one state of the source, outputs are reused: a larger `count` computes only the additional examples.
+
+        Returns:
+          Logits `[count, classes]` and features `[count, dimensions]`.
 
         Raises:
           RunError: An output is NaN or infinite.
         """
         key = (_token(source), "outputs", extractor.key)
-        known = self._computed.get(key, ())
-        have = len(known[0]) if known else 0
-        if have < count:
-            # From the last whole batch on: examples are the same only for the same start and number.
-            have -= have % extractors.BATCH
-            more = extractor.collect(source.batches, have, count)
-            parts = [(old[:have], new) for old, new in zip(known, more, strict=True)] if known else [(m,) for m in more]
-            known = self._computed[key] = tuple(np.concatenate(part) for part in parts)
-        return tuple(array[:count] for array in known)
+        arrays = self._computed.get(key, ())
+        done = len(arrays[0]) if arrays else 0
+        if done < count:
+            # A partial last batch is computed again: examples are equal only for an equal start and number.
+            done -= done % extractors.BATCH
+            more = extractor.collect(source.batches, done, count)
+            parts = [(a[:done], new) for a, new in zip(arrays, more, strict=True)] if arrays else [(m,) for m in more]
+            arrays = self._computed[key] = tuple(np.concatenate(part) for part in parts)
+        return tuple(array[:count] for array in arrays)
 
     def once(self, source: Source, key: Hashable, make: Callable[[], Item]) -> Item:
-        """Returns what `make` returns, which is called once for each key and state of the source."""
+        """Returns the result of `make`, which is called once for each key and state of the source.
+
+        Args:
+          source: The source on which the result depends.
+          key: A key for the result, such as the metric's name.
+          make: Computes the result.
+        """
         full_key = (_token(source), "once", key)
         if full_key not in self._computed:
             self._computed[full_key] = make()
@@ -153,7 +177,10 @@ class Context:
 
     @contextlib.contextmanager
     def judging(self, source: Source) -> Iterator[None]:
-        """Forgets what was computed of another source, or of another state; and of one without states, at the end."""
+        """Limits the reuse of computed values to one state of a source, while the source is measured.
+
+        On entry, values of another source or state are dropped. On exit, all are dropped if the source has no state.
+        """
         state = _token(source)
         if state != self._state:
             self._computed.clear()
@@ -166,4 +193,5 @@ class Context:
 
 
 def _token(source: Source) -> Hashable:
+    """Returns what identifies the state of a source: the source itself if it has no state."""
     return source if source.state is None else source.state()

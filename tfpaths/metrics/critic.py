@@ -1,8 +1,9 @@
 """The independent Wasserstein critic: a fresh WGAN-GP critic, trained between samples and validation images.
 
-Danihelka et al. 2017 (arXiv 1705.05263). The GAN's own discriminator knows its generator and its training images; this
-critic knows neither. Its estimate on test images says how far samples are from the data. If the estimate on training
-images is lower, samples are closer to those than to images nobody trained on: the gap shows memorisation.
+Danihelka et al. 2017 (arXiv 1705.05263). The GAN's discriminator was trained on the training images; this critic has
+seen neither training nor test images. Its estimate on test images is the distance of the samples from the data. If the
+estimate on training images is lower, the samples are closer to images that were trained on than to new images: the gap
+shows memorisation.
 """
 
 import dataclasses
@@ -23,19 +24,19 @@ from tfpaths.metrics.sources import Sampler, Source
 from tfpaths.networks import dcgan
 from tfpaths.schema import PositiveInt
 
-# Gulrajani et al. 2017, algorithm 1, for the weight; the rest is ours. At their rate of 1e-4 the estimate is where this
-# rate brings it in a fourth of the steps.
+# The weight is from Gulrajani et al. 2017, algorithm 1; the other values are not. With this learning rate the estimate
+# takes a fourth of the steps that it takes with theirs, 1e-4.
 BATCH = 64
 _RATE, _BETAS, _WEIGHT = 5e-4, (0.5, 0.9), 10.0
-# Half the experiments' width: a fourth of the time.
+# Half the width of the experiments' networks, which takes a fourth of the time.
 _FILTERS = 32
-# Steps in one call of the compiled program: between calls the progress is shown.
+# Steps in one call of the compiled loop; progress is shown between calls.
 _LOOP = 50
 # Examples that are scored at once.
 _CHUNK = 500
-# Branches of the seed: latents and points while training, samples to measure on, points to measure the slope on.
+# Streams below the seed: for training (samples and penalty points), for the final estimate, and for the slope.
 _TRAINING, _SAMPLES, _SLOPE = 0, 1, 2
-# The splits whose images it is trained on, or its estimates are for, in the order of the results.
+# Training uses validation images; the estimates are for all three splits, in this order.
 SPLITS = ("validation", "test", "train")
 
 
@@ -44,8 +45,14 @@ class TrainedCritic:
     """A trained critic.
 
     Attributes:
-      model: Examples -> one score each.
-      slope: The root mean square of its gradient's norm, between samples and validation images.
+      model: Examples `[batch, *shape]` -> one score for each, `[batch, 1]`.
+      slope: The root mean square of the norm of its gradient, at random points between samples and validation images.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+      >>> critic = TrainedCritic(model, slope=3.0)
+      >>> critic.scores(lambda start, num: tf.ones([num, 3]), 2).tolist()
+      [1.0, 1.0]
     """
 
     model: keras.Model
@@ -58,11 +65,11 @@ class TrainedCritic:
         )
 
     def scores(self, batches: Callable[[int, int], tf.Tensor], count: int) -> np.ndarray:
-        """Returns the scores of `count` examples over the slope, `[count]`.
+        """Returns the scores of `count` examples, divided by the slope, `[count]`.
 
         Args:
-          batches: `(start, num)` -> the `num` examples from `start` on.
-          count: How many.
+          batches: `(start, num)` -> the `num` examples from number `start`.
+          count: The number of examples.
         """
         parts = [
             self._compiled(batches(start, min(_CHUNK, count - start))).numpy().reshape(-1)
@@ -79,14 +86,26 @@ def train(
     seed: int = 0,
     model: keras.Model | None = None,
 ) -> TrainedCritic:
-    """Trains a critic: minimise E D(G(z)) - E D(x) + 10 E (||grad D(a x + (1 - a) G(z))|| - 1)^2.
+    """Trains a critic to minimise E D(G(z)) - E D(x) + 10 E (||grad D(a x + (1 - a) G(z))|| - 1)^2, with a in U[0, 1).
+
+    This is the WGAN-GP loss: Gulrajani et al. 2017 (arXiv 1704.00028), equation 3.
 
     Args:
-      sampler: `(num, stream)` -> samples.
-      real_batches: An endless data set of batches of validation examples.
-      steps: Updates, each on a fresh batch of both.
+      sampler: `(num, stream)` -> samples `[num, *shape]`.
+      real_batches: An endless data set of batches of validation examples, `[batch, *shape]`.
+      steps: The number of updates, each on a new batch of both.
       seed: Seed for the critic's weights, the samples and the penalty's points.
-      model: An untrained critic; by default a DCGAN discriminator of 32 filters for the batches' images.
+      model: An untrained critic; by default a DCGAN discriminator with 32 filters.
+
+    Example:
+      Between 0 and 1, D(x) = w x has the loss -w + 10 (w - 1)^2, which is least at w = 1.05:
+
+      >>> model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+      >>> model.build([None, 1])
+      >>> ones = tf.data.Dataset.from_tensors(tf.ones([8, 1])).repeat()
+      >>> critic = train(lambda num, stream: tf.zeros([num, 1]), ones, steps=300, model=model)
+      >>> round(critic.slope, 2)
+      1.05
     """
     shape = real_batches.element_spec.shape
     if model is None:
@@ -118,7 +137,10 @@ def train(
 
 
 def _slope(model: keras.Model, sampler: Sampler, batches, size: int, seed: int) -> float:
-    """sqrt(E ||grad D(p)||^2) between samples and validation examples: a penalty of weight 1 and target 0, averaged."""
+    """Returns sqrt(E ||grad D(p)||^2), p between samples and validation examples; at least 1e-6.
+
+    The expectation is the mean of 20 batches of a gradient penalty with weight 1 and target 0.
+    """
     squared_norm = penalties.InterpolationPenalty(weight=1.0, target=0.0)
     stream = streams.root(seed).fold(_SLOPE)
 
@@ -133,28 +155,42 @@ def _slope(model: keras.Model, sampler: Sampler, batches, size: int, seed: int) 
 def estimates(
     critic: TrainedCritic, sampler: Sampler, examples: Mapping[str, Examples], *, count: int, seed: int = 0
 ) -> dict[str, float]:
-    """Returns the critic's estimates of the Wasserstein-1 distance between the data and the samples, in pixels' unit.
+    """Returns the critic's estimates of the Wasserstein-1 distance between each split and the samples.
 
-        wasserstein_<split> = (E D(x) - E D(G(z))) / slope          x from the split, at most `count` of each
+        wasserstein_<split> = (E D(x) - E D(G(z))) / slope          x from the split
         wasserstein_gap     = wasserstein_test - wasserstein_train
-        wasserstein_error   the standard error of wasserstein_test, over its images and samples
+        wasserstein_error   = sqrt(var D(x) / images + var D(G(z)) / samples) / slope          x from test
 
-    A critic with slopes of at most 1 estimates W1 from below. The penalty lets the slope exceed 1: for two sets that
-    differ by a shift of length w it settles at 1 + w / (2 · 10), and D overestimates by as much. Hence the division,
-    which public code leaves out. It is exact where the slope is constant and a rule of thumb elsewhere; what a critic
-    has not yet learned makes its estimate smaller, so compare those of equal steps.
+    The unit is that of the examples' values: images are in [-1, 1], and distances between images are Euclidean.
+
+    A critic whose slope is at most 1 gives a lower bound of W1. The penalty lets the slope exceed 1: for two sets that
+    differ by a shift of length w, the slope converges to 1 + w / (2 · 10), and E D(x) - E D(G(z)) is too large by this
+    factor. The division corrects that; public code does not divide. It is exact if the slope is constant, and otherwise
+    an approximation. A critic that is not fully trained gives a smaller estimate: compare only estimates with the same
+    number of steps.
 
     Args:
-      critic: Trained between these samples and validation images.
-      sampler: `(num, stream)` -> samples.
+      critic: A critic trained between these samples and validation images.
+      sampler: `(num, stream)` -> samples `[num, *shape]`.
       examples: The splits by name: `train`, `test` and any others.
-      count: How many samples, and at most how many images of each split.
+      count: The number of samples, and the maximum number of images of each split.
       seed: Seed for the samples.
+
+    Example:
+      With D(x) = x, between samples at 0 and examples at 1:
+
+      >>> from tfpaths.data.examples import in_memory
+      >>> model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+      >>> ones = in_memory("ones", "test", "drawn", np.ones([10, 1], np.float32), np.zeros(10))
+      >>> critic, splits = TrainedCritic(model, slope=1.0), {"train": ones, "test": ones}
+      >>> estimates(critic, lambda num, stream: tf.zeros([num, 1]), splits, count=10)
+      {'wasserstein_train': 1.0, 'wasserstein_test': 1.0, 'wasserstein_gap': 0.0, 'wasserstein_error': 0.0}
     """
     stream = streams.root(seed).fold(_SAMPLES)
     draw = tf.function(lambda num, stream: sampler(num, stream), reduce_retracing=True, autograph=False)
     fake = critic.scores(lambda start, num: draw(num, stream.fold(start)), count)
     values, standard_errors = {}, {}
+    # fake: [count]; real: [at most count]
     for split, images in examples.items():
         real = critic.scores(images.some, min(count, images.size))
         values[f"wasserstein_{split}"] = float(real.mean() - fake.mean())
@@ -166,10 +202,16 @@ def estimates(
 
 @METRICS.register("critic")
 class Critic(Metric):
-    """The estimates of a critic trained between samples and validation images.
+    """The Wasserstein-1 distance between samples and each split, estimated by an independently trained critic.
 
     Args:
-      critic_steps: Updates of the critic.
+      critic_steps: The number of updates of the critic.
+
+    Example:
+      >>> from tfpaths import config as config_lib
+      >>> context = Context(config_lib.Data(name="color_mnist"), config_lib.Evaluation(samples=1000))
+      >>> Critic(critic_steps=50).protocol(context)
+      {'critic_steps': 50, 'critic_samples': 1000}
     """
 
     slow = True
@@ -192,7 +234,7 @@ class Critic(Metric):
         validation = examples["validation"]
         if validation.size < BATCH:
             raise errors.InputError(
-                f"critic: expected at least the {BATCH} validation images of a batch, received {validation.size}."
+                f"critic: expected at least {BATCH} validation images, one batch, received {validation.size}."
             )
 
         def trained() -> TrainedCritic:

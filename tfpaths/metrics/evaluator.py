@@ -1,4 +1,4 @@
-"""The evaluator: chooses the metrics that a config asks for, orders them, and reports them with floor and ceiling."""
+"""The evaluator: selects the metrics of a config, computes them, and compares them with floor and ceiling."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,35 +15,37 @@ from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import UnavailableError
 from tfpaths.metrics.sources import Source
 
-# Part of the keys of cached references: a number that changes with how they are computed.
+# Part of the cache keys of references: increase it when their computation changes.
 _VERSION = 2
 
 
 class Evaluator:
-    """Measures examples by the protocol of a config. The constructor validates what can be checked before measuring.
+    """Computes the metrics of a config. The constructor validates everything that can be checked before measuring.
 
     Args:
-      data_config: The data set.
-      evaluation: What to measure, and how.
+      data_config: The config of the data set.
+      evaluation: The config of the evaluation: the metrics and their options.
       data_dir: The directory of prepared TFDS data.
-      lenient: If the metrics are `auto`, one that is not available is left out with a warning, so that training does
-        not fail for lack of it.
-      splits: Splits that were read already.
+      lenient: Whether, if the metrics are `auto`, an unavailable metric is skipped with a warning instead of an error.
+        Training uses this.
+      splits: Splits that have been read already.
 
     Attributes:
-      metrics: The names of the metrics that are measured.
-      every_metrics: The names of those that are measured during training.
+      metrics: The names of the metrics of the final evaluation.
+      every_metrics: The names of the metrics of evaluations during training.
       seed: Seed for the samples.
       split: The split that samples are compared with.
 
     Raises:
-      InputError: A metric or an option is unknown or wrong, the data set cannot have a metric, the split or the
+      InputError: A metric or an option is unknown or invalid, the data set does not support a metric, the split or the
         extractor is not available, or there are too few images.
 
     Example:
       >>> evaluation = config_lib.Evaluation(metrics=("ms_ssim",))
       >>> evaluator = Evaluator(config_lib.Data(name="color_mnist", source="embedded"), evaluation)
-      >>> list(evaluator.measure(sources.noise((28, 28, 3), 0)))
+      >>> evaluator.split, evaluator.protocol()["ms_ssim"]
+      ('test', '5 batches of 64, all pairs, 3 scales')
+      >>> list(evaluator.measure(sources.noise((28, 28, 3), 0)))  # doctest: +SKIP
       ['ms_ssim', 'ms_ssim_real']
     """
 
@@ -63,7 +65,7 @@ class Evaluator:
         self._lenient = lenient and evaluation.metrics == "auto"
         self.seed = evaluation.seed
         self.split = self._context.split
-        # What a data set cannot have is refused before anything is read.
+        # Unsupported metrics are rejected before any example is read.
         chosen, chosen_every = self._chosen("metrics"), self._chosen("every_metrics")
         self.metrics = tuple(self._available(chosen))
         if evaluation.every_metrics == "auto":
@@ -72,15 +74,15 @@ class Evaluator:
         if evaluation.every:
             self.every_metrics = tuple(self._available(chosen_every, evaluation.every_samples))
         if self.metrics or self.every_metrics:
-            # A split that is not available is an error now.
+            # Reads the split now, so that a missing one is an error before training.
             self.examples(self.split)
 
     def _chosen(self, field: str) -> tuple[str, ...]:
-        """The metrics that a field of the config names."""
+        """Returns the names of the metrics that a field of the config selects; see `Metric.missing`."""
         names = getattr(self._evaluation, field)
         if names == "none":
             return ()
-        reasons = {name: one.missing(self._context) for name, one in self._table.items()}
+        reasons = {name: item.missing(self._context) for name, item in self._table.items()}
         if names == "auto":
             return tuple(name for name, reason in reasons.items() if reason is None)
         for name in names:
@@ -89,10 +91,10 @@ class Evaluator:
                     f"evaluation.{field}: {name!r} cannot be computed for {self._context.data.name}, which "
                     f"{reasons[name]}."
                 )
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(names))  # Without duplicates, in the config's order.
 
     def _available(self, names: Sequence[str], count: int | None = None) -> Iterator[str]:
-        """Those of the metrics that can be measured; raises if one cannot and is needed."""
+        """Yields the names of available metrics. If one is unavailable, warns if lenient, and raises otherwise."""
         for name in names:
             try:
                 self._table[name].check(self._context, count)
@@ -104,23 +106,23 @@ class Evaluator:
                 yield name
 
     def measure(self, source: Source, names: Sequence[str] | None = None, count: int | None = None) -> dict[str, float]:
-        """Returns the values of several metrics of a source in one dictionary.
+        """Returns the values of several metrics of a source, by the name of the value.
 
         Args:
-          source: The examples to be judged.
+          source: The examples to measure.
           names: The metrics; by default `metrics`.
-          count: How many examples; by default what the config says for each metric.
+          count: The number of examples; by default the number that the config sets for each metric.
 
         Raises:
           InputError: A split is missing, or there are too few examples.
-          RunError: A value is not finite, or a classifier is not accurate enough.
+          RunError: A value is NaN or infinite, or a classifier is not accurate enough.
         """
         return flat(self.measure_each(source, names, count))
 
     def measure_each(
         self, source: Source, names: Sequence[str] | None = None, count: int | None = None
     ) -> dict[str, dict[str, float]]:
-        """Returns the values of each metric by its name, without those that are left out; see `measure`."""
+        """Returns the values of each metric by the metric's name, without skipped metrics; otherwise as `measure`."""
         measured: dict[str, dict[str, float]] = {}
         with self._context.judging(source):
             for name in self.metrics if names is None else names:
@@ -138,39 +140,43 @@ class Evaluator:
         return measured
 
     def references(self, names: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
-        """Returns the same metrics for real examples (`real`, the floor) and for noise (`noise`, the ceiling).
+        """Returns the metrics of real examples (`real`, the floor) and of noise (`noise`, the ceiling).
 
-        The floor is that of a generator which has memorised examples: those of train against those of `split` (of test,
-        if `split` is train), as many as there would be samples, or all there are. What is cached is returned; what is
-        not is measured if the config says so, and cached.
+        The floor is the value of a generator that has memorised examples: training examples take the place of samples
+        and are compared with `split` (test examples, if `split` is train). Their number is that of the samples, or all
+        that there are. Cached values are returned. Others are computed and cached if `evaluation.references` is true,
+        and missing otherwise.
 
         Args:
           names: The metrics; by default `metrics`.
+
+        Returns:
+          The values by name, for `real` and for `noise`.
         """
         context, names = self._context, self.metrics if names is None else names
         memorised = "test" if self.split == "train" else "train"
-        judged = {
+        reference_sources = {
             "real": lambda: sources.real(self.examples(memorised)),
             "noise": lambda: sources.noise(context.data.shape, self.seed),
         }
         if memorised not in context.known_splits:
-            del judged["real"]
+            del reference_sources["real"]
         references: dict[str, dict[str, float]] = {}
-        for kind, source in judged.items():
+        for kind, source in reference_sources.items():
             keys = {name: self._reference_key(kind, name, memorised) for name in names}
-            known = {name: cached[1] for name, key in keys.items() if (cached := cache.read(key)) is not None}
-            unknown = [name for name in names if name not in known]
-            if unknown and self._evaluation.references:
-                progress.say(f"Measuring {kind} images ({', '.join(unknown)}) for comparison …")
-                for name, values in self.measure_each(source(), unknown).items():
-                    known[name] = values
-                    cache.write(keys[name], {}, values)
-            if known:
-                references[kind] = flat({name: known[name] for name in names if name in known})
+            values = {name: cached[1] for name, key in keys.items() if (cached := cache.read(key)) is not None}
+            absent = [name for name in names if name not in values]
+            if absent and self._evaluation.references:
+                progress.say(f"Measuring {kind} images ({', '.join(absent)}) for comparison …")
+                for name, measured in self.measure_each(source(), absent).items():
+                    values[name] = measured
+                    cache.write(keys[name], {}, measured)
+            if values:
+                references[kind] = flat({name: values[name] for name in names if name in values})
         return references
 
     def protocol(self, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """Returns what the numbers depend on.
+        """Returns the settings and facts that the values depend on, by name, for `results.json`.
 
         Args:
           names: The metrics; by default `metrics`.
@@ -190,23 +196,32 @@ class Evaluator:
         return values
 
     def examples(self, split: str) -> Examples:
-        """Returns a split of the data set, which is read once.
+        """Returns a split of the data set; each split is read only once.
 
         Raises:
-          InputError: The data set has no such split, or is not available.
+          InputError: The data set has no such split, or its data is not available.
         """
         return self._context.examples(split)
 
     def _reference_key(self, kind: str, name: str, memorised: str) -> str:
-        """The cache key of a reference: the content of all that it depends on."""
-        one = self._table[name]
-        judged = self.examples(memorised).content if kind == "real" else None
-        made_by = (type(one).__module__, type(one).__qualname__, one.version, sorted(one.options.items()))
+        """Returns the cache key of a reference, from the content of everything that it depends on."""
+        item = self._table[name]
+        memorised_content = self.examples(memorised).content if kind == "real" else None
+        computed_by = (type(item).__module__, type(item).__qualname__, item.version, sorted(item.options.items()))
         compared_with = (self.split, self.examples(self.split).content)
-        parts = (*made_by, *compared_with, judged, self.seed, *one.depends_on(self._context), _VERSION)
+        # The order is part of the key: another one would discard every cached reference.
+        parts = (*computed_by, *compared_with, memorised_content, self.seed, *item.depends_on(self._context), _VERSION)
         return cache.key("reference", kind, name, *parts)
 
 
 def flat(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Returns the values of several metrics in one dictionary."""
+    """Returns the values of several metrics in one dictionary.
+
+    Args:
+      values: The values by metric and name.
+
+    Example:
+      >>> flat({"modes": {"modes_covered": 70.0, "modes_kl": 0.5}, "ms_ssim": {"ms_ssim": 0.25}})
+      {'modes_covered': 70.0, 'modes_kl': 0.5, 'ms_ssim': 0.25}
+    """
     return {name: value for part in values.values() for name, value in part.items()}

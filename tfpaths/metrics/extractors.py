@@ -1,4 +1,7 @@
-"""Feature extractors, by name or directory: images -> logits and features, for the scores and for mode coverage."""
+"""Feature extractors, by name or directory: images -> logits and features.
+
+Scores and mode coverage are computed from their outputs.
+"""
 
 import dataclasses
 import functools
@@ -13,22 +16,30 @@ from tfpaths import errors, progress
 from tfpaths.data import DataSet
 from tfpaths.metrics import classifiers, saved_models
 
+# The extractors that are trained on first use, by `classifiers`.
 TRAINED_HERE = tuple(classifiers.FEATURES)
 NAMES = (*TRAINED_HERE, "inception")
+# Images in one call of an extractor.
 BATCH = 250
 
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """What maps images to the logits and features of which scores are computed.
+    """A function that maps images to logits and features, from which scores are computed.
 
     Attributes:
-      name: The name for people: `digits`, `cifar10`, `inception`, or a directory.
-      key: Names everything that the outputs depend on, preprocessing included.
-      is_inception: Whether its scores are IS, FID and KID.
-      accuracy: The share of test images that it reads correctly, if it is known.
+      name: The name in results: `digits`, `cifar10`, `inception`, or a directory.
+      key: Text that identifies everything that the outputs depend on, including preprocessing; for cache keys.
+      is_inception: Whether its scores are called IS, FID and KID.
+      accuracy: The share of test images that it classifies correctly, in [0, 1]; None if it is not known.
       outputs: Images `[batch, height, width, channels]` in [-1, 1] -> logits `[batch, classes]` and features
         `[batch, dimensions]`.
+
+    Example:
+      >>> means = Extractor("means", "means-1", False, None, lambda x: (x[:, 0, 0], tf.reduce_mean(x, axis=[1, 2])))
+      >>> logits, features = means.collect(lambda start, num: tf.ones([num, 8, 8, 3]), 0, 2)
+      >>> features.tolist()
+      [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
 
     name: str
@@ -42,12 +53,12 @@ class Extractor:
         return tf.function(self.outputs, reduce_retracing=True, autograph=False)
 
     def collect(self, batches: Callable[[int, int], tf.Tensor], first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns logits `[last - first, classes]` and features `[last - first, dimensions]`, float32, of some images.
+        """Returns logits `[last - first, classes]` and features `[last - first, dimensions]` of images, float32.
 
         Args:
-          batches: `(start, num)` -> the images from `start` on; only one batch is in memory at a time.
+          batches: `(start, num)` -> the `num` images from number `start`; only one batch is in memory at a time.
           first: The number of the first image.
-          last: The number after that of the last one.
+          last: The number of the last image, plus 1.
 
         Raises:
           RunError: An output is NaN or infinite.
@@ -57,6 +68,7 @@ class Extractor:
         for start in progress.shown(starts, f"features ({self.name}) of image", last - first, each=BATCH):
             num = min(BATCH, last - start)
             values = [value.numpy() for value in self._compiled(batches(start, num))]
+            # The widths are known after the first batch; then the arrays are allocated once.
             if not arrays:
                 arrays = [np.empty((last - first, value.shape[1]), np.float32) for value in values]
             for array, value in zip(arrays, values, strict=True):
@@ -67,16 +79,37 @@ class Extractor:
 
 
 def dimensions(name: str, data_set: DataSet) -> int:
-    """Returns how many features a classifier that is trained here has for a data set, without training it."""
+    """Returns the number of features that a classifier has for a data set, without training the classifier.
+
+    Args:
+      name: `digits` or `cifar10`.
+      data_set: The data set; `color_mnist` reads each of its 3 channels as a digit, for example.
+
+    Example:
+      >>> from tfpaths import data
+      >>> dimensions("digits", data.get("color_mnist")())
+      192
+    """
     outputs = data_set.outputs(classifiers.stand_in(name))
     return outputs(tf.zeros([1, *data_set.shape]))[1].shape[1]
 
 
 def check(name: str, data_set: DataSet) -> None:
-    """Refuses at once what `get` would refuse later.
+    """Checks the name of an extractor for a data set, without training or loading anything.
+
+    Args:
+      name: As for `get`.
+      data_set: The data set.
 
     Raises:
-      InputError: There is no such extractor, it does not read these images, or TF-Hub does not answer.
+      InputError: No extractor has this name, it is a classifier of other images, or TF-Hub does not answer.
+
+    Example:
+      >>> from tfpaths import data
+      >>> check("cifar10", data.get("color_mnist")())
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: evaluation.extractor: expected 'inception' or the directory of a SavedModel ...
     """
     kind, _, _ = name.partition(":")
     if kind in TRAINED_HERE:
@@ -95,17 +128,30 @@ def check(name: str, data_set: DataSet) -> None:
 
 
 def get(name: str, data_set: DataSet, *, source: str = "tfds", data_dir: str | None = None) -> Extractor:
-    """Returns the extractor of that name for a data set.
+    """Returns the extractor with that name for a data set.
 
     Args:
-      name: `digits`, `cifar10`; `inception` for TF-GAN's from TF-Hub, `inception:DIRECTORY` for a local copy of it; or
-        the directory of a SavedModel with the outputs `logits` and `pool_3`.
-      data_set: The data set's record.
-      source: Where digits come from.
-      data_dir: The directory of prepared TFDS data, on which a classifier is trained if it is not cached.
+      name: `digits` or `cifar10` for a classifier, which is trained if it is not cached; `inception` for TF-GAN's model
+        from TF-Hub; `inception:DIRECTORY` for a local copy of that model; or the directory of any SavedModel with the
+        outputs `logits` and `pool_3`.
+      data_set: The data set.
+      source: The source of the digits on which the classifier is trained, `tfds` or `embedded`.
+      data_dir: The directory of prepared TFDS data on which a classifier is trained.
 
     Raises:
-      InputError: As `check`; or the model's outputs are not those that its name promises.
+      InputError: As `check`; or the model does not have the outputs that its name requires.
+      UnfitError: The trained classifier is not accurate enough.
+
+    Example:
+      >>> @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])], autograph=False)
+      ... def means(images):
+      ...     rgb = tf.reduce_mean(images, axis=[1, 2])
+      ...     return {"logits": rgb, "pool_3": rgb}
+      >>> tf.saved_model.save(tf.Module(), "means", signatures=means)
+      >>> from tfpaths import data
+      >>> logits, features = get("means", data.get("cifar10")()).outputs(tf.ones([1, 32, 32, 3]))
+      >>> features.numpy().tolist()
+      [[1.0, 1.0, 1.0]]
     """
     check(name, data_set)
     if name in TRAINED_HERE:

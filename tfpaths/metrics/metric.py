@@ -1,4 +1,4 @@
-"""What a metric is: what it needs, how it is computed, and what its numbers depend on."""
+"""The base class of metrics: the data they need, how they are computed, and what their values depend on."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,35 +16,44 @@ METRICS: Registry[type["Metric"]] = Registry("metric", "tfpaths.metrics")
 
 
 class UnavailableError(errors.InputError):
-    """Something that a metric needs is not available, although no field of the config asks for it by name.
+    """Something that a metric needs is not available, although no field of the config names it.
 
-    Training that measures `auto` continues without the metric.
+    If `evaluation.metrics` is `auto`, training continues without the metric.
+
+    Example:
+      >>> class Loudness(Metric):
+      ...     def check(self, context, count=None):
+      ...         raise UnavailableError("loudness: expected a microphone.")
     """
 
 
 class Metric:
-    """A metric: one or several numbers of a source of examples. A new one is a registered subclass with `compute`.
+    """A metric: one or more numbers that describe a source of examples. To add one, register a subclass with `compute`.
 
-    The keyword-only parameters of its constructor are its options: fields of `evaluation` in a config. Two metrics may
-    have an option of the same name, and then share its value.
-
-        from tfpaths.metrics import METRICS, Metric
-        from tfpaths.schema import PositiveInt
-
-        @METRICS.register("brightness")
-        class Brightness(Metric):
-            def __init__(self, *, brightness_samples: PositiveInt = 100):
-                self.brightness_samples = brightness_samples
-
-            def compute(self, context, source, count=None):
-                num = source.at_most(count or self.brightness_samples)
-                return {"brightness": float(source.batches(0, num).numpy().mean())}
+    The keyword-only parameters of its constructor are its options: fields of `evaluation` in a config. Metrics that
+    have an option of the same name share its value.
 
     Attributes:
       name: The name under which it is registered, set by `make`.
       options: The values of the options by name, set by `make`.
-      version: A number that changes when the same request gives other values.
-      slow: Whether `auto` leaves it out of evaluations during training.
+      version: A number to increase when the same request gives different values.
+      slow: Whether `evaluation.every_metrics=auto` skips it during training.
+
+    Example:
+      Decorate the class with `@METRICS.register("brightness")`, as in `examples/custom_metric.py`.
+
+      >>> import numpy as np
+      >>> from tfpaths.metrics import sources
+      >>> class Brightness(Metric):
+      ...     def __init__(self, *, brightness_samples: int = 100):
+      ...         self.brightness_samples = brightness_samples
+      ...
+      ...     def compute(self, context, source, count=None):
+      ...         num = source.at_most(count or self.brightness_samples)
+      ...         return {"brightness": float(source.batches(0, num).numpy().mean())}
+      >>> white = sources.samples(lambda num, stream: np.ones([num, 28, 28, 3], np.float32), seed=0)
+      >>> Brightness().compute(None, white)
+      {'brightness': 1.0}
     """
 
     name: str = ""
@@ -53,10 +62,11 @@ class Metric:
     slow: bool = False
 
     def missing(self, context: "Context") -> str | None:
-        """Returns why the data set cannot have this metric, as the end of a sentence about it, or None if it can.
+        """Returns why the data set does not support this metric, or None if it does.
 
-        Nothing is read: `context.data` and `context.known_splits` suffice. `auto` leaves out a metric that is missing;
-        if the config names it, that is an InputError.
+        The text completes a sentence that begins with the data set's name: `"has no modes"`. `auto` leaves out an
+        unsupported metric; if the config names it, an InputError is raised. Decide from `context.data` and
+        `context.known_splits`: no example has been read yet.
 
         Args:
           context: The services of the evaluation.
@@ -65,7 +75,7 @@ class Metric:
         return None
 
     def check(self, context: "Context", count: int | None = None) -> None:
-        """Refuses what can be refused before measuring.
+        """Validates everything that can be checked before measuring. The default accepts everything.
 
         Args:
           context: The services of the evaluation.
@@ -77,38 +87,44 @@ class Metric:
         """
 
     def compute(self, context: "Context", source: "Source", count: int | None = None) -> dict[str, float]:
-        """Returns the metric's numbers by name.
+        """Returns the metric's values by name.
 
         Args:
           context: The services of the evaluation.
-          source: The examples to be judged.
-          count: How many of them; None for as many as the config says, otherwise `evaluation.every_samples`.
+          source: The examples to measure.
+          count: The number of examples: `evaluation.every_samples` during training, and None for the number that the
+            config sets.
 
         Raises:
           InputError: There are too few examples, or something is not available.
-          RunError: A value is not finite, or a classifier is not accurate enough.
+          RunError: A feature is NaN or infinite, or a classifier is not accurate enough.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how it is computed: define compute().")
 
     def protocol(self, context: "Context") -> dict[str, Any]:
-        """Returns what the numbers depend on, for `results.json`."""
+        """Returns the settings and facts that the values depend on, by name, for `results.json`."""
         del context
         return {}
 
     def depends_on(self, context: "Context") -> tuple[Any, ...]:
-        """Returns what floor and ceiling depend on besides the options, the seed, the judged examples and the split.
+        """Returns what the reference values, floor and ceiling, depend on, for their cache key.
 
-        Name content (`Examples.content`, `Extractor.key`), never a name or a size.
+        The options, the seed, the split and the measured examples are in the key already. Return identifiers of
+        content (`Examples.content`, `Extractor.key`), not names or sizes, which may stay equal when the data changes.
         """
         del context
         return ()
 
 
 def complete(evaluation: config_lib.Evaluation) -> config_lib.Evaluation:
-    """Returns the config of an evaluation with the option of every registered metric, checked.
+    """Checks the config of an evaluation, and returns it with the options of every registered metric.
+
+    Args:
+      evaluation: The config; options that it does not set take their defaults.
 
     Raises:
-      InputError: A metric is unknown; or an option belongs to no metric, has the wrong type or is out of its range.
+      InputError: A metric is unknown, or an option belongs to no metric, is missing, has the wrong type, is out of its
+        range or has the name of a field of the config.
 
     Example:
       >>> complete(config_lib.Evaluation(critic_steps=50)).options["mode_samples"]
@@ -119,13 +135,15 @@ def complete(evaluation: config_lib.Evaluation) -> config_lib.Evaluation:
         for name in () if isinstance(names, str) else names:
             METRICS.lookup(name, path=f"evaluation.{field}")
     fields = list(config_lib.Evaluation.model_fields)
-    known = [(name, *parameter) for cls in METRICS.values() for name, parameter in options.parameters(cls).items()]
+    params = [(name, *parameter) for cls in METRICS.values() for name, parameter in options.parameters(cls).items()]
     for name in evaluation.options:
-        errors.choose("field", name, [*fields, *dict.fromkeys(name for name, _, _ in known)], path=f"evaluation.{name}")
+        errors.choose("field", name, [*fields, *dict.fromkeys(name for name, *_ in params)], path=f"evaluation.{name}")
     values: dict[str, Any] = {}
-    for name, annotation, default in known:
+    for name, annotation, default in params:
         if name in fields:
-            raise errors.InputError(f"evaluation.{name}: a metric has this field for an option; choose another name.")
+            raise errors.InputError(
+                f"evaluation.{name}: this field cannot also be the option of a metric; rename the option."
+            )
         value = evaluation.options.get(name, default)
         if value is inspect.Parameter.empty:
             raise errors.InputError(f"evaluation.{name}: expected a value, received none.")
@@ -134,10 +152,18 @@ def complete(evaluation: config_lib.Evaluation) -> config_lib.Evaluation:
 
 
 def make(evaluation: config_lib.Evaluation) -> dict[str, Metric]:
-    """Returns every registered metric by name, with the options of a complete config."""
-    made = {}
+    """Returns an instance of every registered metric, by name.
+
+    Args:
+      evaluation: The config, as `complete` returns it.
+
+    Example:
+      >>> make(complete(config_lib.Evaluation(critic_steps=50)))["critic"].critic_steps
+      50
+    """
+    metrics = {}
     for name, cls in METRICS.items():
-        chosen = {option: evaluation.options.get(option) for option in options.parameters(cls)}
-        made[name] = cls(**chosen)
-        made[name].name, made[name].options = name, chosen
-    return made
+        values = {option: evaluation.options.get(option) for option in options.parameters(cls)}
+        metrics[name] = cls(**values)
+        metrics[name].name, metrics[name].options = name, values
+    return metrics

@@ -1,4 +1,7 @@
-"""Mode coverage: how many modes samples hit, and how unevenly. Metz et al. 2016 (arXiv 1611.02163), section 3.3."""
+"""Mode coverage: the number of modes among the samples, and the KL divergence of their frequencies from the data's.
+
+Metz et al. 2016 (arXiv 1611.02163), section 3.3.
+"""
 
 from typing import Any
 
@@ -13,23 +16,25 @@ from tfpaths.schema import PositiveInt
 
 
 def coverage(modes: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Counts samples per mode.
+    """Returns the number of modes that samples cover, and the KL divergence between the samples' modes and the data's.
 
         modes_covered     the number of modes with at least one sample
-        modes_kl          KL(model || data) = sum_k q_k log(q_k / p_k), in nats; 0 where q = p
+        modes_kl          KL(model || data) = sum_k q_k log(q_k / p_k), in nats; 0 if q = p
 
-    Each sample belongs to the mode that a classifier reads in it, with no threshold, as in the paper. Of 1,000 modes
-    even real images hit all but a few and have a KL near modes / (2 samples), which is what counting alone costs.
+    Here q_k is the share of samples in mode k, and p_k the data's probability of it. A sample's mode is the most likely
+    class of a classifier, without a threshold, as in the paper. Sampling alone makes the KL positive: real images
+    have about modes / (2 samples), and miss a few of 1,000 modes.
 
     Args:
-      modes: `[samples]`, the mode of each, in 0 .. modes - 1.
-      probabilities: `[modes]`, the data's own, all above 0.
+      modes: `[samples]`, the mode of each sample, an integer in 0 .. modes - 1.
+      probabilities: `[modes]`, the probability of each mode under the data, all above 0.
 
     Example:
       >>> coverage(np.array([0, 1, 1, 1]), np.array([0.25, 0.75]))
       {'modes_covered': 2, 'modes_kl': 0.0}
     """
-    counts = np.bincount(modes, minlength=len(probabilities))
+    counts = np.bincount(modes, minlength=len(probabilities))  # [modes]
+    # q log q is 0 for an empty mode, where log(0) is not finite.
     hit = counts > 0
     model = counts[hit] / len(modes)
     return {
@@ -40,10 +45,15 @@ def coverage(modes: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 
 @METRICS.register("modes")
 class Modes(Metric):
-    """Mode coverage, read by the data set's own classifier.
+    """Mode coverage of samples, for data sets with modes and a classifier of them.
 
     Args:
-      mode_samples: How many samples are read; 26,000 in the paper.
+      mode_samples: The number of samples; 26,000 in the paper.
+
+    Example:
+      >>> from tfpaths import config as config_lib
+      >>> Modes().missing(Context(config_lib.Data(name="cifar10"), config_lib.Evaluation()))
+      'has no modes'
     """
 
     def __init__(self, *, mode_samples: PositiveInt = 26_000):
@@ -58,7 +68,7 @@ class Modes(Metric):
 
     def compute(self, context: Context, source: Source, count: int | None = None) -> dict[str, float]:
         probabilities = context.examples("train").modes
-        assert probabilities is not None  # `missing` has refused a data set without modes.
+        assert probabilities is not None  # `missing` rejects data sets without modes.
         logits, _ = context.outputs(_reader(context), source, source.at_most(count or self.mode_samples))
         return coverage(logits.argmax(axis=1), probabilities)
 
@@ -70,4 +80,5 @@ class Modes(Metric):
 
 
 def _reader(context: Context) -> Extractor:
+    """Returns the classifier of the data set's modes, whatever `evaluation.extractor` is."""
     return context.extractor(context.data.extractor)

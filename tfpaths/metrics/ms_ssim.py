@@ -1,8 +1,10 @@
-"""MS-SSIM among samples: high if they look alike, so that real images' own value is reported beside it.
+"""MS-SSIM between samples: a high value means that they look alike. The value of real images is reported with it.
 
-Wang, Simoncelli and Bovik 2003: at each scale the contrast and structure of two images are compared in a Gaussian
-window, the images are then halved, and the product over scales, each to the power of a weight, includes the luminance
-at the last. TensorFlow computes it, per channel, and averages over channels.
+    MS-SSIM = l_M^w_M prod_j (c_j s_j)^w_j        Wang, Simoncelli and Bovik 2003
+
+At each scale j the contrast c and structure s of two images are compared in a Gaussian window, and the images are then
+halved. The luminance l is compared at the last scale M only. TensorFlow computes it per channel and averages over the
+channels.
 """
 
 import functools
@@ -17,27 +19,33 @@ from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import METRICS, Metric, UnavailableError
 from tfpaths.metrics.sources import Source
 
-# Wang et al. 2003, section 3.2: five scales, an 11×11 window of deviation 1.5, images of at least 176 pixels.
+# Wang et al. 2003, section 3.2: five scales, an 11×11 window of standard deviation 1.5, images of at least 176 pixels.
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _SIGMA = 1.5
-# Ours, for small images: the window's inner 7×7, and as many of the first scales as it fits into.
+# Not from the paper, for small images: the inner 7×7 of the window, and only the scales that are at least as large.
 FILTER_SIZE = 7
-# Fedus, Rosca et al. 2017, section 5.3.
+# The number of batches, and of images in each: Fedus, Rosca et al. 2017, section 5.3.
 BATCHES, BATCH = 5, 64
 _IMAGES = BATCHES * BATCH
 
 
 def weights(side: int) -> tuple[float, ...]:
-    """Returns the scales' weights for images of `side` pixels: Wang's, of those scales that fit, scaled to a sum of 1.
+    """Returns the weights of the scales for images of `side` pixels.
 
-    A scale halves the side. 28 and 32 pixels have room for 3 scales, 64 for 4.
+    Each scale halves the side. The weights are Wang's, of the scales whose side is at least the window's 7 pixels,
+    divided by their sum. Images of 28 and 32 pixels have 3 scales, those of 64 have 4.
+
+    Args:
+      side: The shorter side of the images, in pixels.
 
     Raises:
-      ValueError: Not even one scale fits.
+      ValueError: `side` is smaller than the window.
 
     Example:
       >>> len(weights(28)), len(weights(64))
       (3, 4)
+      >>> round(sum(weights(28)), 4)
+      1.0
     """
     count = sum(side // 2**scale >= FILTER_SIZE for scale in range(len(_WEIGHTS)))
     if count == 0:
@@ -46,14 +54,19 @@ def weights(side: int) -> tuple[float, ...]:
 
 
 def ms_ssim(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns the MS-SSIM of pairs of images, `[batch]`, in [0, 1].
+    """Returns the MS-SSIM of pairs of images, `[batch]`, in [0, 1]; it is 1 for equal images.
 
     Args:
       first: `[batch, height, width, channels]` in [-1, 1].
-      second: Of the same shape.
+      second: The other images, of the same shape.
+
+    Example:
+      >>> images = tf.random.stateless_uniform([2, 28, 28, 1], [0, 0], -1.0, 1.0)
+      >>> np.round(ms_ssim(images, images), 4).tolist()
+      [1.0, 1.0]
     """
     return tf.image.ssim_multiscale(
-        # In [0, 1]: the luminance term compares brightness, which has no sign.
+        # [-1, 1] -> [0, 1]: the luminance term needs a brightness that is not negative.
         (first + 1) / 2,
         (second + 1) / 2,
         max_val=1.0,
@@ -64,17 +77,23 @@ def ms_ssim(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 
 def mean_over_pairs(images: np.ndarray) -> float:
-    """Returns the mean MS-SSIM over all pairs of different images of each batch of 64: 2,016 pairs in a batch.
+    """Returns the mean MS-SSIM over all pairs of different images within each batch of 64.
+
+    A batch has 64 · 63 / 2 = 2,016 pairs. Images of different batches are not compared.
 
     Args:
       images: `[batches * 64, height, width, channels]` in [-1, 1].
 
     Raises:
-      ValueError: Their number is no multiple of 64.
+      ValueError: There are no images, or their number is not a multiple of 64.
+
+    Example:
+      >>> round(mean_over_pairs(np.zeros([64, 28, 28, 3], np.float32)), 4)
+      1.0
     """
     if len(images) == 0 or len(images) % BATCH:
         raise ValueError(f"Expected a multiple of {BATCH} images, received {len(images)}.")
-    rows, columns = np.triu_indices(BATCH, k=1)
+    rows, columns = np.triu_indices(BATCH, k=1)  # [2016] each
     values = []
     for start in range(0, len(images), BATCH):
         batch = tf.constant(images[start : start + BATCH])
@@ -85,12 +104,14 @@ def mean_over_pairs(images: np.ndarray) -> float:
     return float(np.concatenate(values).mean())
 
 
-_PAIRS = 252  # 2,016 / 8
+# Pairs in one call: 2,016 / 8.
+_PAIRS = 252
 
 
 @functools.cache
 def _compiled():
-    @tf.function(reduce_retracing=True, autograph=False)
+    # One trace for each size of image: the number of scales depends on it.
+    @tf.function(autograph=False)
     def pairs(batch, rows, columns):
         return ms_ssim(tf.gather(batch, rows), tf.gather(batch, columns))
 
@@ -99,9 +120,14 @@ def _compiled():
 
 @METRICS.register("ms_ssim")
 class MSSSIM(Metric):
-    """The mean MS-SSIM of pairs of samples (`ms_ssim`), and that of pairs of real images (`ms_ssim_real`).
+    """The mean MS-SSIM between samples (`ms_ssim`), and between real images (`ms_ssim_real`).
 
-    Both are of 5 batches of 64, whatever the number of samples is elsewhere.
+    Both use 5 batches of 64 images; `evaluation.samples` has no effect.
+
+    Example:
+      >>> from tfpaths import config as config_lib
+      >>> MSSSIM().protocol(Context(config_lib.Data(name="color_mnist"), config_lib.Evaluation()))
+      {'ms_ssim': '5 batches of 64, all pairs, 3 scales'}
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Inception from TF-Hub or from a directory, and any other SavedModel with its outputs."""
+"""SavedModels as feature extractors: Inception from TF-Hub, a local copy of it, or any model with the same outputs."""
 
 import hashlib
 import pathlib
@@ -11,7 +11,7 @@ from tfpaths import errors, files
 from tfpaths.compat.tfgan import tfgan
 from tfpaths.data import prepared
 
-# The outputs of TF-GAN's Inception, and of every copy that is called Inception.
+# The widths of the outputs of TF-GAN's Inception; every model that is called Inception must have them.
 INCEPTION_CLASSES, INCEPTION_FEATURES = 1008, 2048
 _FIELDS = (tfgan.eval.INCEPTION_OUTPUT, tfgan.eval.INCEPTION_FINAL_POOL)
 
@@ -20,19 +20,22 @@ Size = tuple[int, int]
 
 
 def load(name: str, *, is_inception: bool) -> tuple[Outputs, str]:
-    """Loads a model that maps images `[batch, height, width, 3]` in [-1, 1] to `logits` and `pool_3`.
+    """Loads a model that maps images `[batch, height, width, 3]` in [-1, 1] to the outputs `logits` and `pool_3`.
 
-    Images are resized, bilinearly, to the size that the model requires; Inception's is 299×299, as it was trained.
+    Images are resized bilinearly to the size that the model requires: 299×299 for Inception.
 
     Args:
-      name: `inception` for TF-GAN's from TF-Hub, otherwise the directory of a SavedModel.
-      is_inception: Whether it must have Inception's 1,008 logits and 2,048 features.
+      name: `inception` for TF-GAN's model from TF-Hub, otherwise the directory of a SavedModel.
+      is_inception: Whether the model must have Inception's 1,008 logits and 2,048 features.
 
     Returns:
-      Images -> (logits `[batch, classes]`, features `[batch, dimensions]`), and a key for what they depend on.
+      The function images -> (logits `[batch, classes]`, features `[batch, dimensions]`), and text that identifies the
+      model and the resizing, for cache keys.
 
     Raises:
-      InputError: It is no such model.
+      InputError: The directory has no SavedModel, the model cannot be called, or its outputs are different.
+
+    Example: `tfpaths.metrics.extractors.get` saves and loads a model.
     """
     if name == "inception":
         handle, content = tfgan.eval.INCEPTION_TFHUB, "tfhub"
@@ -43,7 +46,7 @@ def load(name: str, *, is_inception: bool) -> tuple[Outputs, str]:
 
     try:
         loaded = tensorflow_hub.load(handle)
-    except Exception as error:  # A torn SavedModel shows as any exception of any of its readers.
+    except Exception as error:  # A truncated SavedModel can raise any exception of its readers.
         raise errors.InputError(
             f"evaluation.extractor: expected a SavedModel, received {name!r}: {files.reason(error)}."
         ) from error
@@ -54,6 +57,7 @@ def load(name: str, *, is_inception: bool) -> tuple[Outputs, str]:
         if size is not None and tuple(images.shape[1:3]) != size:
             images = tf.image.resize(images, size)
         values = call(images)
+        # pool_3 may be [batch, 1, 1, dimensions], as in Inception.
         logits, features = (tf.reshape(values[field], [tf.shape(images)[0], -1]) for field in _FIELDS)
         return logits, features
 
@@ -62,14 +66,15 @@ def load(name: str, *, is_inception: bool) -> tuple[Outputs, str]:
 
 
 def check_hub() -> None:
-    """Refuses Inception if neither TF-Hub's cache nor its server has it.
+    """Checks that Inception is in TF-Hub's cache, or that TF-Hub answers.
 
     Raises:
-      InputError: It is not available; the message says what to do.
+      InputError: Neither is the case.
     """
     from tensorflow_hub import resolver
 
     handle = tfgan.eval.INCEPTION_TFHUB
+    # TF-Hub names the directory of a cached model by the SHA-1 of its address.
     cached = pathlib.Path(resolver.tfhub_cache_dir(use_temp=True), hashlib.sha1(handle.encode()).hexdigest())
     if not cached.is_dir() and not prepared.reachable(handle):
         raise errors.InputError(
@@ -80,10 +85,16 @@ def check_hub() -> None:
 
 
 def directory(name: str) -> pathlib.Path:
-    """Returns the directory of a SavedModel.
+    """Returns the path of a SavedModel's directory, with `~` expanded.
 
     Raises:
-      InputError: It holds none.
+      InputError: The directory has no SavedModel.
+
+    Example:
+      >>> directory("runs")
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: ... expected a directory with a saved_model.pb, received 'runs', which has none.
     """
     path = pathlib.Path(name).expanduser()
     if not (path / "saved_model.pb").is_file():
@@ -94,6 +105,7 @@ def directory(name: str) -> pathlib.Path:
 
 
 def _checksum(path: pathlib.Path) -> str:
+    """Returns a checksum of the names and contents of all files in a directory."""
     digest = hashlib.sha256()
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
         digest.update(str(file.relative_to(path)).encode())
@@ -102,7 +114,7 @@ def _checksum(path: pathlib.Path) -> str:
 
 
 def _callable(loaded: Any, name: str) -> tuple[Callable[[tf.Tensor], Any], Size | None]:
-    """What maps images to the named outputs, and the size of images that it requires, if it requires one."""
+    """Returns the function images -> outputs by name, and the image size that it requires, None if it has none."""
     signature = getattr(loaded, "signatures", {}).get("serving_default")
     if not callable(loaded) and signature is None:
         raise errors.InputError(
@@ -112,18 +124,19 @@ def _callable(loaded: Any, name: str) -> tuple[Callable[[tf.Tensor], Any], Size 
     size = None
     if signature is not None:
         argument, spec = next(iter(signature.structured_input_signature[1].items()))
+        # spec.shape: [batch, height, width, 3]
         if spec.shape.rank == 4 and None not in spec.shape[1:3]:
             size = tuple(spec.shape[1:3])
     if callable(loaded):
         return loaded, size
-    # Looked up in the model each time: a signature alone does not keep the model's variables.
+    # The closure holds `loaded`: a signature alone does not keep the model's variables alive.
     return lambda images: loaded.signatures["serving_default"](**{argument: images}), size
 
 
 def _check_outputs(outputs: Outputs, name: str, size: Size | None, is_inception: bool) -> None:
     try:
         shapes = [tuple(value.shape) for value in outputs(tf.zeros([2, *(size or (32, 32)), 3]))]
-    except Exception as error:  # Another interface shows as whatever its first operation stumbles over.
+    except Exception as error:  # A model with another interface can raise any exception.
         raise errors.InputError(
             f"evaluation.extractor: expected a model of images [batch, height, width, 3] with the outputs "
             f"{' and '.join(_FIELDS)}, received {name!r}: {files.reason(error)}."
@@ -131,6 +144,6 @@ def _check_outputs(outputs: Outputs, name: str, size: Size | None, is_inception:
     if is_inception and shapes != [(2, INCEPTION_CLASSES), (2, INCEPTION_FEATURES)]:
         raise errors.InputError(
             f"evaluation.extractor: expected Inception's {INCEPTION_CLASSES} logits and {INCEPTION_FEATURES} features, "
-            f"received {name!r}, which gives {shapes[0][1]} and {shapes[1][1]}; without 'inception:' its scores have "
-            "the classifier's names."
+            f"received {name!r}, which has {shapes[0][1]} and {shapes[1][1]}. To fix this: leave out 'inception:'; the "
+            "scores are then called classifier score, not IS, and so on."
         )

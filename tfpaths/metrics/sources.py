@@ -1,4 +1,4 @@
-"""Where the examples to be judged come from: a sampler, a data set, or noise."""
+"""Sources of the examples that metrics measure: a sampler, a data set, or noise."""
 
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
@@ -9,20 +9,26 @@ from tfpaths import streams
 from tfpaths.data.examples import Examples
 from tfpaths.streams import Stream
 
-# `(num, stream)` -> examples drawn from the stream.
+# `(num, stream)` -> examples `[num, *shape]`, drawn from the stream.
 Sampler = Callable[[int, Stream], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Where the examples to be judged come from.
+    """A source of the examples that a metric measures.
 
     Attributes:
-      batches: `(start, num)` -> the `num` examples from `start` on; the same call gives the same examples.
-      sampler: `(num, stream)` -> examples drawn from a stream, for the critic.
-      size: How many different ones there are; None if there is no end.
-      state: Returns what tells apart states of the source, such as a training step. What was computed of the source in
-        the same state is used again. None if nothing tells them apart: then each measurement computes everything.
+      batches: `(start, num)` -> the `num` examples from number `start`, `[num, *shape]`; the same call returns the same
+        examples.
+      sampler: `(num, stream)` -> examples `[num, *shape]`, drawn from a stream; for the critic.
+      size: The number of different examples; None if it is unlimited.
+      state: Returns a value that identifies the state of the source, such as the training step. Features and critics
+        are reused while it stays equal. If `state` is None, each measurement computes everything.
+
+    Example:
+      >>> zeros = Source(lambda start, num: tf.zeros([num, 2]), lambda num, stream: tf.zeros([num, 2]), size=10)
+      >>> zeros.at_most(5), zeros.at_most(50)
+      (5, 10)
     """
 
     batches: Callable[[int, int], tf.Tensor]
@@ -36,16 +42,23 @@ class Source:
 
 
 def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None = None) -> Source:
-    """Returns the examples that a sampler gives for a seed.
+    """Returns a source of the examples that a sampler draws from a seed.
 
     Args:
-      sampler: `(num, stream)` -> examples, a pure function of the stream.
+      sampler: `(num, stream)` -> examples `[num, *shape]`, a pure function of the stream.
       seed: Seed for the examples.
-      state: Returns what the sampler depends on besides the stream, such as a training step.
+      state: Returns a value that identifies everything the sampler depends on besides the stream, such as the training
+        step.
+
+    Example:
+      >>> normal = samples(lambda num, stream: stream.normal([num, 2]), seed=0)
+      >>> normal.batches(0, 3).shape
+      TensorShape([3, 2])
     """
     stream = streams.root(seed)
     compiled = tf.function(sampler, reduce_retracing=True, autograph=False)
     return Source(
+        # The start selects the stream: examples are equal only for an equal start and num.
         lambda start, num: compiled(num, stream.fold(start)),
         sampler,
         state=None if state is None else lambda: (sampler, seed, state()),
@@ -53,14 +66,38 @@ def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None
 
 
 def real(examples: Examples) -> Source:
-    """Returns a generator that has memorised a data set: its examples in one random order, or drawn from a stream."""
+    """Returns a source of real examples, like a generator that has memorised them.
+
+    `batches` reads them in a fixed random order; `sampler` draws them with replacement.
+
+    Args:
+      examples: A split of a data set.
+
+    Example:
+      >>> import numpy as np
+      >>> from tfpaths.data import examples as examples_lib
+      >>> points = examples_lib.in_memory("points", "train", "drawn", np.arange(6.0).reshape(3, 2), np.zeros(3))
+      >>> sorted(real(points).batches(0, 3).numpy().tolist())
+      [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    """
 
     def sampler(num: int, stream: Stream) -> tf.Tensor:
+        # floor(u * size) for u in [0, 1): positions `[num]`, each equally likely.
         return examples.take(tf.cast(stream.uniform([num]) * examples.size, tf.int64))
 
     return Source(examples.some, sampler, examples.size)
 
 
 def noise(shape: Sequence[int], seed: int) -> Source:
-    """Returns independent uniform numbers in [-1, 1)."""
+    """Returns a source of independent uniform numbers in [-1, 1).
+
+    Args:
+      shape: The shape of one example.
+      seed: Seed for the numbers.
+
+    Example:
+      >>> images = noise((28, 28, 3), seed=0).batches(0, 10)
+      >>> images.shape, bool(tf.reduce_all(tf.abs(images) <= 1.0))
+      (TensorShape([10, 28, 28, 3]), True)
+    """
     return samples(lambda num, stream: 2.0 * stream.uniform([num, *shape]) - 1.0, seed)

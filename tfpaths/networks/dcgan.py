@@ -1,12 +1,15 @@
 """The DCGAN pair for square images of 16, 28, 32, 64, 128 and 256 pixels and any number of channels.
 
 After Radford et al. 2015 (arXiv 1511.06434): strided convolutions, BatchNorm and ReLU in the generator, LeakyReLU 0.2
-in the discriminator. The discriminator has no BatchNorm: a gradient penalty is about the gradient at one example, and
-BatchNorm makes an example's output depend on the others of its batch.
+in the discriminator. The discriminator has no BatchNorm: a gradient penalty concerns the gradient at one example, and
+BatchNorm makes an example's output depend on the other examples of its batch.
 
-We chose what the paper does not state: the widths, and their limit above 64 pixels, the paper's size; Glorot's uniform
-initial weights, because without BatchNorm a discriminator that starts from N(0, 0.02) is nearly zero and slow to
-change; BatchNorm momentum 0.9, so that the statistics for sampling follow the weights within some tens of steps.
+These choices are ours:
+
+- the widths, and their limit above 64 pixels, which is the paper's size;
+- Glorot's uniform initial weights, because without BatchNorm a discriminator that starts from N(0, 0.02) is nearly zero
+  and changes slowly;
+- a BatchNorm momentum of 0.9, so that the statistics for sampling follow the weights within some tens of steps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +22,10 @@ from tfpaths import errors
 from tfpaths.networks.family import NETWORKS, Family
 from tfpaths.schema import PositiveInt
 
-# Pixels -> the side of the smallest feature map, and how often it is doubled from there.
+# Side of the images -> (the side of the smallest feature map, how many times it is doubled).
 SIZES = {16: (4, 2), 28: (7, 2), 32: (4, 3), 64: (4, 4), 128: (4, 5), 256: (4, 6)}
-# No map has more channels than this many times those of the largest map: at 256 pixels the two networks have 23 million
-# weights, and would otherwise have 90 million.
+# A map has at most this many times the channels of the largest map. At 256 pixels the two networks have 23 million
+# weights; without the limit they would have 90 million.
 WIDEST = 8
 
 
@@ -30,19 +33,20 @@ WIDEST = 8
 class DCGAN(Family):
     """DCGAN's generator and discriminator.
 
-    The generator's map before the image has `generator_filters` channels, the discriminator's first map
-    `discriminator_filters`; each map of half the side has twice as many, up to eight times the first number.
+    The generator's last map before the image has `generator_filters` channels, the discriminator's first map
+    `discriminator_filters`. A map of half the side has twice as many channels, up to eight times that number.
 
     Args:
       generator_filters: Channels of the generator's largest map.
       discriminator_filters: Channels of the discriminator's largest map.
-      synchronized: Whether BatchNorm's statistics are those of the global batch, not of each replica's. Its moving
-        statistics, for sampling, are the first replica's.
-      **kwargs: Those of `Family`.
+      synchronized: Whether BatchNorm uses the statistics of the global batch instead of those of each replica's batch.
+        Its moving statistics, for sampling, are the first replica's.
+      **kwargs: Arguments of `Family`, such as `latent_dim` and `precision`.
 
     Example:
-      >>> DCGAN(latent_dim=8, generator_filters=4).generator((32, 32, 3)).output_shape
-      (None, 32, 32, 3)
+      >>> networks = DCGAN(latent_dim=8, generator_filters=4, discriminator_filters=4)
+      >>> networks.generator((32, 32, 3)).output_shape, networks.discriminator((32, 32, 3)).output_shape
+      ((None, 32, 32, 3), (None, 1))
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class DCGAN(Family):
         x = keras.layers.Dense(side * side * first, use_bias=False, kernel_initializer=next(weights), dtype=dtype)(
             latents
         )
-        x = keras.layers.Reshape((side, side, first), dtype=dtype)(x)
+        x = keras.layers.Reshape((side, side, first), dtype=dtype)(x)  # [batch, side, side, first]
         for width in reversed(widths):
             x = self._normalised(x)
             x = keras.layers.Conv2DTranspose(
@@ -81,7 +85,7 @@ class DCGAN(Family):
         x = self.layers.doubling_convolution(
             channels, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype
         )(x)
-        # tanh in float32: half precision has 8 bits between 0.5 and 1, too few for a picture.
+        # tanh in float32: between 0.5 and 1 the values of bfloat16 are 1/256 apart, half a level of a uint8 image.
         images = keras.layers.Activation("tanh", dtype="float32")(x)
         return keras.Model(latents, images, name="generator")
 
@@ -95,12 +99,12 @@ class DCGAN(Family):
         weights, dtype = _initializers(seed), self.precision
         images = x = keras.Input(tuple(example_shape), dtype="float32")
         for level in range(halvings):
-            # Only the first convolution, of an image's few channels, is slow as Keras has it.
+            # Of Keras' convolutions only the first is slow: an image has few channels.
             convolution = self.layers.halving_convolution if level == 0 else keras.layers.Conv2D
             filters = _channels(self.discriminator_filters, level)
             x = convolution(filters, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype)(x)
             x = self.layers.leaky_relu(0.2, dtype=dtype)(x)
-        x = keras.layers.Flatten(_LAST, dtype=dtype)(x)
+        x = keras.layers.Flatten(_LAST, dtype=dtype)(x)  # [batch, side * side * filters] of the smallest map
         logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)
         return keras.Model(images, logits, name="discriminator")
 
@@ -110,26 +114,27 @@ class DCGAN(Family):
 
 
 def _channels(filters: int, level: int) -> int:
-    """The channels of the map whose side is 2^level times smaller than the largest map's."""
+    """Returns the channels of the map whose side is 2^level times smaller than the largest map's."""
     return filters * min(2**level, WIDEST)
 
 
-# Whatever the user's Keras has for a default.
+# Given explicitly, because a user may have changed Keras' default.
 _LAST = "channels_last"
 
 
 def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
-    """Glorot's, for one layer after the other, each with a seed of its own: Keras repeats a seed's draw."""
+    """Yields an initializer for each layer, with different seeds: with one seed, Keras draws the same numbers again."""
     for child in np.random.SeedSequence(seed).generate_state(16):
         yield keras.initializers.GlorotUniform(seed=int(child >> 1))
 
 
 def _plan(example_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Returns (the side of the smallest map, the number of doublings, the image's channels)."""
     height, width, channels = example_shape if len(example_shape) == 3 else (0, 0, 0)
     if height != width or height not in SIZES:
         raise errors.InputError(
             f"networks.name: 'dcgan' makes square images of {', '.join(map(str, SIZES))} pixels; the examples are "
-            f"{'×'.join(map(str, example_shape))}. To fix this: choose networks of your own with networks.name, or "
+            f"{'×'.join(map(str, example_shape))}. To fix this: choose other networks with networks.name, or "
             "another data.image_size if the data set has this option."
         )
     return (*SIZES[height], channels)

@@ -1,4 +1,4 @@
-"""The tables of README and docs: each a function that reads stored results and returns Markdown."""
+"""The tables of README and docs. Each is a function that reads stored results and returns Markdown."""
 
 import json
 import pathlib
@@ -17,12 +17,12 @@ def rendered(function: Callable[[], str]) -> Callable[[], str]:
 
 
 def read(name: str) -> dict[str, Any]:
-    """Returns the stored results of that name: the path below `benchmarks/results` without `.json`."""
+    """Returns stored results; their name is the path below `benchmarks/results` without `.json`."""
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table.
+    """Returns a Markdown table.
 
     Example:
       >>> print(markdown(["", "ms"], [["ours", "157"]]))
@@ -52,7 +52,7 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def share(value: float) -> str:
-    """Returns a share in per cent, with the digits that a thousand runs have.
+    """Returns a share in per cent with one digit after the point, as many as a thousand runs justify.
 
     Example:
       >>> share(0.244), share(0.0), share(0.378), share(0.877)
@@ -62,7 +62,7 @@ def share(value: float) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Returns the median and half the range between the quartiles.
+    """Returns the median and half the range between the quartiles, as text.
 
     Example:
       >>> spread([1.0, 1.1, 1.2])
@@ -74,16 +74,16 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 
 def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
-    """Returns the ratio of each turn: the two were measured right after each other."""
+    """Returns the ratio of each turn, whose two values were measured right after each other."""
     return [value / other for value, other in zip(values, others, strict=True)]
 
 
 def made(*results: Mapping[str, Any], command: bool = False) -> str:
-    """Returns the line below a table that says what made its rows.
+    """Returns the line below a table with the versions, machines and dates of its rows.
 
     Args:
       *results: The stored results.
-      command: Whether their commands are named too.
+      command: Whether the line has their commands too.
     """
     versions = sorted({result["made"]["version"] for result in results})
     dates = sorted({result["made"]["date"] for result in results})

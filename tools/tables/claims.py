@@ -1,4 +1,4 @@
-"""The claims of the paper beside what we measured: in the README and on the results page."""
+"""The table of the paper's claims and our measurements, for the README and the results page."""
 
 import statistics
 
@@ -7,7 +7,7 @@ from tools.tables import made, markdown, number, read, rendered, share
 
 @rendered
 def claims() -> str:
-    """The paper's claim | what we measured | command."""
+    """Returns the table: the paper's claim | what we measured | command."""
     figure_1, figure_2, figure_4 = (read(f"figures/figure_{index}") for index in (1, 2, 4))
     figure_5, paths, samples, lines = (
         read(name) for name in ("figures/figure_5", "figures/figure_paths", "color_mnist_5000", "lines")
@@ -84,5 +84,5 @@ def claims() -> str:
 
 @rendered
 def claims_of_the_results_page() -> str:
-    """The same, with links from within docs/."""
+    """Returns the same table with links that work in docs/."""
     return claims().replace("[results](docs/results.md#", "[below](#")

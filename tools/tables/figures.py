@@ -17,7 +17,7 @@ _CONTENTS = {
 
 @rendered
 def figures() -> str:
-    """Every figure, its content, its runs, its time."""
+    """Returns the table of all figures: content, runs, time."""
     results = {name: read(f"figures/{name}") for name in _CONTENTS}
     rows = [
         (
@@ -33,13 +33,13 @@ def figures() -> str:
 
 @rendered
 def figure_1() -> str:
-    """The sentence of figure 1."""
+    """Returns the sentence of figure 1."""
     return _sentence("figure_1")
 
 
 @rendered
 def figure_2() -> str:
-    """The sentence of figure 2."""
+    """Returns the sentence of figure 2."""
     return _sentence("figure_2")
 
 
@@ -50,13 +50,13 @@ def _sentence(name: str) -> str:
 
 @rendered
 def figure_3() -> str:
-    """Experiment 1 in the plane."""
+    """Returns the table of figure 3: experiment 1 in the plane."""
     return _snapshots("figure_3", "line1")
 
 
 @rendered
 def figure_4() -> str:
-    """Experiment 2 in the plane."""
+    """Returns the table of figure 4: experiment 2 in the plane."""
     return _snapshots("figure_4", "line2")
 
 
@@ -79,7 +79,7 @@ def _snapshots(name: str, study: str) -> str:
 
 @rendered
 def figure_5() -> str:
-    """Final distances and failures against the dimension, a table for each number of latents."""
+    """Returns the tables of figure 5, one for each number of latents: final distances and failures by dimension."""
     results = read("figures/figure_5")
     rows = [json.loads(line) for line in (RESULTS / "figures" / "figure_5_rows.jsonl").read_text().splitlines()]
     parts = []
@@ -112,7 +112,7 @@ def _cell(row: dict, best: float) -> str:
 
 @rendered
 def figure_paths() -> str:
-    """How often and how far the distance rose."""
+    """Returns the table of figure paths: how often and how far the distance rose."""
     results = read("figures/figure_paths")
     metrics = results["metrics"]
 

@@ -1,4 +1,4 @@
-"""The flags of the command line, on the quickstart page."""
+"""The table of the command line's flags, for the quickstart page."""
 
 from tfpaths import usage
 from tools.tables import markdown, rendered
@@ -6,7 +6,7 @@ from tools.tables import markdown, rendered
 
 @rendered
 def flags() -> str:
-    """Every flag, as `--help` shows it."""
+    """Returns the table of all flags, with their texts in `--help`."""
     rows = []
     for group, members in usage.GROUPS.items():
         rows.append((f"**{group}**", ""))

@@ -1,4 +1,4 @@
-"""The small studies of lines on the results page."""
+"""The tables of the small studies of lines, for the results page."""
 
 from tools.tables import made, markdown, number, read, rendered, share
 
@@ -9,7 +9,7 @@ def _studies(table: str) -> dict:
 
 @rendered
 def lead() -> str:
-    """Minimax and NS-GAN against the number of discriminator updates."""
+    """Returns the table of minimax GAN and NS-GAN by the number of discriminator updates."""
     studies = _studies("lead")
     rows = []
     for updates in (1, 5, 20):
@@ -32,6 +32,6 @@ def lead() -> str:
 
 @rendered
 def motion() -> str:
-    """The mean final distance of GAN-GP under other settings."""
+    """Returns the table of GAN-GP's mean final distance with other settings."""
     rows = [(name, number(row["metrics"]["distance_mean"])) for name, row in _studies("motion").items()]
     return f"{markdown(('settings', 'mean final d²'), rows)}\n\n{made(read('lines'), command=True)}"

@@ -1,11 +1,11 @@
-"""Scores of samples on the results page."""
+"""The table of the scores of samples, for the results page."""
 
 import statistics
 from collections.abc import Callable
 
 from tools.tables import made, markdown, read, rendered
 
-# Label, metric, its factor, its digits after the point.
+# Label, metric, factor, digits after the point.
 _ROWS: tuple[tuple[str, str, float, int], ...] = (
     ("classifier score, at most 70", "classifier_score", 1, 1),
     ("Fréchet classifier distance", "frechet_classifier_distance", 1, 2),
@@ -20,7 +20,7 @@ _ROWS: tuple[tuple[str, str, float, int], ...] = (
 
 @rendered
 def samples() -> str:
-    """The scores on `color_mnist` after 5,000 steps."""
+    """Returns the table of the scores on `color_mnist` after 5,000 steps."""
     stored = read("color_mnist_5000")
     runs = list(stored["runs"].values())
     experiments = list(dict.fromkeys(run["experiment"] for run in runs))

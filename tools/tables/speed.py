@@ -1,4 +1,4 @@
-"""The tables of the performance page."""
+"""The tables for the performance page."""
 
 import statistics
 
@@ -13,7 +13,7 @@ def _peer(seconds: dict, library: str) -> str | None:
 
 @rendered
 def steps() -> str:
-    """A step of each variant at each size, and how many times as long the peers take."""
+    """Returns the table of a step of each variant at each size: our time, and the peers' times as ratios to it."""
     stored = read("steps")
     cells = {(step["variant"], step["side"]): step["seconds"] for step in stored["steps"]}
     sides = sorted({side for _, side in cells})
@@ -34,12 +34,13 @@ def steps() -> str:
 
 
 def _dragan_ns() -> dict:
+    """Returns the measurements of `dragan_ns` at 32×32."""
     return next(step for step in read("steps")["steps"] if (step["variant"], step["side"]) == ("dragan_ns", 32))
 
 
 @rendered
 def step_of_dragan_ns() -> str:
-    """One step in detail: time, share of the peak, memory, first step."""
+    """Returns the table of one step in detail: time, share of the peak, memory, first step."""
     step = _dragan_ns()
     seconds, about = step["seconds"], step["contenders"]
     rows = [
@@ -58,6 +59,7 @@ def step_of_dragan_ns() -> str:
 
 
 def _of_the_peak(step: dict, name: str) -> float:
+    """Returns the rate of a contender as a share of the best float32 matrix product's, the median over turns."""
     rates = step["product_flops"]["float32"]
     turns = zip(step["seconds"][name], rates, strict=True)
     return statistics.median(step["operations"] / seconds / rate for seconds, rate in turns)
@@ -65,7 +67,7 @@ def _of_the_peak(step: dict, name: str) -> float:
 
 @rendered
 def parts() -> str:
-    """Where the operations and the time of a step are."""
+    """Returns the table of the operations and the time of each part of a step."""
     stored = read("parts")
     all_operations = sum(part["operations"] for part in stored["parts"].values())
     rows = [
@@ -88,7 +90,7 @@ def parts() -> str:
 
 @rendered
 def goals() -> str:
-    """What the step should reach, and what it does."""
+    """Returns the table of goals for the step, with what was measured."""
     stored, bfloat16 = read("steps"), read("steps_bfloat16")
     step = _dragan_ns()
     seconds = step["seconds"]
@@ -97,17 +99,17 @@ def goals() -> str:
     half = bfloat16["steps"][0]["seconds"]
     over_half = ratios(half[_peer(half, "PyTorch")], half[_peer(half, "tfpaths")])
     peak = _of_the_peak(step, "tfpaths")
-    by_variant = {one["variant"]: one["seconds"]["tfpaths"] for one in stored["steps"] if one["side"] == 32}
+    by_variant = {row["variant"]: row["seconds"]["tfpaths"] for row in stored["steps"] if row["side"] == 32}
     penalty = statistics.median(by_variant["dragan_ns"]) / statistics.median(by_variant["ns"])
     others = [
-        ratios(one["seconds"][_peer(one["seconds"], "PyTorch")], one["seconds"]["tfpaths"])
-        for one in stored["steps"]
-        if one["side"] != 32
+        ratios(row["seconds"][_peer(row["seconds"], "PyTorch")], row["seconds"]["tfpaths"])
+        for row in stored["steps"]
+        if row["side"] != 32
     ]
     medians = [statistics.median(values) for values in others]
     about = step["contenders"]
     memory = about["tfpaths"]["memory"] / min(
-        one["memory"] for name, one in about.items() if name.startswith("PyTorch")
+        contender["memory"] for name, contender in about.items() if name.startswith("PyTorch")
     )
     rows = [
         ("`dragan_ns` in float32 at least 1.3 times as fast as PyTorch", spread(over_torch), _met(over_torch, 1.3)),
@@ -135,7 +137,7 @@ def _verdict(is_met: bool) -> str:
 
 @rendered
 def overhead() -> str:
-    """What surrounds the step."""
+    """Returns the table of everything around the step."""
     stored = read("overhead")
     rows = []
     for name, values in stored.items():
@@ -147,7 +149,7 @@ def overhead() -> str:
 
 @rendered
 def sampling() -> str:
-    """Images a second of an exported run."""
+    """Returns the table of an exported run's images per second."""
     stored = read("sampling")
     sides = stored["sides"]
     ours = "tfpaths, exported"
@@ -174,7 +176,7 @@ def sampling() -> str:
 
 @rendered
 def ensemble() -> str:
-    """Microseconds for a run and step of many small GANs."""
+    """Returns the table of many small GANs: microseconds for each run and step."""
     stored = read("ensemble")
     seconds = stored["seconds_per_run_and_step"]
     goals = {"JAX, vmap and scan": "at least 1.5", "PyTorch, stacked matrices": "at least 2"}
@@ -195,7 +197,7 @@ def ensemble() -> str:
 
 @rendered
 def evaluation() -> str:
-    """Seconds of each part of an evaluation, and of TorchMetrics'."""
+    """Returns the table of the seconds of each part of an evaluation, beside TorchMetrics'."""
     stored = read("evaluation")
     rows = []
     for name, by in stored["seconds"].items():
@@ -213,7 +215,7 @@ def evaluation() -> str:
 
 @rendered
 def scaling() -> str:
-    """A step of one worker, of two, and of a cluster of two."""
+    """Returns the table of a step of one worker, of two workers, and of a cluster of two."""
     stored = read("scaling")
     rows = [(name, f"{spread([1e3 * v for v in values])} ms") for name, values in stored["seconds_per_step"].items()]
     rows += [(name, spread(values)) for name, values in stored["ratios"].items()]

@@ -1,4 +1,4 @@
-"""Run directories made by hand, whose numbers say where they come from, and a reader of pages."""
+"""Run directories with known numbers, and a parser of report pages."""
 
 import html.parser
 import io

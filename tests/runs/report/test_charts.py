@@ -1,4 +1,4 @@
-"""The charts of a report: colours that stand out, values and axes."""
+"""The charts of a report: contrast, values and axes."""
 
 import re
 
@@ -44,7 +44,7 @@ def test_24_runs_look_different():
     assert len({tuple(map(str, charts.style(number).values())) for number in range(1, 25)}) == 24
 
 
-def test_lines_have_the_rows_values_and_one_axis(tmp_path, training_run):
+def test_lines_match_the_rows(tmp_path, training_run):
     paths = [training_run(tmp_path / "a"), training_run(tmp_path / "b", steps=(0, 3, 6))]
     runs = runs_lib.read([str(path) for path in paths])
     lines = [Line(run, *run.values("penalty")) for run in runs]
@@ -54,7 +54,7 @@ def test_lines_have_the_rows_values_and_one_axis(tmp_path, training_run):
     assert [line.get_label() for line in axes.lines] == ["1", "2"]
 
 
-def test_same_lines_same_bytes(tmp_path, training_run):
+def test_charts_are_reproducible(tmp_path, training_run):
     (run,) = runs_lib.read([str(training_run(tmp_path / "a"))])
     first, second = (charts.chart("Penalty", [Line(run, *run.values("penalty"))], 4) for _ in range(2))
     assert first == second

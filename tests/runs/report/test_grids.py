@@ -1,4 +1,4 @@
-"""Sample grids: pictures or texts, at most so many of them."""
+"""Sample grids: pictures or texts, up to a limit."""
 
 from tfpaths.runs import report
 from tfpaths.runs.report import grids
@@ -10,7 +10,7 @@ def test_spread_keeps_the_first_and_the_last():
     assert grids.spread(list(range(0, 41 * 500, 500)), 5) == [0, 5_000, 10_000, 15_000, 20_000]
 
 
-def test_many_grids_are_thinned_and_the_page_says_so(tmp_path, read_page, training_run):
+def test_many_grids_are_thinned_with_a_note(tmp_path, read_page, training_run):
     path = report.write([str(training_run(tmp_path / "a", steps=tuple(range(grids.MOST_GRIDS + 2))))])
     page = read_page(path.read_text())
     assert len([attrs for attrs in page.all("img") if "data-step" in attrs]) == grids.MOST_GRIDS

@@ -1,4 +1,4 @@
-"""The page: self-contained, accessible, safe, and what a browser and a keyboard make of it."""
+"""The page: self-contained, accessible, safe, and usable in a browser with the keyboard."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from tfpaths.runs.report import page
 EVIL = """<script>document.title="taken"</script><img src=x onerror=alert(1)>"'&$x_1^$"""
 
 
-def test_the_page_loads_nothing_from_elsewhere(mixed, read_page):
+def test_page_loads_nothing_external(mixed, read_page):
     text = mixed.read_text()
     parsed = read_page(text)
     for tag, attrs in parsed.elements:
@@ -49,7 +49,7 @@ def test_the_page_is_accessible(mixed, read_page):
     assert len(parsed.all("th")) == sum(attrs.get("scope") in ("col", "row") for attrs in parsed.all("th"))
 
 
-def test_pictures_say_what_they_show(mixed, read_page):
+def test_pictures_have_alt_texts(mixed, read_page):
     images = read_page(mixed.read_text()).all("img")
     # A swatch is next to its run's name and adds nothing to it.
     assert all(attrs["class"] == "swatch" for attrs in images if not attrs["alt"])
@@ -134,7 +134,7 @@ def test_the_slider_moves_texts(show, tmp_path, training_run):
     assert [text.get_property("textContent")[:9] for text in shown] == ["  line 2\n"]
 
 
-def test_the_keyboard_reaches_everything(show, mixed):
+def test_keyboard_reaches_every_control(show, mixed):
     from selenium.webdriver.common.keys import Keys
 
     browser = show(mixed)
@@ -152,7 +152,7 @@ def test_the_keyboard_reaches_everything(show, mixed):
     assert reached[-1][0] == "summary"
 
 
-def test_the_browser_reads_the_table(show, mixed):
+def test_browser_shows_the_table(show, mixed):
     browser = show(mixed)
     rows = browser.find_elements("css selector", "#training-results-1-table tbody tr")
     cells = [[cell.text for cell in row.find_elements("css selector", "th, td")] for row in rows]
@@ -162,7 +162,7 @@ def test_the_browser_reads_the_table(show, mixed):
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_no_page_is_wider_than_its_screen(show, mixed, width):
+def test_page_fits_the_screen_width(show, mixed, width):
     browser = show(mixed, width)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script("return getComputedStyle(document.body).fontSize") == "16px"
@@ -174,7 +174,7 @@ def test_no_page_is_wider_than_its_screen(show, mixed, width):
     assert all(natural > 0 and 0 < wide <= width for natural, wide in images)
 
 
-def test_a_dark_screen_gets_a_dark_page_and_paper_a_light_one(show, mixed):
+def test_dark_mode_applies_on_screen_and_not_in_print(show, mixed):
     browser = show(mixed)
     ground = "return getComputedStyle(document.body).backgroundColor"
     grounds = []
@@ -191,7 +191,7 @@ def test_a_dark_screen_gets_a_dark_page_and_paper_a_light_one(show, mixed):
     assert browser.execute_script(ground) == "rgb(255, 255, 255)"
 
 
-def test_without_javascript_the_last_grids_are_shown_and_no_slider(browser, show, mixed):
+def test_page_without_javascript_shows_the_last_grids(browser, show, mixed):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(mixed)
@@ -203,7 +203,7 @@ def test_without_javascript_the_last_grids_are_shown_and_no_slider(browser, show
     assert show(mixed).find_element("css selector", ".samples input").is_displayed()
 
 
-def test_nothing_is_fetched_and_nothing_is_refused(browser, show, mixed):
+def test_browser_fetches_nothing_and_logs_nothing(browser, show, mixed):
     browser.get_log("performance")
     show(mixed)
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
@@ -213,7 +213,7 @@ def test_nothing_is_fetched_and_nothing_is_refused(browser, show, mixed):
     assert browser.get_log("browser") == []
 
 
-def test_a_script_in_a_config_does_nothing(show, tmp_path, training_run):
+def test_script_in_a_config_does_not_run(show, tmp_path, training_run):
     data = config.Data(name="folder", path=EVIL)
     browser = show(report.write([str(training_run(tmp_path / "a", "folder_ns", data=data))]))
     assert browser.title == "Report on a"

@@ -1,4 +1,4 @@
-"""`report.write`: what it refuses, where it writes, and which sections it asks for."""
+"""`report.write`: its errors, its output path, and the sections of a page."""
 
 import os
 import re
@@ -68,12 +68,12 @@ def test_overwrite_protects_a_named_file_only(tmp_path, training_run):
     assert report.write(workdirs, overwrite=False) == own
 
 
-def test_same_runs_same_bytes(tmp_path, training_run):
+def test_report_is_reproducible(tmp_path, training_run):
     workdirs = [str(training_run(tmp_path / "a"))]
     assert report.write(workdirs).read_bytes() == report.write(workdirs).read_bytes()
 
 
-def test_a_section_for_each_kind(tmp_path, training_run, study_run):
+def test_each_kind_has_a_section(tmp_path, training_run, study_run):
     figure = RunDirectory(tmp_path / "figure")
     files.write_json(figure.config, experiments.get("figure_2").model_dump(mode="json", exclude_none=True))
     paths = [figure.path, study_run(tmp_path / "study"), training_run(tmp_path / "a"), training_run(tmp_path / "b")]
@@ -86,7 +86,7 @@ def test_a_section_for_each_kind(tmp_path, training_run, study_run):
     assert [[run.number for run in section.runs] for section in sections.values()] == [[3, 4], [2], [1]]
 
 
-def test_a_new_kind_appears_without_touching_the_page(tmp_path, monkeypatch, read_page, training_run):
+def test_new_kind_gets_its_section(tmp_path, monkeypatch, read_page, training_run):
     class Poll(config.Figure):
         kind: str = pydantic.Field("poll")
         voters: int = 12

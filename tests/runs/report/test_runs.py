@@ -14,7 +14,7 @@ def test_directories_with_the_same_name_keep_their_paths(tmp_path, monkeypatch, 
     assert [(run.number, run.name) for run in runs] == [(1, "a/run"), (2, "b/run"), (3, "c")]
 
 
-def test_values_are_those_of_the_rows_that_have_a_number(tmp_path):
+def test_values_skip_rows_without_a_number(tmp_path):
     rows = [{"step": 1, "x": 2.0}, {"step": 2}, {"step": 3, "x": None}, {"step": 4, "x": 5}, {"step": 6, "x": True}]
     run = Run(1, "a", RunDirectory(tmp_path), experiments.get("color_mnist_ns"), rows, None)
     assert run.values("x") == ([1, 4], [2.0, 5])

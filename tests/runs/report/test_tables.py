@@ -9,7 +9,7 @@ from tfpaths.runs.report import runs as runs_lib
 from tfpaths.runs.report import tables
 
 
-def test_finals_stand_between_floor_and_ceiling(mixed, read_page):
+def test_final_values_are_shown_with_floor_and_ceiling(mixed, read_page):
     (final,) = [
         table for table in read_page(mixed.read_text()).tables if table[0][0] == "metric" and "first" in table[0][1]
     ]
@@ -19,13 +19,13 @@ def test_finals_stand_between_floor_and_ceiling(mixed, read_page):
     ]
 
 
-def test_floors_that_differ_name_their_runs(tmp_path, training_run):
+def test_differing_floors_name_their_runs(tmp_path, training_run):
     paths = [training_run(tmp_path / name, floor=floor) for name, floor in (("a", 1.5), ("b", 2.5), ("c", 1.5))]
     table = tables.finals(runs_lib.read([str(path) for path in paths]), "Scores")
     assert table.rows[0].cells[-2:] == ["1.5 (run 1, 3); 2.5 (run 2)", "321"]
 
 
-def test_what_differs_is_marked_and_comes_first(tmp_path, training_run):
+def test_differing_fields_are_marked_and_come_first(tmp_path, training_run):
     paths = [
         training_run(tmp_path / "a"),
         training_run(tmp_path / "b", seed=5),
@@ -48,7 +48,7 @@ def test_what_differs_is_marked_and_comes_first(tmp_path, training_run):
     ("value", "text"),
     [(True, "true"), (None, "none"), (0.5, "0.5"), ("a, b", "a, b"), (("ns", "dragan"), "ns,dragan"), ([2, 8], "2,8")],
 )
-def test_values_are_written_as_set_reads_them(value, text):
+def test_values_are_written_in_set_syntax(value, text):
     assert tables._text(value) == text
 
 

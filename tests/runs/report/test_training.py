@@ -4,7 +4,7 @@ from tfpaths.runs.report import runs as runs_lib
 from tfpaths.runs.report import training
 
 
-def test_every_quantity_of_the_rows_is_drawn_in_their_order(tmp_path, training_run):
+def test_every_quantity_is_drawn_in_row_order(tmp_path, training_run):
     # A game with other players names other quantities.
     paths = [training_run(tmp_path / "a"), training_run(tmp_path / "b", reported=("penalty", "mixture_weight"))]
     runs = runs_lib.read([str(path) for path in paths])
@@ -30,14 +30,14 @@ def test_a_single_point_is_not_drawn(tmp_path, training_run):
     assert training.section(runs).charts == []
 
 
-def test_a_chart_has_the_runs_that_have_the_quantity(tmp_path, training_run):
+def test_chart_shows_only_runs_with_the_quantity(tmp_path, training_run):
     paths = [training_run(tmp_path / "a"), training_run(tmp_path / "b", reported=("penalty",))]
     charts = {chart.title: chart.text for chart in training.curves(runs_lib.read([str(path) for path in paths]))}
     assert charts["generator loss"] == "generator loss by step, to step 4. run 1, a: 12 at step 2; 14 at step 4."
     assert "run 2, b: 12 at step 2" in charts["penalty"]
 
 
-def test_runs_without_grids_have_none_in_the_section(tmp_path, training_run):
+def test_section_skips_runs_without_grids(tmp_path, training_run):
     paths = [training_run(tmp_path / "a", steps=(), finished=False), training_run(tmp_path / "b")]
     section = training.section(runs_lib.read([str(path) for path in paths]))
     assert [grids.run.name for grids in section.grids] == ["b"]
