@@ -34,7 +34,7 @@ def context(**fields):
 
 
 class TestSplits:
-    def test_a_split_is_read_once(self, monkeypatch):
+    def test_a_split_is_read_once(self):
         one = context()
         assert one.real is one.examples("test")
         assert one.split == "test"

@@ -186,6 +186,8 @@ SCRIPTS = sorted([*(ROOT / "launch").glob("*.sh"), ROOT / "launch" / "slurm.sbat
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_launch_scripts_are_clean_and_say_what_to_edit(script):
     tool = shutil.which("shellcheck", path=os.path.dirname(sys.executable)) or shutil.which("shellcheck")
+    if tool is None:
+        pytest.skip("shellcheck is not installed")
     made = subprocess.run([tool, str(script)], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout
     text = script.read_text()
