@@ -43,9 +43,28 @@ def test_rises_lines_match_their_rows():
     ]
     often, far, *_ = rises.picture(rows).axes
     lines = {line.get_label(): line for line in often.lines}
-    assert set(lines) == {"NS-GAN (3 runs)", "GAN-GP (1 runs)"}
+    assert set(lines) == {"NS-GAN (3 runs)", "GAN-GP (1 run)"}
     np.testing.assert_allclose(lines["NS-GAN (3 runs)"].get_xydata(), [(0.1, 1 / 3), (0.2, 2 / 3), (0.3, 1)])
     assert far.get_xscale() == "log"
+
+
+def test_runs_that_never_rose_stand_at_the_left_end():
+    names = ("rises", "rises_arriving", "climbed", "climbed_arriving")
+    _, far, *_ = rises.picture([{"variant": "ns"} | dict.fromkeys(names, 0.0)]).axes
+    # A logarithmic axis without a positive value is a warning, and so an error here.
+    assert far.lines[0].get_xdata().tolist() == [far.get_xlim()[0]]
+
+
+def test_legend_of_one_experiment_fits_the_picture():
+    row = {"experiment": "one", "dimension": 2, "failed_share": 0.25, "initial_distance_mean": 9.0}
+    row |= {"distance_mean": 2.0, "distance_mean_low": 1.5, "distance_mean_high": 2.5, "distance_median": 1.0}
+    picture = dimensions.picture([{**row, "variant": variant} for variant in ("ns", "gan_gp", "dragan_ns", "wgan_gp")])
+    picture.canvas.draw()
+    (legend,) = picture.legends
+    box, page = legend.get_window_extent(), picture.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    # One dimension: the variants stand together in the middle of the axis.
+    assert picture.axes[1].get_xlim() == (1, 4)
 
 
 def test_dimensions_lines_match_their_rows():

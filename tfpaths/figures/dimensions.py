@@ -112,10 +112,13 @@ def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
         below.set(xlabel="dimension d", ylim=(-0.03, 1.03))
         below.set_xticks(sizes, [str(size) for size in sizes])
         below.minorticks_off()
+        if len(sizes) == 1:
+            # The axis of one dimension would be as narrow as the shifts.
+            below.set_xlim(sizes[0] / 2, sizes[0] * 2)
     grid[0][0].set_ylabel("squared Fréchet distance d² after training")
     grid[1][0].set_ylabel("share of failed runs")
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3 if len(names) > 1 else 2, fontsize=8)
     return figure
 
 

@@ -88,6 +88,10 @@ def _sentence(quantiles: Mapping[str, Sequence[float]]) -> str:
     )
 
 
+# The left end of the axis of "how far".
+_LEAST_CLIMB = 1e-4
+
+
 def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
     """Draws how often the distance rose and how far, up to the arrival and over all steps.
 
@@ -99,14 +103,18 @@ def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
     for variant in dict.fromkeys(row["variant"] for row in rows):
         look = plotting.look(variant)
         of_variant = [row for row in rows if row["variant"] == variant]
+        label = f"{look.name} ({len(of_variant)} run{'s' if len(of_variant) != 1 else ''})"
         for axes, name in zip(grid.flat, _QUANTITIES, strict=True):
             values = np.sort([row[name] for row in of_variant if row[name] is not None])
+            if name.startswith("climbed"):
+                # A run that never rose stands at the left end of the logarithmic axis.
+                values = np.maximum(values, _LEAST_CLIMB)
             shares = np.arange(1, len(values) + 1) / max(len(values), 1)
-            axes.plot(values, shares, label=f"{look.name} ({len(of_variant)} runs)", **look.line)
+            axes.plot(values, shares, label=label, **look.line)
     for (often, far), when in zip(grid, ("until d² is a tenth of its first", "over all steps"), strict=True):
         often.set(title=f"How often, {when}", xlabel="share of steps on which d² rose", ylabel="share of runs below")
         far.set(title=f"How far, {when}", xlabel="all rises together / net descent of d²", xscale="log")
-        far.set_xlim(left=1e-4)
+        far.set_xlim(left=_LEAST_CLIMB)
         often.set_xlim(left=0)
     if rows:
         figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
