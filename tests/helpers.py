@@ -1,6 +1,7 @@
 """Shared helpers: players whose updates can be derived by hand, toy sizes, and the repository's root."""
 
 import contextlib
+import io
 import os
 import pathlib
 import subprocess
@@ -96,6 +97,27 @@ def launch(*flags, cwd=None, **env):
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         check=False,
     )
+
+
+def launch_here(*flags):
+    """Runs the command line with these flags in this process, which saves the import of TensorFlow; for invalid input.
+
+    What goes through a file descriptor of its own, a signal, or the interpreter's start needs `launch`.
+    """
+    from absl.testing import flagsaver
+
+    from tfpaths import launch as launch_lib
+
+    saved, out, err = flagsaver.save_flag_values(), io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = launch_lib.main(launch_lib.parse_flags(["tfpaths.launch", *flags]))
+            except SystemExit as end:
+                status = end.code
+    finally:
+        flagsaver.restore_flag_values(saved)
+    return subprocess.CompletedProcess(flags, status, out.getvalue(), err.getvalue())
 
 
 def refused(run):

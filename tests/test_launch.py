@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from helpers import ROOT, launch, refused
+from helpers import ROOT, launch, launch_here, refused
 
 from tfpaths import experiments
 
@@ -101,17 +101,18 @@ def test_help_names_every_flag():
         (["color_mnist_ns"], "expected flags only, received 'color_mnist_ns'"),
     ],
 )
-def test_invalid_flags_give_a_one_line_error(tmp_path, flags, line):
-    assert line in refused(launch(*flags, cwd=tmp_path))
+def test_invalid_flags_give_a_one_line_error(tmp_path, flags, line, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert line in refused(launch_here(*flags))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_invalid_data_options_give_a_one_line_error(tmp_path):
     base = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
-    assert "from 1 to the 1200 examples" in refused(launch(*base, "--source=embedded", "--batch_size=2000"))
-    assert "--data_dir: expected a directory" in refused(launch(*base, f"--data_dir={tmp_path / 'none'}"))
+    assert "from 1 to the 1200 examples" in refused(launch_here(*base, "--source=embedded", "--batch_size=2000"))
+    assert "--data_dir: expected a directory" in refused(launch_here(*base, f"--data_dir={tmp_path / 'none'}"))
     (tmp_path / "data" / "mnist" / "3.0.1").mkdir(parents=True)
-    assert "is damaged" in refused(launch(*base, f"--data_dir={tmp_path / 'data'}"))
+    assert "is damaged" in refused(launch_here(*base, f"--data_dir={tmp_path / 'data'}"))
     assert not (tmp_path / "run").exists()
 
 
@@ -136,7 +137,15 @@ def test_invalid_data_options_give_a_one_line_error(tmp_path):
 )
 def test_invalid_names_and_options_are_refused(tmp_path, assignment, line):
     flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}", f"--set={assignment}"]
-    assert refused(launch(*flags)).removeprefix("tfpaths: ").startswith(line)
+    assert refused(launch_here(*flags)).removeprefix("tfpaths: ").startswith(line)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_invalid_option_is_one_line_in_a_process_of_its_own(tmp_path):
+    # With TensorFlow's import, whose messages must not show.
+    flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}"]
+    line = refused(launch(*flags, "--set=variant.penalty.nois=uniform"))
+    assert line.startswith("tfpaths: variant.penalty.nois: 'dragan' has no option 'nois'")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -254,7 +263,7 @@ def test_terminal_shows_a_progress_bar(tmp_path):
 
 def test_evaluate_shows_a_table_and_refuses_invalid_flags(tmp_path):
     run = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}"]
-    assert "expected the directory of a run, received" in refused(launch(*run, "--mode=evaluate"))
+    assert "expected the directory of a run, received" in refused(launch_here(*run, "--mode=evaluate"))
     made = launch(*run, *TOY)
     assert made.returncode == 0, made.stderr[-2000:]
     before = (tmp_path / "run" / "results.json").read_bytes()
@@ -277,7 +286,7 @@ def test_evaluate_shows_a_table_and_refuses_invalid_flags(tmp_path):
         (["--exp=color_mnist_wgan"], "expected a run of 'color_mnist_wgan', received one of 'color_mnist_ns'"),
         (["--seed=7"], "holds another experiment: seed is 0 there and 7 here"),
     ):
-        assert line in refused(launch(*asked, *flags)), flags
+        assert line in refused(launch_here(*asked, *flags)), flags
     assert (tmp_path / "run" / "results.json").read_bytes() == before
     done = launch(*asked[1:], "--set=evaluation.metrics=ms_ssim")
     assert (done.returncode, done.stderr) == (0, "")
@@ -320,5 +329,5 @@ def test_stopped_study_prints_the_resume_command(tmp_path):
     ],
 )
 def test_invalid_flags_of_a_figure_are_refused(flags, message, tmp_path):
-    assert message in refused(launch(*flags, f"--workdir={tmp_path / 'run'}"))
+    assert message in refused(launch_here(*flags, f"--workdir={tmp_path / 'run'}"))
     assert list(tmp_path.iterdir()) == []
