@@ -72,3 +72,12 @@ def test_tensorflow_starts_without_output():
     if os.path.exists("/dev/nvidiactl"):
         pytest.skip("a GPU's driver may have something to say")
     assert (run.returncode, run.stderr, run.stdout) == (0, "", "")
+
+
+def test_debug_shows_the_messages_of_the_start(monkeypatch, capfd):
+    line = "I0000 00:00:1700000000.000000 1 port.cc:153] oneDNN custom operations are on."
+    assert startup.is_chatter(line, has_gpu=False)
+    monkeypatch.setattr(startup, "_shows_everything", True)
+    with startup.filtered_stderr():
+        os.write(2, f"{line}\n".encode())
+    assert capfd.readouterr().err == f"{line}\n"

@@ -18,9 +18,28 @@ class InputError(ValueError):
       tfpaths.errors.InputError: unknown experiment 'color_mnist_nss'; did you mean 'color_mnist_ns'? ...
     """
 
+    status = 2
+
 
 class RunError(RuntimeError):
-    """A run that cannot continue although its input is valid. The message is one line: the cause and what was saved."""
+    """A run that cannot continue although its input is valid. The message is one line: the cause and what was saved.
+
+    Attributes:
+      status: The exit status of the command line. After 1, the same command may succeed.
+      detail: Text that the command line prints before the message, such as the traceback of the code at fault.
+    """
+
+    status = 1
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class FinalError(RunError):
+    """A run that fails again if it is started again; the launch scripts do not restart it."""
+
+    status = 3
 
 
 def nearest(received: object, choices: Iterable[str]) -> str | None:

@@ -43,15 +43,27 @@ def main(argv: Sequence[str]) -> int:
 
         if len(argv) > 1:
             raise errors.InputError(f"expected flags only, received {argv[1]!r}; --help shows them.")
+        if flags.FLAGS.debug:
+            startup.show_everything()
         mode = errors.choose("mode", flags.FLAGS.mode, modes.USED, path="--mode")
         for flag in _own_flags():
-            if flag.present and flag.name not in ("exp", "workdir", "mode", "import", "list", *modes.USED[mode]):
+            if flag.present and flag.name not in (
+                "exp",
+                "workdir",
+                "mode",
+                "import",
+                "list",
+                "debug",
+                *modes.USED[mode],
+            ):
                 takers = " and ".join(f"--mode={name}" for name, used in modes.USED.items() if flag.name in used)
                 raise errors.InputError(f"--{flag.name} works only with {takers}, not with --mode={mode}.")
         for name in flags.FLAGS["import"].value or ():
             startup.import_module(name)
         values: dict[str, Any] = {flag.name: flag.value for flag in _own_flags()}
-        asked = modes.Asked(**{name: value for name, value in values.items() if name not in ("import", "list")})
+        asked = modes.Asked(
+            **{name: value for name, value in values.items() if name not in ("import", "list", "debug")}
+        )
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
         return modes.show(asked) if flags.FLAGS.list else modes.run(asked, command)
     except KeyboardInterrupt:
@@ -59,9 +71,17 @@ def main(argv: Sequence[str]) -> int:
         print("\ntfpaths: interrupted; a checkpoint that was written before is kept.", file=sys.stderr)
         return 128 + signal.SIGINT
     except (errors.InputError, errors.RunError) as error:
-        return _fail(error, 2 if isinstance(error, errors.InputError) else 1)
+        if flags.FLAGS.debug:
+            sys.excepthook(*sys.exc_info())
+        elif detail := getattr(error, "detail", ""):
+            print(detail, file=sys.stderr)
+        return _fail(error, error.status)
     except OSError as error:
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", errors.RunError.status)
+    except Exception:
+        # An error of the user's own code, or of ours: with its traceback, and not to be started again.
+        sys.excepthook(*sys.exc_info())
+        return errors.FinalError.status
 
 
 def _own_flags() -> list[flags.Flag]:

@@ -35,6 +35,16 @@ def is_chatter(line: str, *, has_gpu: bool) -> bool:
     return bool(_CHATTER.match(line)) or (not has_gpu and bool(_NO_GPU.match(line)))
 
 
+_shows_everything = False
+
+
+def show_everything() -> None:
+    """From now on, shows TensorFlow's start-up messages, and every frame of a traceback; for `--debug`."""
+    global _shows_everything
+    _shows_everything = True
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+
+
 @contextlib.contextmanager
 def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
     """Removes start-up messages from standard error, those of native code too, and shows all other lines.
@@ -44,6 +54,9 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
     Args:
       stream_fd: The file descriptor that is filtered.
     """
+    if _shows_everything:
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(stream_fd)
     # Runs this file as a program (see its end). -S and -E make it start faster; it needs only the standard library.
@@ -115,6 +128,9 @@ def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) 
             tf.config.list_logical_devices()
         keras.config.set_image_data_format("channels_last")
         keras.config.set_floatx("float32")
+        if _shows_everything:
+            keras.config.disable_traceback_filtering()
+            tf.debugging.disable_traceback_filtering()
 
 
 if __name__ == "__main__":

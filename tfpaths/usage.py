@@ -52,6 +52,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("mode", "MODE", "One of train (and evaluate at the end), evaluate, sample, export, report.", "train"),
         Flag("workdir", "DIRECTORY", "The run directory; more than one with --mode=report.", [], "runs/NAME"),
         Flag("import", "MODULE", "Imports your module, which registers losses, penalties, data sets and so on.", []),
+        Flag("debug", "", "Shows the whole traceback of an error, and TensorFlow's messages at its start.", False),
     ),
     "Change the experiment (train, evaluate)": (
         Flag("steps", "INTEGER", "Generator updates in all.", None, "the experiment's"),

@@ -1,208 +1,144 @@
-"""An interrupted run loses at most the work since its last checkpoint, and never a finished result."""
+"""TensorFlow's errors in a run: each says its cause, what was saved, and whether the same command may succeed."""
 
-import ast
-import os
-import random
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
+import pathlib
 
 import pytest
 import tensorflow as tf
-import yaml
-from helpers import ROOT, assert_same_run, assert_same_state, finish, start, wait_for
-from helpers import saving_toy as toy
-from helpers import toy_command as command
+from helpers import TOY, launch_here, registered, toy
 
-from tfpaths.runs import checkpoints, rows, training
+from tfpaths import errors, experiments, penalties, schema, startup
+from tfpaths.lines import study
+from tfpaths.runs import faults, training
 
-STUDY = ("--exp=line1_gan_gp", "--set=schedule.log_every=200", "--set=study.runs=6", "--set=study.block=1")
-STUDY += ("--set=study.width=8",)
+KEPT = "The last good checkpoint: step 7, in runs/a/checkpoints."
 
 
-def study(workdir, steps):
-    return [sys.executable, "-m", "tfpaths.launch", *STUDY, f"--steps={steps}", f"--workdir={workdir}"]
+class FailingPenalty(penalties.GradientPenalty):
+    """Fails in the compiled step, where the number of positive pixels is known and fits no batch."""
+
+    def points(self, real, fake, stream, batch_axes):
+        count = tf.reduce_sum(tf.cast(real > -2.0, tf.int32))
+        return real + tf.reshape(real, [count + 1])[0]
 
 
-def test_a_killed_training_run_resumes_bit_for_bit(tmp_path):
-    finish(command(tmp_path / "whole", schedule__steps="8"))
-    process = start(command(tmp_path / "parts", schedule__steps="8", schedule__sample_every="8"))
-    wait_for(tmp_path / "parts" / "checkpoints" / "step-4.index", process)
-    process.kill()
-    process.communicate()
-    finish(command(tmp_path / "parts", schedule__steps="8", schedule__steps_per_execution="2"))
-    # If the kill came after the last step, nothing was left to continue; the states are equal in any case.
-    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+class MisspeltPenalty(penalties.GradientPenalty):
+    def points(self, real, fake, stream, batch_axes):
+        return reel  # noqa: F821
 
 
-def test_a_killed_study_resumes_bit_for_bit(tmp_path):
-    finish(study(tmp_path / "whole", "2000"))
-    process = start(study(tmp_path / "parts", "2000"))
-    end = time.monotonic() + 240
-    # The first runs are written, the last are not.
-    while not rows.read_rows(tmp_path / "parts" / "metrics.jsonl") and time.monotonic() < end:
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    finish(study(tmp_path / "parts", "2000"))
-    whole, parts = (rows.read_rows(tmp_path / name / "metrics.jsonl") for name in ("whole", "parts"))
-    assert whole == parts
-    assert {row["run"] for row in whole} == set(range(6))
+def explain(error, monkeypatch, *, workers=1, worker=0):
+    monkeypatch.setattr(faults, "workers", lambda devices: workers)
+    monkeypatch.setattr(faults, "worker", lambda devices: worker)
+    with pytest.raises(errors.RunError) as caught, faults.explained(tf.distribute.get_strategy(), lambda: KEPT):
+        raise error
+    assert "\n" not in str(caught.value)
+    return caught.value
 
 
-def steps_beyond(path, step):
-    return [found for found in checkpoints.steps_in(path / "checkpoints") if found > step]
+def of(name, message):
+    return getattr(tf.errors, name)(None, None, message)
 
 
-@pytest.mark.slow
-def test_twenty_random_kills_lose_nothing(tmp_path):
-    steps = "200"
-    every = {"schedule__steps": steps, "schedule__checkpoint_every": "5", "schedule__sample_every": "50"}
-    finish(command(tmp_path / "whole", **every))
-    moments, killed, reached = random.Random(0), 0, 0
-    path = tmp_path / "parts"
-    while killed < 20:
-        process = start(command(path, **every))
-        began = time.monotonic()
-        # Every second kill comes at any moment, including the imports; the others come after a new checkpoint, or in
-        # the middle of the next.
-        while killed % 2 and process.poll() is None and not steps_beyond(path, reached):
-            time.sleep(0.002)
-        moment = time.monotonic() - began + moments.uniform(0, 1) if killed % 2 else moments.uniform(0, 20)
-        while process.poll() is None and time.monotonic() - began < moment:
-            time.sleep(0.002)
-        ended = process.poll() is not None
-        process.kill()
-        process.communicate()
-        if ended:
-            # It had time to finish: start again.
-            shutil.rmtree(path)
-            reached = 0
-            continue
-        killed += 1
-        kept = checkpoints.steps_in(path / "checkpoints")
-        assert max(kept, default=0) >= reached, "a checkpoint is lost"
-        reached = max(kept, default=0)
-        for step in kept:
-            reader = tf.train.load_checkpoint(str(path / "checkpoints" / f"step-{step}"))
-            for name in reader.get_variable_to_shape_map():
-                reader.get_tensor(name)  # verifies its checksum
-    finish(command(path, **every))
-    assert_same_run(tmp_path / "whole", path)
-
-
-IN_OWN_MOUNTS = ["unshare", "-rm", "bash", "-c"]
-
-
-@pytest.fixture
-def own_mounts():
-    try:
-        made = subprocess.run([*IN_OWN_MOUNTS, "mount -t tmpfs none /mnt"], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("unshare is not installed: no small disk can be made")
-    if made.returncode:
-        pytest.skip("this user may not make a small disk in a namespace of its own")
-
-
-def on_a_disk(tmp_path, size, script):
-    """Runs a script in `$disk`, a file system of its own; returns the process, and what was left on the disk."""
-    disk, left = tmp_path / "disk", tmp_path / "left"
-    disk.mkdir(exist_ok=True)
-    whole = (
-        f'mount -t tmpfs -o size={size} none "$disk" || exit 99; {script}; '
-        f'status=$?; cp -r "$disk/." "$left"; exit $status'
+def test_failing_operation_of_a_penalty_names_cause_operation_and_line(tmp_path):
+    with registered(penalties.PENALTIES, "failing", FailingPenalty), pytest.raises(errors.FinalError) as caught:
+        training.train(schema.override(toy("color_mnist_ns"), {"variant.penalty": "failing"}), tmp_path / "run")
+    message, detail = str(caught.value), caught.value.detail
+    # A batch of 8 images of 28·28·3 values.
+    assert message.startswith(
+        f"Input to reshape is a tensor with {8 * 28 * 28 * 3} values, but the requested shape has"
     )
-    environment = {**os.environ, "disk": str(disk), "left": str(left)}
-    made = subprocess.run(
-        [*IN_OWN_MOUNTS, whole], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    assert "(InvalidArgumentError in the operation " in message
+    assert message.endswith(". There is no checkpoint yet.")
+    source = pathlib.Path(__file__).read_text().splitlines()
+    line = next(number for number, text in enumerate(source, 1) if "[count + 1]" in text)
+    assert f'File "{__file__}", line {line}, in points' in detail
+    assert detail.endswith(source[line - 1].strip())
+    # Without the frames of TensorFlow, Keras and this package, this file's frames are next to each other.
+    frames = [text for text in detail.splitlines() if text.startswith("  File ")]
+    assert [__file__ in frame for frame in frames[-2:]] == [True, True]
+
+
+def test_failing_operation_in_a_study_names_it_too(tmp_path):
+    texts = {"study.runs": "2", "schedule.steps": "2", "schedule.log_every": "1", "study.width": "4"}
+    with registered(penalties.PENALTIES, "failing", FailingPenalty):
+        config = schema.override(experiments.get("line1_ns"), {**texts, "variant.penalty": "failing"})
+        with pytest.raises(errors.FinalError, match=r"eshape.* The rows of the finished runs are saved\.$"):
+            study.run(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError"])
+def test_lost_worker_is_said_only_of_errors_that_mean_it(name, monkeypatch):
+    lost = explain(of(name, "Connection reset by peer"), monkeypatch, workers=2)
+    assert str(lost) == f"lost contact with another worker. {KEPT} The same command continues the run."
+    assert (type(lost), lost.status) == (errors.RunError, 1)
+    alone = explain(of(name, "Connection reset by peer"), monkeypatch)
+    assert str(alone).startswith(f"Connection reset by peer ({name}). ")
+    of_code = explain(of("InvalidArgumentError", "Shapes differ. [[{{node critic/add}}]]"), monkeypatch, workers=2)
+    assert "another worker" not in str(of_code)
+    assert of_code.status == 3
+
+
+def test_other_workers_point_to_the_chief(monkeypatch):
+    lost = explain(of("UnavailableError", "gone"), monkeypatch, workers=2, worker=1)
+    assert str(lost) == (
+        "lost contact with another worker. The chief has the checkpoints; the same commands continue from there."
     )
-    return made, left
 
 
-def quoted(words):
-    return " ".join(f"'{word}'" for word in words).replace("DISK", "'\"$disk\"'")
+def test_too_little_memory_says_what_to_lower_and_a_full_disk_is_not_memory(monkeypatch):
+    message = "OOM when allocating tensor with shape[64,28,28,3] and type float [[{{node critic/mul}}]]"
+    memory = explain(of("ResourceExhaustedError", message), monkeypatch)
+    assert str(memory).startswith("out of memory: OOM when allocating tensor with shape[64,28,28,3] and type float ")
+    assert "in the operation critic/mul" in str(memory)
+    assert "To fix this: lower --batch_size" in str(memory)
+    assert memory.status == 3
+    disk = explain(of("ResourceExhaustedError", "runs/a/events; No space left on device"), monkeypatch)
+    assert "memory" not in str(disk)
+    assert disk.status == 1
 
 
-@pytest.mark.usefixtures("own_mounts")
-def test_full_disk_keeps_the_last_checkpoint(tmp_path):
-    every = {"schedule__steps": "12", "schedule__sample_every": "100", "networks__latent_dim": "64"}
-    # A checkpoint of these networks has 0.34 MB: one or two fit on the disk beside the rest, but not four.
-    made, left = on_a_disk(tmp_path, "1100k", quoted(command("DISK/run", **every)))
-    assert made.returncode == 1, made.stderr
-    line = made.stderr.splitlines()[-1]
-    found = re.fullmatch(r"tfpaths: (/.*): .*\. The last good checkpoint: step (\d+), in .*/run/checkpoints\.", line)
-    assert found, made.stderr
-    assert found[1].startswith(str(tmp_path / "disk" / "run" / "checkpoints"))
-    kept = checkpoints.steps_in(left / "run" / "checkpoints")
-    assert kept[-1] == int(found[2])
-    training.train(toy(**every), left / "run")
-    training.train(toy(**every), tmp_path / "whole")
-    assert_same_run(tmp_path / "whole", left / "run")
+def test_allocation_that_no_machine_has_is_out_of_memory():
+    with (
+        pytest.raises(errors.FinalError, match=r"^out of memory: .*To fix this: lower --batch_size"),
+        faults.explained(tf.distribute.get_strategy(), lambda: KEPT),
+    ):
+        tf.zeros([2**45])
 
 
-@pytest.mark.usefixtures("own_mounts")
-def test_full_disk_error_names_the_rows_file(tmp_path):
-    fill = "import pathlib, sys; from tfpaths.runs import rows\n"
-    fill += "try: [rows.append_row(pathlib.Path(sys.argv[1]), {'step': n}) for n in range(10**6)]\n"
-    fill += "except OSError as error: print(error.filename, error.strerror)"
-    made, _ = on_a_disk(tmp_path, "64k", f'{sys.executable} -c "{fill}" "$disk/metrics.jsonl"')
-    assert made.stdout.strip() == f"{tmp_path / 'disk' / 'metrics.jsonl'} No space left on device"
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("2 root error(s) found.\n  (0) INVALID_ARGUMENT: Bad\n\t [[{{node a}}]]\n  (1) CANCELLED: b", "Bad"),
+        ("{{function_node __wrapped__Reshape_device_/job:localhost}} Bad shape. [Op:Reshape] name: ", "Bad shape"),
+        ("Graph execution error:\n", "InvalidArgumentError"),
+    ],
+)
+def test_cause_of_a_message(message, cause):
+    assert faults.cause(of("InvalidArgumentError", message)) == cause
 
 
-@pytest.mark.usefixtures("own_mounts")
-def test_read_only_disk_is_refused_and_unchanged(tmp_path):
-    training.train(toy(schedule__steps="2"), tmp_path / "run")
-    before = {file.relative_to(tmp_path): file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
-    script = f'cp -r "{tmp_path}/run" "$disk"; mount -o remount,ro "$disk"; {quoted(command("DISK/run"))}'
-    made, left = on_a_disk(tmp_path, "20m", script)
-    assert made.returncode == 2, made.stderr
-    assert made.stderr.splitlines()[-1].startswith("tfpaths: --workdir: expected a path that can be written, received")
-    assert {name: (left / name).read_bytes() for name in before} == before
+@pytest.mark.parametrize("debug", [False, True])
+def test_command_line_shows_the_lines_at_fault_and_exit_status_3(debug, tmp_path, monkeypatch):
+    monkeypatch.setattr(startup, "show_everything", lambda: None)
+    flags = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}", *(f"--set={k}={v}" for k, v in TOY.items())]
+    with registered(penalties.PENALTIES, "failing", FailingPenalty):
+        run = launch_here(*flags, "--set=variant.penalty=failing", *(["--debug"] if debug else []))
+    assert run.returncode == 3
+    *above, line = run.stderr.splitlines()
+    assert line.startswith("tfpaths: Input to reshape is a tensor")
+    if debug:
+        assert any("Detected at node" in text for text in above)
+    else:
+        assert above[0] == "Traceback of the operation (most recent call last):"
+        assert "in points" in above[-2]
+        assert not any("site-packages/keras" in text for text in above)
 
 
-def test_files_are_never_run_as_code():
-    """No module uses a library that turns bytes into code; NumPy and Keras refuse it unless a flag allows it."""
-    forbidden = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpickle"}
-    for file in (ROOT / "tfpaths").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                assert not forbidden & {name.name.split(".")[0] for name in node.names}, file
-            if isinstance(node, ast.ImportFrom):
-                assert (node.module or "").split(".")[0] not in forbidden, file
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in ("eval", "exec", "compile", "__import__"), file
-            if isinstance(node, ast.Call):
-                flags = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
-                assert flags.get("allow_pickle") is not True, file
-                assert flags.get("safe_mode") is not False, file
-
-
-SCRIPTS = sorted([*(ROOT / "launch").glob("*.sh"), ROOT / "launch" / "slurm.sbatch"])
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_launch_scripts_are_clean_and_say_what_to_edit(script):
-    tool = shutil.which("shellcheck", path=os.path.dirname(sys.executable)) or shutil.which("shellcheck")
-    if tool is None:
-        pytest.skip("shellcheck is not installed")
-    made = subprocess.run([tool, str(script)], capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout
-    text = script.read_text()
-    assert len(text.splitlines()) <= 35
-    assert script.name == "local.sh" or re.search(r"^# Edit: ", text, re.MULTILINE)
-
-
-def test_kubernetes_workers_match_the_job():
-    service, job = yaml.safe_load_all((ROOT / "launch" / "kubernetes.yaml").read_text())
-    spec = job["spec"]
-    (container,) = spec["template"]["spec"]["containers"]
-    workers = next(one["value"] for one in container["env"] if one["name"] == "WORKERS").split()
-    name, domain = job["metadata"]["name"], service["metadata"]["name"]
-    assert workers == [f"{name}-{index}.{domain}:2222" for index in range(spec["completions"])]
-    assert spec["parallelism"] == spec["completions"]
-    ignored, failed = spec["podFailurePolicy"]["rules"]
-    assert ignored["onExitCodes"]["values"] == [128 + signal.SIGTERM]
-    assert (failed["action"], failed["onExitCodes"]["values"]) == ("FailJob", [2])
+def test_python_error_of_the_users_code_keeps_its_traceback(tmp_path):
+    flags = ["--exp=color_mnist_ns", f"--workdir={tmp_path / 'run'}", *(f"--set={k}={v}" for k, v in TOY.items())]
+    with registered(penalties.PENALTIES, "misspelt", MisspeltPenalty):
+        run = launch_here(*flags, "--set=variant.penalty=misspelt")
+    assert run.returncode == 3
+    assert "return reel" in run.stderr
+    assert "NameError" in run.stderr
+    assert "\ntfpaths:" not in run.stderr

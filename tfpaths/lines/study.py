@@ -18,7 +18,7 @@ from tfpaths import config as config_lib
 from tfpaths import errors, files, games, progress, schema
 from tfpaths.compat import keras as compat
 from tfpaths.lines import ensemble, statistics
-from tfpaths.runs import distribution, results
+from tfpaths.runs import distribution, faults, results
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.build import arguments, compiled_with, complete_variant
 from tfpaths.runs.callbacks import StopOnSignal
@@ -102,6 +102,7 @@ def run(
 
     Raises:
       InputError: The config is invalid, or the directory holds another experiment, or this one with another length.
+      RunError: The study cannot continue; the message gives the cause.
 
     Example: `python -m tfpaths.launch --exp=line1_ns --set study.runs=64`.
     """
@@ -110,7 +111,11 @@ def run(
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
         continued(config, RunDirectory(pathlib.Path(workdir)))
-    with distribution.directory(workdir, devices) as directory, StopOnSignal() as stop:
+    with (
+        faults.explained(devices, lambda: "The rows of the finished runs are saved."),
+        distribution.directory(workdir, devices) as directory,
+        StopOnSignal() as stop,
+    ):
         config = continued(config, directory)
         distribution.check_same(json.dumps(schema.to_dict(config)), "the study", devices)
         files.write_json(directory.config, schema.to_dict(config))

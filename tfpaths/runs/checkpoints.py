@@ -18,7 +18,7 @@ from tfpaths import errors, files
 from tfpaths.gan import GAN
 
 
-class NotFiniteError(errors.RunError):
+class NotFiniteError(errors.FinalError):
     """A variable or a reported quantity of the training is NaN or infinite."""
 
 

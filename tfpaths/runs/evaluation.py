@@ -4,13 +4,15 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, cast
 
+import tensorflow as tf
+
 from tfpaths import config as config_lib
 from tfpaths import errors, files
 from tfpaths.gan import GAN
 from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator, flat
 from tfpaths.metrics.sources import Source
-from tfpaths.runs import build, results, rows
+from tfpaths.runs import build, faults, results, rows
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -55,7 +57,8 @@ def evaluate(
     if not evaluator.metrics:
         metrics = config.evaluation.metrics
         raise errors.InputError(f"evaluation.metrics: expected a metric to measure, received {metrics!r}.")
-    with directory.locked():
+    kept = faults.explained(tf.distribute.get_strategy(), lambda: "The checkpoints are unchanged.")
+    with directory.locked(), kept:
         gan = build.build(config, evaluator.examples(evaluator.split).shape)
         step = Checkpoints(directory.checkpoints, gan).restore()
         if step == 0:

@@ -20,7 +20,18 @@ from tfpaths import config as config_lib
 from tfpaths import data, errors, files, metrics, schema
 from tfpaths.gan import GAN
 from tfpaths.metrics.evaluator import Evaluator
-from tfpaths.runs import build, callbacks, checkpoints, distribution, evaluation, fitting, profiling, results, rows
+from tfpaths.runs import (
+    build,
+    callbacks,
+    checkpoints,
+    distribution,
+    evaluation,
+    faults,
+    fitting,
+    profiling,
+    results,
+    rows,
+)
 from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.runs.directory import RunDirectory
 
@@ -100,17 +111,19 @@ def train(
       InputError: The input is invalid; nothing was written.
       NotFiniteError: A reported quantity or a variable became NaN or infinite, more often than `schedule.restarts`.
       RunError: Another worker is lost, or a file cannot be written; the last checkpoint remains.
+      FinalError: The same call would fail again: an operation of the user's code, or too little memory.
 
     Example: see `tfpaths.train`.
     """
     # Before anything else, since a cluster must be joined before TensorFlow's first operation.
     devices = distribution.get(strategy, tpu)
-    try:
-        with distribution.workdir(workdir, devices) as directory:
-            run = _train(config, directory, data_dir, devices, profile)
-    except tf.errors.OpError as error:
-        raise _fault(error, RunDirectory(pathlib.Path(workdir)), devices) from error
-    return dataclasses.replace(run, directory=RunDirectory(pathlib.Path(workdir)))
+    given = RunDirectory(pathlib.Path(workdir))
+    with (
+        faults.explained(devices, lambda: checkpoints.last_good(given.checkpoints)),
+        distribution.workdir(workdir, devices) as directory,
+    ):
+        run = _train(config, directory, data_dir, devices, profile)
+    return dataclasses.replace(run, directory=given)
 
 
 def _train(
@@ -165,7 +178,7 @@ def _prepared(
         try:
             gan = build.build(config, examples.shape)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise errors.RunError("the networks of this config do not fit into this machine's memory.") from error
+            raise errors.FinalError("the networks of this config do not fit into this machine's memory.") from error
     saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
     return _Training(config, directory, devices, examples, evaluator, gan, saved)
 
@@ -282,12 +295,3 @@ def _check_start(start: int, config: config_lib.Training, directory: RunDirector
             f"--workdir: expected a checkpoint beside the rows of {directory.path}, which go to step "
             f"{directory.begun()}; found none. To start again from step 0, remove the directory."
         )
-
-
-def _fault(error: tf.errors.OpError, directory: RunDirectory, devices: tf.distribute.Strategy) -> errors.RunError:
-    """Returns the error to raise for one of TensorFlow's; with several workers, its cause is a lost worker."""
-    what = files.reason(error) if distribution.workers(devices) == 1 else "lost contact with another worker"
-    if distribution.worker(devices) > 0:
-        return errors.RunError(f"{what}. The chief has the checkpoints; the same commands continue from there.")
-    checkpoint = checkpoints.last_good(directory.checkpoints)
-    return errors.RunError(f"{what}. {checkpoint} The same command continues the run.")
