@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+from helpers import TOY, launch_here
 
 from tfpaths import errors, files
 
@@ -36,3 +37,38 @@ def test_unwritable_path_error_names_the_flag(tmp_path):
 )
 def test_the_reason_of_an_error_is_one_line(error, text):
     assert files.reason(error) == text
+
+
+def test_home_directory_means_the_same_to_every_mode(tmp_path, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    toy = [f"--set={path}={value}" for path, value in TOY.items()]
+    for flags in (
+        ["--exp=color_mnist_ns", *toy],
+        ["--exp=line1_ns", "--set=study.runs=1", "--steps=2", "--set=schedule.log_every=1"],
+        ["--exp=figure_2"],
+    ):
+        done = launch_here(*flags, f"--workdir=~/{flags[0][6:]}")
+        assert done.returncode == 0, done.stderr
+    run = "--workdir=~/color_mnist_ns"
+    for flags in (
+        ["--mode=sample", run, "--num_samples=2", "--out=~/samples.png"],
+        ["--mode=sample", run, "--num_samples=2", "--out=~/many/"],
+        ["--mode=evaluate", run, "--set=evaluation.metrics=ms_ssim"],
+        ["--mode=export", run],
+        ["--mode=report", run, "--workdir=~/line1_ns", "--workdir=~/figure_2", "--out=~/page.html"],
+    ):
+        done = launch_here(*flags)
+        assert done.returncode == 0, done.stderr
+    assert list(here.iterdir()) == []
+    names = {path.name for path in home.iterdir() if not path.name.startswith(".")}
+    assert names == {"color_mnist_ns", "line1_ns", "figure_2", "samples.png", "many", "page.html"}
+    assert (home / "color_mnist_ns" / "export" / "saved_model.pb").is_file()
+
+
+def test_unknown_home_directory_is_one_line():
+    with pytest.raises(errors.InputError, match="received '~nobody_of_this_name/a', whose home directory is unknown"):
+        files.path("~nobody_of_this_name/a")

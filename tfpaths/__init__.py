@@ -67,12 +67,10 @@ def evaluate(workdir: str | pathlib.Path, assignments: Sequence[str] = (), **set
 
     Example: see `tfpaths.train` for a run directory.
     """
-    import pathlib
-
-    from tfpaths import kinds, schema
+    from tfpaths import files, kinds, schema
     from tfpaths.runs.directory import RunDirectory
 
-    value = schema.assign(RunDirectory(pathlib.Path(workdir)).known(), assignments)
+    value = schema.assign(RunDirectory(files.path(workdir)).known(), assignments)
     return kinds.of(value).evaluate(value, workdir, kinds.Settings(**settings))
 
 
@@ -93,7 +91,13 @@ def load(workdir: str | pathlib.Path) -> Trained:
 
 
 def sample(
-    workdir: str | pathlib.Path, out: str, *, num: int = 64, seed: int = 0, interpolate: bool = False
+    workdir: str | pathlib.Path,
+    out: str,
+    *,
+    num: int = 64,
+    seed: int = 0,
+    interpolate: bool = False,
+    overwrite: bool = True,
 ) -> pathlib.Path:
     """Writes samples of a run or of an export to a picture, an array file or a directory; returns its path.
 
@@ -103,6 +107,7 @@ def sample(
       num: Number of samples.
       seed: Seed for the latents.
       interpolate: Whether each row of samples interpolates between two latents.
+      overwrite: Whether a file at `out` is replaced; the command line needs `--overwrite` for that.
 
     Raises:
       InputError: `workdir` has no samples to draw, or `out` cannot be written; nothing was written.
@@ -111,7 +116,7 @@ def sample(
     """
     from tfpaths.runs import sampling
 
-    return sampling.sample(workdir, out, num=num, seed=seed, interpolate=interpolate)
+    return sampling.sample(workdir, out, num=num, seed=seed, interpolate=interpolate, overwrite=overwrite)
 
 
 def export(workdir: str | pathlib.Path) -> pathlib.Path:
@@ -127,12 +132,13 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
     return exporting.export(workdir)
 
 
-def report(workdirs: str | Sequence[str], out: str | None = None) -> pathlib.Path:
+def report(workdirs: str | Sequence[str], out: str | None = None, *, overwrite: bool = True) -> pathlib.Path:
     """Writes one HTML page about one or several runs; returns its path. TensorFlow is not imported.
 
     Args:
       workdirs: The run directories.
       out: The `.html` file; by default `report.html` in the first directory.
+      overwrite: Whether a file at `out` is replaced; the command line needs `--overwrite` for that.
 
     Raises:
       InputError: A directory does not contain a run, or `out` cannot be written.
@@ -141,4 +147,4 @@ def report(workdirs: str | Sequence[str], out: str | None = None) -> pathlib.Pat
     """
     from tfpaths.runs import report as report_lib
 
-    return report_lib.write([workdirs] if isinstance(workdirs, str) else list(workdirs), out)
+    return report_lib.write([workdirs] if isinstance(workdirs, str) else list(workdirs), out, overwrite=overwrite)

@@ -11,6 +11,22 @@ from typing import Any
 from tfpaths import errors
 
 
+def path(text: str | pathlib.Path) -> pathlib.Path:
+    """Returns the path that a user's text means, in a flag or an argument; `~` is the home directory.
+
+    Raises:
+      InputError: `~` or `~name` has no home directory.
+
+    Example:
+      >>> path("runs/a"), path("~").is_absolute()
+      (PosixPath('runs/a'), True)
+    """
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError as error:
+        raise errors.InputError(f"expected a path, received {str(text)!r}, whose home directory is unknown.") from error
+
+
 def check_writable(flag: str, path: pathlib.Path) -> None:
     """Checks that a file or a directory can be created at `path`.
 

@@ -3,10 +3,9 @@
 import dataclasses
 import fnmatch
 import importlib
-import pathlib
 
 import tfpaths
-from tfpaths import config, errors, experiments, kinds, progress, schema, startup
+from tfpaths import config, errors, experiments, files, kinds, progress, schema, startup
 from tfpaths.runs.directory import RunDirectory
 
 _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strategy", "tpu", "precision")
@@ -14,9 +13,9 @@ _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strateg
 USED: dict[str, tuple[str, ...]] = {
     "train": (*_OF_RUNS, "profile"),
     "evaluate": _OF_RUNS,
-    "sample": ("seed", "num_samples", "out", "interpolate"),
+    "sample": ("seed", "num_samples", "out", "interpolate", "overwrite"),
     "export": (),
-    "report": ("out",),
+    "report": ("out", "overwrite"),
 }
 # Flag -> the field of the config that it sets.
 _FIELDS = {
@@ -48,6 +47,7 @@ class Asked:
     num_samples: str | None
     out: str | None
     interpolate: bool
+    overwrite: bool
 
     @property
     def assignments(self) -> list[str]:
@@ -90,11 +90,11 @@ def run(asked: Asked, command: str) -> int:
         raise errors.InputError(f"--workdir: expected one directory, received {', '.join(paths)!r}.")
     if asked.mode != "train" and base is not None:
         for path in paths:
-            stored = RunDirectory(pathlib.Path(path)).stored()
+            stored = RunDirectory(files.path(path)).stored()
             if stored is not None and stored.name != base.name:
                 raise errors.InputError(f"--workdir: expected a run of {base.name!r}, received one of {stored.name!r}.")
     if asked.mode == "report":
-        progress.say(f"Written: {tfpaths.report(paths, asked.out)}")
+        progress.say(f"Written: {tfpaths.report(paths, asked.out, overwrite=asked.overwrite)}")
         return 0
     if asked.mode in ("sample", "export"):
         return _use(asked, paths[0])
@@ -109,14 +109,15 @@ def _use(asked: Asked, path: str) -> int:
     if asked.mode == "export":
         progress.say(importlib.import_module("tfpaths.runs.exporting").message(tfpaths.export(path)))
     else:
-        written = tfpaths.sample(path, asked.out or "", num=num, seed=seed, interpolate=asked.interpolate)
+        how = {"interpolate": asked.interpolate, "overwrite": asked.overwrite}
+        written = tfpaths.sample(path, asked.out or "", num=num, seed=seed, **how)
         progress.say(f"Written: {written}")
     return 0
 
 
 def _start(asked: Asked, base: config.Experiment | None, path: str, command: str) -> int:
     """Trains or evaluates a run."""
-    directory = RunDirectory(pathlib.Path(path))
+    directory = RunDirectory(files.path(path))
     is_training = asked.mode == "train" and base is not None
     start: config.Experiment = base if asked.mode == "train" and base is not None else directory.known()
     value = schema.assign(start, asked.assignments)

@@ -74,6 +74,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("num_samples", "INTEGER", "How many samples.", None, "64"),
         Flag("out", "PATH", "With sample: a .png, a .npz or a directory. With report: the .html file."),
         Flag("interpolate", "", "Rows of eight samples, from one latent to another.", False),
+        Flag("overwrite", "", "Replaces a file at --out.", False),
     ),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from helpers import launch, refused
+from helpers import launch, launch_here, refused
 
 from tfpaths import errors
 from tfpaths.data import pictures
@@ -147,6 +147,18 @@ def test_the_command_line_samples(run, expected, tmp_path):
     assert close(np.load(tmp_path / "a.npz")["images"], expected)
 
 
+@pytest.mark.parametrize(("mode", "out"), [("sample", "a.png"), ("sample", "a.npz"), ("report", "a.html")])
+def test_a_file_is_replaced_only_with_overwrite(mode, out, run, tmp_path):
+    (tmp_path / out).write_text("mine")
+    flags = [f"--mode={mode}", f"--workdir={run}", f"--out={tmp_path / out}"]
+    expected = f"tfpaths: --out: '{tmp_path / out}' exists. To fix this: choose another path, or add --overwrite"
+    assert refused(launch_here(*flags)).startswith(expected)
+    assert (tmp_path / out).read_text() == "mine"
+    done = launch_here(*flags, "--overwrite")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / out).read_bytes() != b"mine"
+
+
 def test_the_command_line_exports(tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     done = launch("--mode=export", f"--workdir={run}")
@@ -188,12 +200,12 @@ def test_the_command_line_exports(tiny_run, tmp_path):
 )
 def test_flags_the_mode_does_not_use_are_refused(flags, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = launch(*flags)
+    done = launch_here(*flags)
     assert refused(done).startswith(f"tfpaths: {line}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_of_another_experiment_is_refused(run):
-    done = launch("--mode=export", "--exp=color_mnist_ns", f"--workdir={run}")
+    done = launch_here("--mode=export", "--exp=color_mnist_ns", f"--workdir={run}")
     assert done.returncode == 2
     assert "expected a run of 'color_mnist_ns', received one of 'color_mnist_dragan_ns'" in done.stderr

@@ -9,7 +9,7 @@ import numpy as np
 import tqdm
 from absl import logging
 
-from tfpaths import errors, options
+from tfpaths import errors, files, options
 from tfpaths.data.dataset import DATA, DataSet
 from tfpaths.data.examples import Examples, in_memory
 from tfpaths.schema import PositiveInt
@@ -88,7 +88,7 @@ class Folder(DataSet):
             raise errors.InputError(
                 "data.path: expected a directory of images, received none; set it with --set data.path=DIRECTORY."
             )
-        directory = pathlib.Path(self.path).expanduser()
+        directory = files.path(self.path)
         if not directory.is_dir():
             raise errors.InputError(
                 f"data.path: expected a directory of images, received {self.path!r}, which is not a directory."

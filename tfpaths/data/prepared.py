@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tqdm
 
-from tfpaths import errors
+from tfpaths import errors, files
 
 # A name look-up alone can take longer than a user waits, and TFDS itself gives up only after minutes.
 _ANSWER_WITHIN_SECONDS = 6.0
@@ -64,8 +64,8 @@ def directory_of(data_dir: str | None) -> pathlib.Path:
     given = data_dir or os.environ.get("TFDS_DATA_DIR")
     flag = "--data_dir" if data_dir else "TFDS_DATA_DIR"
     if not given:
-        return pathlib.Path("~/tensorflow_datasets").expanduser()
-    directory = pathlib.Path(given).expanduser()
+        return files.path("~/tensorflow_datasets")
+    directory = files.path(given)
     if not directory.is_dir():
         raise errors.InputError(
             f"{flag}: expected a directory of TFDS data, received {given!r}, which is not a directory."

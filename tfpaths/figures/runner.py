@@ -94,7 +94,7 @@ def run(
     config = complete(config)
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
-        study.continued(config, RunDirectory(pathlib.Path(workdir)))
+        study.continued(config, RunDirectory(files.path(workdir)))
     with distribution.directory(workdir, devices) as directory:
         config = study.continued(config, directory)
         files.write_json(directory.config, schema.to_dict(config))

@@ -110,7 +110,7 @@ def run(
     config = config.replace(variant=complete_variant(config.variant))
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
-        continued(config, RunDirectory(pathlib.Path(workdir)))
+        continued(config, RunDirectory(files.path(workdir)))
     with (
         faults.explained(devices, lambda: "The rows of the finished runs are saved."),
         distribution.directory(workdir, devices) as directory,
@@ -123,7 +123,7 @@ def run(
         finished = done >= config.study.runs
         if finished and distribution.worker(devices) == 0:
             files.write_json(directory.results, _results(config, directory))
-        return Outcome(RunDirectory(pathlib.Path(workdir)), done, finished, stop.received)
+        return Outcome(RunDirectory(files.path(workdir)), done, finished, stop.received)
 
 
 def continued(config: _Config, directory: RunDirectory) -> _Config:

@@ -31,7 +31,7 @@ def directory() -> pathlib.Path:
       ...     str(directory())
       'cache'
     """
-    return pathlib.Path(os.environ.get("TFPATHS_CACHE_DIR") or "~/.cache/tfpaths").expanduser()
+    return files.path(os.environ.get("TFPATHS_CACHE_DIR") or "~/.cache/tfpaths")
 
 
 def key(*parts: object) -> str:

@@ -96,7 +96,7 @@ def directory(name: str) -> pathlib.Path:
           ...
       tfpaths.errors.InputError: ... expected a directory with a saved_model.pb, received 'runs', which has none.
     """
-    path = pathlib.Path(name).expanduser()
+    path = files.path(name)
     if not (path / "saved_model.pb").is_file():
         raise errors.InputError(
             f"evaluation.extractor: expected a directory with a saved_model.pb, received {name!r}, which has none."

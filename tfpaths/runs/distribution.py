@@ -197,7 +197,7 @@ def workdir(path: str | pathlib.Path, strategy: tf.distribute.Strategy) -> Itera
     with contextlib.ExitStack() as stack:
         if worker(strategy) > 0:
             path = stack.enter_context(tempfile.TemporaryDirectory(prefix="tfpaths-worker-"))
-        yield RunDirectory(pathlib.Path(path))
+        yield RunDirectory(files.path(path))
 
 
 @contextlib.contextmanager

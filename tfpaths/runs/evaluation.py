@@ -49,7 +49,7 @@ def evaluate(
 
     Example: see `tfpaths.train` for a run directory.
     """
-    directory = RunDirectory(pathlib.Path(workdir))
+    directory = RunDirectory(files.path(workdir))
     if directory.stored() is None:
         raise errors.InputError(f"--workdir: expected the directory of a run, received {workdir}, which has none.")
     config = cast(config_lib.Training, directory.continued(build.complete(config)))

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import config as config_lib
-from tfpaths import data, errors, kinds
+from tfpaths import data, errors, files, kinds
 from tfpaths.data.example import ExampleType
 from tfpaths.gan import GAN
 from tfpaths.runs import build
@@ -81,7 +81,7 @@ def load(path: str | pathlib.Path) -> Trained:
 
     Example: see `tfpaths.train`.
     """
-    directory = RunDirectory(pathlib.Path(path).expanduser())
+    directory = RunDirectory(files.path(path))
     config = directory.known()
     return kinds.of(config).load(directory.path, config)
 

@@ -64,7 +64,13 @@ Sampler = loading.Trained | Exported
 
 
 def sample(
-    path: str | pathlib.Path, out: str, *, num: int = 64, seed: int = 0, interpolate: bool = False
+    path: str | pathlib.Path,
+    out: str,
+    *,
+    num: int = 64,
+    seed: int = 0,
+    interpolate: bool = False,
+    overwrite: bool = True,
 ) -> pathlib.Path:
     """Writes samples of a run or of an export to `out`; returns the path of the file or the directory.
 
@@ -75,18 +81,20 @@ def sample(
       num: Number of samples.
       seed: Seed for the latents: the samples are those of `gan.sample(num, seed=seed)`.
       interpolate: Whether each row of `STEPS` samples interpolates between two latents; see `between`.
+      overwrite: Whether a file at `out` is replaced. A directory must be new or empty in any case.
 
     Raises:
       InputError: `path` has no samples to draw, or `out` cannot be written; nothing was written.
 
     Example: see `tfpaths.train` for a run directory.
     """
-    check_out(out, num)
+    out = os.path.expanduser(out)
+    check_out(out, num, overwrite=overwrite)
     if interpolate and num % STEPS:
         raise errors.InputError(
             f"--num_samples: expected a multiple of the {STEPS} samples of a row with --interpolate, received {num}."
         )
-    source = pathlib.Path(path).expanduser()
+    source = files.path(path)
     sampler: Sampler = Exported(source) if (source / "saved_model.pb").is_file() else loading.load(source)
     if interpolate:
         ends = sampler.latents(2 * (num // STEPS), seed)  # [2 rows, latent_dim]: the two ends of each row in turn
@@ -142,8 +150,8 @@ def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarra
 Write = Callable[[Iterator[np.ndarray], np.ndarray, int, int], None]
 
 
-def check_out(out: str, num: int) -> None:
-    """Checks that `num` samples can be written to `out`.
+def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
+    """Checks that `num` samples can be written to `out`, and whether a file there may be replaced.
 
     Raises:
       InputError: `out` is not a path of a known kind, cannot be written, or cannot hold so many samples.
@@ -169,6 +177,8 @@ def check_out(out: str, num: int) -> None:
             f"--num_samples: expected at most {_MOST_IN_A_PICTURE} in one picture, received {num}; a directory or a "
             ".npz file holds more."
         )
+    elif not overwrite and path.exists():
+        raise errors.exists(out)
 
 
 def writer(out: str, kind: example.ExampleType, *, rows_of: int | None = None) -> Write:

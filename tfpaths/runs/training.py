@@ -117,7 +117,7 @@ def train(
     """
     # Before anything else, since a cluster must be joined before TensorFlow's first operation.
     devices = distribution.get(strategy, tpu)
-    given = RunDirectory(pathlib.Path(workdir))
+    given = RunDirectory(files.path(workdir))
     with (
         faults.explained(devices, lambda: checkpoints.last_good(given.checkpoints)),
         distribution.workdir(workdir, devices) as directory,

@@ -60,7 +60,7 @@ def test_overwrite_protects_a_named_file_only(tmp_path, training_run):
     workdirs = [str(training_run(tmp_path / "a"))]
     out = tmp_path / "thesis.html"
     out.write_text("mine")
-    with pytest.raises(errors.InputError, match=r"--out: '.*thesis.html' exists; .* add --overwrite"):
+    with pytest.raises(errors.InputError, match=r"--out: '.*thesis.html' exists. .* add --overwrite"):
         report.write(workdirs, str(out), overwrite=False)
     assert out.read_text() == "mine"
     assert "Report on 1 run" in report.write(workdirs, str(out)).read_text()

@@ -37,11 +37,11 @@ def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = 
       >>> print(write(["runs/a"]))
       runs/a/report.html
     """
-    path = RunDirectory(pathlib.Path(workdirs[0]).expanduser()).report if out is None else pathlib.Path(out)
+    path = RunDirectory(files.path(workdirs[0])).report if out is None else files.path(out)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise errors.InputError(f"--out: expected a file that ends in .html, received {str(path)!r}.")
     if out is not None and not overwrite and path.exists():
-        raise errors.InputError(f"--out: {str(path)!r} exists; choose another path, or add --overwrite to replace it.")
+        raise errors.exists(path)
     runs = runs_lib.read(workdirs)
     content = page.render(runs, sections(runs)).encode()
     files.check_writable("--out" if out else "--workdir", path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpaths import config as config_lib
-from tfpaths import errors, schema
+from tfpaths import errors, files, schema
 from tfpaths.runs import results as results_lib
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.directory import RunDirectory
@@ -66,7 +66,7 @@ def read(workdirs: Sequence[str]) -> list[Run]:
     Raises:
       InputError: A directory does not contain a run, or is given twice.
     """
-    paths = [pathlib.Path(workdir).expanduser() for workdir in workdirs]
+    paths = [files.path(workdir) for workdir in workdirs]
     seen: set[pathlib.Path] = set()
     for path, workdir in zip(paths, workdirs, strict=True):
         if path.resolve() in seen:
