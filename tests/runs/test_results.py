@@ -1,5 +1,9 @@
 import datetime
+import importlib.metadata
 import json
+import os
+import sys
+import types
 
 import pytest
 import tensorflow as tf
@@ -40,3 +44,22 @@ def test_invalid_results_are_ignored(tmp_path, content):
     path = tmp_path / "results.json"
     path.write_text(content)
     assert results.read_results(path) is None
+
+
+def test_tensorflow_under_another_name_has_a_version(monkeypatch):
+    def version(name):
+        if name == "tensorflow":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(__version__="2.99.0"))
+    assert results.versions()["tensorflow"] == "2.99.0"
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert results.versions()["tensorflow"] == "unknown"
+
+
+def test_cores_without_an_affinity(monkeypatch):
+    assert 1 <= results.cores() <= os.cpu_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert results.cores() == os.cpu_count()

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import json
 import math
-import os
 import pathlib
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -205,7 +204,7 @@ def _blocks(config: config_lib.Study, runs: int, devices: tf.distribute.Strategy
         return []
     names = distribution.devices(devices)
     if len(names) == 1 and "CPU" in names[0]:
-        cores, workers = len(os.sched_getaffinity(0)), distribution.workers(devices)
+        cores, workers = results.cores(), distribution.workers(devices)
         # The same number on every worker, and no block without runs.
         (cores,) = distribution.from_chief([tf.constant(cores)], devices)
         wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / int(cores))))

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
 from collections.abc import Iterator
+
+import filelock
 
 from tfpaths import config as config_lib
 from tfpaths import errors, kinds, schema
@@ -143,17 +144,19 @@ class RunDirectory:
         Raises:
           InputError: The directory cannot be written, or another run is writing to it.
         """
+        # The operating system releases it when the process ends, however it ends.
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed below, which releases the lock
+            lock.acquire()
+        except filelock.Timeout:
+            raise errors.InputError(f"--workdir: another run is writing to {self.path}.") from None
         except OSError as error:
             raise self._unwritable(error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise errors.InputError(f"--workdir: another run is writing to {self.path}.") from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def begun(self) -> int:
         """Returns the last step that has a row; 0 if there are no rows."""

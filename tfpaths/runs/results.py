@@ -60,8 +60,18 @@ def made() -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "processor": model[1] if model else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
     }
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use; on systems that do not say it, the machine's.
+
+    Example:
+      >>> cores() >= 1
+      True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
@@ -74,8 +84,16 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "tfpaths": __version__,
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in _PACKAGES},
     }
+
+
+def _version(name: str) -> str:
+    """Returns the version of a package; TensorFlow has other names too, such as tensorflow-cpu and tf-nightly."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return getattr(sys.modules.get(name.replace("-", "_")), "__version__", "unknown")
 
 
 def read_results(path: pathlib.Path) -> dict[str, Any] | None:
