@@ -16,6 +16,8 @@ if "TFPATHS_CACHE_DIR" not in os.environ:
     os.environ["TFPATHS_CACHE_DIR"] = tempfile.mkdtemp(prefix="tfpaths-tests-")
     atexit.register(shutil.rmtree, os.environ["TFPATHS_CACHE_DIR"], ignore_errors=True)
 
+# Two processes test side by side: with a thread each they do not wait for each other's.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # The tests' processes share a GPU, where there is one.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 startup.import_tensorflow(logical_cpus=2)

