@@ -147,8 +147,8 @@ def test_saved_gan_resumes_training(loss, tmp_path):
     for one in (gan, loaded):
         one.fit(tf.data.Dataset.from_tensor_slices(batches[2:]), verbose=0)
     # All but the seeds of the penalties, from which no step draws. On a busy machine two repetitions of the same steps
-    # may differ in the last bits. Adam makes that larger where a gradient is nearly zero, so the mean is compared; without
-    # Adam's moments it is 4e-4.
+    # may differ in the last bits. Adam makes that larger where a gradient is nearly zero, so the mean is compared;
+    # without Adam's moments it is 4e-4.
     for part in ("networks", "optimizers"):
         found, expected = (
             np.concatenate(
