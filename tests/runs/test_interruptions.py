@@ -17,6 +17,7 @@ from helpers import ROOT, assert_same_run, assert_same_state, finish, start, wai
 from helpers import saving_toy as toy
 from helpers import toy_command as command
 
+from tfpaths import errors
 from tfpaths.runs import checkpoints, rows, training
 
 STUDY = ("--exp=line1_gan_gp", "--set=schedule.log_every=200", "--set=study.runs=6", "--set=study.block=1")
@@ -205,4 +206,7 @@ def test_kubernetes_workers_match_the_job():
     assert spec["parallelism"] == spec["completions"]
     ignored, failed = spec["podFailurePolicy"]["rules"]
     assert ignored["onExitCodes"]["values"] == [128 + signal.SIGTERM]
-    assert (failed["action"], failed["onExitCodes"]["values"]) == ("FailJob", [2])
+    assert (failed["action"], failed["onExitCodes"]["values"]) == (
+        "FailJob",
+        [errors.InputError.status, errors.FinalError.status],
+    )
