@@ -102,7 +102,7 @@ def launch(*flags, cwd=None, **env):
 def launch_here(*flags):
     """Runs the command line with these flags in this process, which saves the import of TensorFlow; for invalid input.
 
-    What goes through a file descriptor of its own, a signal, or the interpreter's start needs `launch`.
+    A test of file descriptors, of signals or of the interpreter's start needs `launch`.
     """
     from absl.testing import flagsaver
 

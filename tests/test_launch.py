@@ -141,7 +141,7 @@ def test_invalid_names_and_options_are_refused(tmp_path, assignment, line):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_invalid_option_is_one_line_in_a_process_of_its_own(tmp_path):
+def test_invalid_option_is_one_line_in_a_new_process(tmp_path):
     # With TensorFlow's import, whose messages must not show.
     flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}"]
     line = refused(launch(*flags, "--set=variant.penalty.nois=uniform"))

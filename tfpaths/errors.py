@@ -97,18 +97,6 @@ def choose(what: str, received: str, choices: Iterable[str], *, path: str = "") 
     return received
 
 
-def exists(out: object) -> InputError:
-    """Returns the error for a file of `--out` that must not be replaced.
-
-    Example:
-      >>> exists("a.png")
-      InputError("--out: 'a.png' exists. To fix this: choose another path, or add --overwrite to replace it.")
-    """
-    return InputError(
-        f"--out: {str(out)!r} exists. To fix this: choose another path, or add --overwrite to replace it."
-    )
-
-
 def integer(name: str, text: str, least: int) -> int:
     """Returns a text as an integer from `least` to 2^31 - 1.
 

@@ -49,6 +49,25 @@ def check_writable(flag: str, path: pathlib.Path) -> None:
         raise errors.InputError(f"{flag}: expected a path that can be written, received {str(path)!r}.")
 
 
+def check_new(flag: str, path: pathlib.Path) -> None:
+    """Checks that there is nothing at `path` that would be replaced.
+
+    Raises:
+      InputError: There is something; the message names the flag.
+
+    Example:
+      >>> write_bytes(pathlib.Path("samples.png"), b"")
+      >>> check_new("--out", pathlib.Path("samples.png"))
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: --out: 'samples.png' exists. To fix this: choose another path, or add --overwrite ...
+    """
+    if path.exists():
+        raise errors.InputError(
+            f"{flag}: {str(path)!r} exists. To fix this: choose another path, or add --overwrite to replace it."
+        )
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a value as JSON; a reader sees the old file or the new one, never a part of it.
 

@@ -20,6 +20,10 @@ for _flag in itertools.chain.from_iterable(usage.GROUPS.values()):
     else:
         flags.DEFINE_string(_flag.name, _flag.default, _flag.help)
 
+# What this file does itself; and what every mode takes.
+_OF_LAUNCH = ("import", "list", "debug")
+_OF_EVERY_MODE = ("exp", "workdir", "mode", *_OF_LAUNCH)
+
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """Reads the flags; invalid ones give one line and exit status 2."""
@@ -47,23 +51,13 @@ def main(argv: Sequence[str]) -> int:
             startup.show_everything()
         mode = errors.choose("mode", flags.FLAGS.mode, modes.USED, path="--mode")
         for flag in _own_flags():
-            if flag.present and flag.name not in (
-                "exp",
-                "workdir",
-                "mode",
-                "import",
-                "list",
-                "debug",
-                *modes.USED[mode],
-            ):
+            if flag.present and flag.name not in (*_OF_EVERY_MODE, *modes.USED[mode]):
                 takers = " and ".join(f"--mode={name}" for name, used in modes.USED.items() if flag.name in used)
                 raise errors.InputError(f"--{flag.name} works only with {takers}, not with --mode={mode}.")
         for name in flags.FLAGS["import"].value or ():
             startup.import_module(name)
         values: dict[str, Any] = {flag.name: flag.value for flag in _own_flags()}
-        asked = modes.Asked(
-            **{name: value for name, value in values.items() if name not in ("import", "list", "debug")}
-        )
+        asked = modes.Asked(**{name: value for name, value in values.items() if name not in _OF_LAUNCH})
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
         return modes.show(asked) if flags.FLAGS.list else modes.run(asked, command)
     except KeyboardInterrupt:

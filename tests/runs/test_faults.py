@@ -81,8 +81,10 @@ def test_lost_worker_is_said_only_of_errors_that_mean_it(name, monkeypatch):
 def test_other_workers_point_to_the_chief(monkeypatch):
     lost = explain(of("UnavailableError", "gone"), monkeypatch, workers=2, worker=1)
     assert str(lost) == (
-        "lost contact with another worker. The chief has the checkpoints; the same commands continue from there."
+        "lost contact with another worker. The chief has the checkpoints. The same commands continue the run."
     )
+    of_code = explain(of("InvalidArgumentError", "Shapes differ."), monkeypatch, workers=2, worker=1)
+    assert str(of_code) == "Shapes differ (InvalidArgumentError). The chief has the checkpoints."
 
 
 def test_too_little_memory_says_what_to_lower_and_a_full_disk_is_not_memory(monkeypatch):
@@ -115,6 +117,17 @@ def test_allocation_that_no_machine_has_is_out_of_memory():
 )
 def test_cause_of_a_message(message, cause):
     assert faults.cause(of("InvalidArgumentError", message)) == cause
+
+
+@pytest.mark.parametrize("place", ["tfpaths/examples", "keras", "tensorflow/mine"])
+def test_users_directory_may_have_the_name_of_a_library(place, tmp_path):
+    mine = tmp_path / place / "mine.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("real + points\n")
+    frames = [(penalties.__file__, 233, "call"), (mine, 1, "points"), (tf.__file__, 5, "add")]
+    listed = "\n".join(f'  File "{path}", line {line}, in {name}' for path, line, name in frames)
+    shown = faults.where(of("InvalidArgumentError", f"Detected at node add:\n{listed}\nShapes differ."))
+    assert shown.splitlines()[1:] == [f'  File "{mine}", line 1, in points', "    real + points"]
 
 
 @pytest.mark.parametrize("debug", [False, True])

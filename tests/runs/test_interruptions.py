@@ -105,11 +105,11 @@ def own_mounts():
     except FileNotFoundError:
         pytest.skip("unshare is not installed: no small disk can be made")
     if made.returncode:
-        pytest.skip("this user may not make a small disk in a namespace of its own")
+        pytest.skip("this user may not mount a small disk in a new namespace")
 
 
 def on_a_disk(tmp_path, size, script):
-    """Runs a script in `$disk`, a file system of its own; returns the process, and what was left on the disk."""
+    """Runs a script in `$disk`, a small file system; returns the process, and what was left on the disk."""
     disk, left = tmp_path / "disk", tmp_path / "left"
     disk.mkdir(exist_ok=True)
     whole = (

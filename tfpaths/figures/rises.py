@@ -107,7 +107,7 @@ def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
         for axes, name in zip(grid.flat, _QUANTITIES, strict=True):
             values = np.sort([row[name] for row in of_variant if row[name] is not None])
             if name.startswith("climbed"):
-                # A run that never rose stands at the left end of the logarithmic axis.
+                # A run that rose by less than the logarithmic axis shows, or never, is drawn at its left end.
                 values = np.maximum(values, _LEAST_CLIMB)
             shares = np.arange(1, len(values) + 1) / max(len(values), 1)
             axes.plot(values, shares, label=label, **look.line)

@@ -2,12 +2,16 @@
 
 import contextlib
 import linecache
+import pathlib
 import re
 import traceback
 from collections.abc import Callable, Iterator
 
+import absl
+import keras
 import tensorflow as tf
 
+import tfpaths
 from tfpaths import errors
 from tfpaths.compat.tensorflow import worker, workers
 
@@ -25,7 +29,8 @@ _FRAME = re.compile(r'^\s*File "(.+)", line (\d+), in (.+)$')
 _AROUND = re.compile(
     r"^\s*(Graph execution error:|Detected at node .*|\d+ root error\(s\) found\.|Hint: .*|\[\[.*|File \".*|)$"
 )
-_LIBRARIES = re.compile(r"[/\\](keras|tensorflow|absl|tf_keras|tfpaths)[/\\]|^<frozen ")
+# The directories of the packages themselves: a user's clone or project may be named tfpaths too.
+_LIBRARIES = tuple(pathlib.Path(str(package.__file__)).resolve().parent for package in (tfpaths, keras, tf, absl))
 
 
 @contextlib.contextmanager
@@ -97,26 +102,31 @@ def where(error: tf.errors.OpError) -> str:
     if not frames:
         frames = [(at.filename, at.lineno or 0, at.name) for at in traceback.extract_tb(error.__traceback__)]
     lines = ["Traceback of the operation (most recent call last):"]
-    for path, line, function in [frame for frame in frames if not _LIBRARIES.search(frame[0])] or frames[-1:]:
+    for path, line, function in [frame for frame in frames if not _is_of_a_library(frame[0])] or frames[-1:]:
         lines += [f'  File "{path}", line {line}, in {function}']
         if source := linecache.getline(path, line).strip():
             lines += [f"    {source}"]
     return "\n".join(lines)
 
 
+def _is_of_a_library(path: str) -> bool:
+    """Returns whether a frame's file belongs to a library, or to the start of the interpreter."""
+    parents = pathlib.Path(path).resolve().parents
+    return path.startswith("<frozen ") or any(library in parents for library in _LIBRARIES)
+
+
 def _fault(error: tf.errors.OpError, devices: tf.distribute.Strategy, kept: Callable[[], str]) -> errors.RunError:
-    again = "The same command continues the run."
-    if worker(devices) > 0:
-        kept, again = lambda: "The chief has the checkpoints;", "the same commands continue from there."
+    saved = kept() if worker(devices) == 0 else "The chief has the checkpoints."
+    again = "The same command continues the run." if worker(devices) == 0 else "The same commands continue the run."
     if workers(devices) > 1 and isinstance(error, _LOST):
-        return errors.RunError(f"lost contact with another worker. {kept()} {again}")
+        return errors.RunError(f"lost contact with another worker. {saved} {again}")
     name = operation(error)
     what = f"{cause(error)} ({type(error).__name__}{f' in the operation {name}' if name else ''})"
     if isinstance(error, tf.errors.ResourceExhaustedError) and "No space left" not in str(error.message):
         return errors.FinalError(
-            f"out of memory: {what}. {kept()} To fix this: lower --batch_size, or the widths and sizes in the config, "
+            f"out of memory: {what}. {saved} To fix this: lower --batch_size, or the widths and sizes in the config, "
             "or use more devices."
         )
     if isinstance(error, _OF_THE_CODE):
-        return errors.FinalError(f"{what}. {kept()}", detail=where(error))
-    return errors.RunError(f"{what}. {kept()} {again}")
+        return errors.FinalError(f"{what}. {saved}", detail=where(error))
+    return errors.RunError(f"{what}. {saved} {again}")

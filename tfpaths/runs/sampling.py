@@ -177,8 +177,8 @@ def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
             f"--num_samples: expected at most {_MOST_IN_A_PICTURE} in one picture, received {num}; a directory or a "
             ".npz file holds more."
         )
-    elif not overwrite and path.exists():
-        raise errors.exists(out)
+    elif not overwrite:
+        files.check_new("--out", path)
 
 
 def writer(out: str, kind: example.ExampleType, *, rows_of: int | None = None) -> Write:

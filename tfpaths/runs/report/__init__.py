@@ -40,8 +40,8 @@ def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = 
     path = RunDirectory(files.path(workdirs[0])).report if out is None else files.path(out)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise errors.InputError(f"--out: expected a file that ends in .html, received {str(path)!r}.")
-    if out is not None and not overwrite and path.exists():
-        raise errors.exists(path)
+    if out is not None and not overwrite:
+        files.check_new("--out", path)
     runs = runs_lib.read(workdirs)
     content = page.render(runs, sections(runs)).encode()
     files.check_writable("--out" if out else "--workdir", path)
