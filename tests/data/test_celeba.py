@@ -7,6 +7,7 @@ import pytest
 from helpers import CELEBA_SIZES
 
 from tfpaths import data, errors
+from tfpaths.data import memory, prepared
 
 
 @pytest.mark.parametrize("split", sorted(CELEBA_SIZES))
@@ -24,6 +25,12 @@ def test_central_square_is_reduced_to_64(celeba_dir, split):
     rows = np.linspace(0, 120, 160).reshape(32, 5).mean(axis=1)
     first = pixels[np.argmin(inner.mean(axis=(1, 2, 3)))]
     np.testing.assert_allclose(first.reshape(32, 2, 64, 3)[2:-2, :, 4:-4].mean(axis=(1, 2, 3)), rows[2:-2], atol=2.0)
+
+
+def test_images_are_not_copied(monkeypatch):
+    pixels = memory.copied(np.zeros((3, 64, 64, 3)), np.uint8)
+    monkeypatch.setattr(prepared, "load", lambda *args: (pixels, {}))
+    assert any(part is pixels for part in data.load("celeba").made_of)
 
 
 def test_unknown_split_is_refused(celeba_dir):

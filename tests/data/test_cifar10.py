@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpaths import data
-from tfpaths.data import prepared
+from tfpaths.data import memory, prepared
 
 
 def test_cifar10_has_32x32_images_and_10_classes(tfds_dir):
@@ -31,3 +31,11 @@ def test_held_out_images_are_the_last_tenth(monkeypatch):
     validation = data.load("cifar10", "validation")
     np.testing.assert_allclose((validation.take([0, 1])[:, 0, 0, 0] + 1) * 127.5, [18, 19], rtol=1e-5)
     assert data.load("cifar10", "test").size == 20
+
+
+def test_validation_images_do_not_hold_the_others(monkeypatch):
+    pixels = memory.copied(np.zeros((20, 32, 32, 3)), np.uint8)
+    monkeypatch.setattr(prepared, "load", lambda *args: (pixels, {"label": np.arange(20)}))
+    (stored,) = (part for part in data.load("cifar10", "validation").made_of if not isinstance(part, str))
+    assert stored.shape[0] == 2
+    assert not np.shares_memory(memory.viewed(stored), memory.viewed(pixels))

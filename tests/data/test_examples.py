@@ -59,6 +59,28 @@ class TestInMemory:
         assert (examples.shape, examples.notes) == ((2,), {"unread": 3})
         np.testing.assert_array_equal(examples.modes, [1.0])
 
+    def test_tensors_are_not_copied(self):
+        pixels, points = tf.zeros([3, 4, 4, 3], tf.uint8), tf.zeros([3, 2])
+        for values in (pixels, points):
+            examples = in_memory("x", "train", "made", values, np.zeros(3))
+            assert any(part is values for part in examples.made_of)
+            assert examples.take([0]).dtype == tf.float32
+
+    def test_arrays_may_change_afterwards(self):
+        values = np.zeros((3, 2), np.float32)
+        examples = in_memory("x", "train", "made", values, np.zeros(3))
+        values[:] = 1
+        np.testing.assert_array_equal(examples.take([0, 1, 2]), np.zeros((3, 2)))
+
+    def test_other_tensors_become_float32(self):
+        examples = in_memory("x", "train", "made", tf.constant([[1, 2]]), np.zeros(1))
+        assert examples.take([0]).dtype == tf.float32
+
+    def test_first_batch_copies_no_examples(self):
+        # The default optimisations copy every captured tensor: a second time the memory of the data set.
+        examples = in_memory("x", "train", "made", np.zeros((3, 2)), np.zeros(3))
+        assert examples.batches(2).options().experimental_optimization.apply_default_optimizations is False
+
 
 class TestContent:
     @pytest.fixture

@@ -1,6 +1,7 @@
 """Directories of images: which files are read, how each becomes a square, and what is refused."""
 
 import json
+import warnings
 
 import numpy as np
 import PIL.Image
@@ -42,16 +43,6 @@ def test_images_are_cropped_to_the_central_square(tmp_path):
     np.testing.assert_allclose(images.take(np.array([0])), 1.0)
 
 
-def test_exif_orientation_is_applied(tmp_path):
-    image = np.zeros((32, 32, 3), np.uint8)
-    image[:16] = 255
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 3  # upside down
-    PIL.Image.fromarray(image).save(tmp_path / "turned.png", exif=exif)
-    shown = data.load("folder", path=str(tmp_path), image_size=32).take(np.array([0]))[0]
-    np.testing.assert_allclose(shown[16:], 1.0)
-
-
 def test_unreadable_files_are_counted_and_named(directory, caplog):
     (directory / "notes.txt").write_text("not an image")
     (directory / "b" / "torn.png").write_bytes((directory / "a.png").read_bytes()[:200])
@@ -59,8 +50,56 @@ def test_unreadable_files_are_counted_and_named(directory, caplog):
     images = data.load("folder", path=str(directory), image_size=28)
     assert images.size == 5
     assert images.notes == {"unreadable_files": 2}
-    assert "2 of 7 files" in caplog.text
-    assert "b/torn.png, notes.txt" in caplog.text
+    assert f"2 of 7 files in {directory} were not read: damaged (1): b/torn.png; not an image (1): " in caplog.text
+    assert "notes.txt" in caplog.text
+
+
+def test_long_lists_of_unreadable_files_are_cut(directory, caplog):
+    for index in range(7):
+        (directory / f"n{index}.txt").write_text("not an image")
+    assert data.load("folder", path=str(directory), image_size=28).size == 5
+    assert caplog.messages[-1].endswith("not an image (7): n0.txt, n1.txt, n2.txt, n3.txt, n4.txt, …")
+
+
+def test_images_after_unreadable_files_keep_their_order(tmp_path):
+    # More than are stored at a time, and every third is not an image.
+    for index in range(150):
+        if index % 3:
+            PIL.Image.new("L", (1, 1), index).save(tmp_path / f"{index:03}.png")
+        else:
+            (tmp_path / f"{index:03}.png").write_text("not an image")
+    images = data.load("folder", path=str(tmp_path), image_size=1)
+    shown = np.rint((images.take(np.arange(images.size)).numpy()[:, 0, 0, 0] + 1) * 127.5)
+    np.testing.assert_array_equal(shown, [index for index in range(150) if index % 3])
+    assert images.notes == {"unreadable_files": 50}
+
+
+@pytest.mark.parametrize("action", ["error", "default"])
+def test_warnings_do_not_decide_which_images_are_read(tmp_path, monkeypatch, action):
+    PIL.Image.new("L", (40, 40)).save(tmp_path / "large.png")
+    PIL.Image.new("L", (50, 50)).save(tmp_path / "huge.png")
+    # Pillow warns of more pixels than this, and refuses twice as many.
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        images = data.load("folder", path=str(tmp_path), image_size=28)
+    assert (images.size, images.notes) == (1, {"unreadable_files": 1})
+    assert not [warning for warning in caught if warning.category is PIL.Image.DecompressionBombWarning]
+
+
+def test_linked_directories_are_read(directory, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    PIL.Image.new("RGB", (8, 8), (1, 2, 3)).save(elsewhere / "a.png")
+    (directory / "linked").symlink_to(elsewhere)
+    (directory / "linked.png").symlink_to(elsewhere / "a.png")
+    images = data.load("folder", path=str(directory), image_size=28)
+    assert (images.size, images.notes) == (7, {"unreadable_files": 0})
+
+
+def test_endless_link_is_refused(directory):
+    (directory / "b" / "again").symlink_to(directory)
+    with pytest.raises(errors.InputError, match=r"data\.path: '.*b/again' leads to .*To fix this: remove the link"):
+        data.load("folder", path=str(directory))
 
 
 def test_subdirectories_are_splits(directory):
@@ -93,7 +132,7 @@ def test_path_without_images_is_refused(tmp_path):
     with pytest.raises(errors.InputError, match="which has no file"):
         data.load("folder", path=str(tmp_path))
     (tmp_path / "x.txt").write_text("x")
-    with pytest.raises(errors.InputError, match="1 files that are not images: x.txt"):
+    with pytest.raises(errors.InputError, match=r"nothing can be read: not an image \(1\): x.txt"):
         data.load("folder", path=str(tmp_path))
     with pytest.raises(errors.InputError, match="split of the directory"):
         data.load("folder", "test", path=str(tmp_path))

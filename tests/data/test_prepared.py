@@ -2,12 +2,16 @@
 
 import shutil
 import threading
+import types
+import weakref
 
+import numpy as np
 import pytest
 import requests
+import tensorflow as tf
 
 from tfpaths import data, errors
-from tfpaths.data import digits, prepared
+from tfpaths.data import digits, memory, prepared
 
 
 def test_missing_directory_is_refused(tmp_path, monkeypatch):
@@ -86,3 +90,55 @@ def test_unavailable_data_error_says_how_to_get_it(name, tmp_path, monkeypatch):
     with pytest.raises(errors.InputError, match=r"could not download .*quota exceeded.*--data_dir") as caught:
         data.load(name, data_dir=str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+class Builder:
+    """A TFDS builder of a data set whose image i has the value i, and the label 10 i."""
+
+    name = "made"
+
+    def __init__(self, declared, available):
+        label = types.SimpleNamespace(shape=())
+        splits = {"train": types.SimpleNamespace(num_examples=declared)}
+        self.info = types.SimpleNamespace(splits=splits, features={"label": label, "id": label})
+        self.available = available
+
+    def as_dataset(self, *, split, shuffle_files, read_config):
+        assert not shuffle_files
+        assert not read_config.try_autocache
+        return tf.data.Dataset.range(self.available).map(
+            lambda i: {"image": tf.fill([8, 8, 3], tf.cast(i, tf.uint8)), "label": 10 * i, "id": i}
+        )
+
+
+class TestCollect:
+    def test_images_are_in_order(self):
+        # 1,300 are three batches, the last one incomplete.
+        images, others = prepared.collect(Builder(1300, 1300), "train", None)
+        expected = np.broadcast_to((np.arange(1300) % 256)[:, None, None, None], (1300, 8, 8, 3))
+        assert images.dtype == tf.uint8
+        np.testing.assert_array_equal(images, expected)
+        assert list(others) == ["label"]
+        np.testing.assert_array_equal(others["label"], 10 * np.arange(1300))
+
+    def test_images_are_prepared_one_by_one(self):
+        images, _ = prepared.collect(Builder(3, 3), "train", lambda image: image[:1] + 1)
+        np.testing.assert_array_equal(images[:, 0, 0, 0], [1, 2, 3])
+        assert images.shape == (3, 1, 8, 3)
+
+    @pytest.mark.parametrize(("available", "found"), [(600, "600"), (1300, "at least 1024"), (0, "")])
+    def test_wrong_number_of_examples_is_refused(self, available, found):
+        with pytest.raises(ValueError, match=f"expected 1000 examples, found {found}"):
+            prepared.collect(Builder(1000, available), "train", None)
+
+    def test_batches_are_not_collected(self, monkeypatch):
+        append, batches, alive = memory.Rows.append, [], []
+
+        def watched(rows, values):
+            alive.append(sum(batch() is not None for batch in batches))
+            batches.append(weakref.ref(values))
+            append(rows, values)
+
+        monkeypatch.setattr(memory.Rows, "append", watched)
+        prepared.collect(Builder(5 * 512, 5 * 512), "train", None)
+        assert alive == [0] * 5

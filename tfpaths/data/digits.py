@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfpaths import errors
-from tfpaths.data import prepared
+from tfpaths.data import memory, prepared
 
 # One of the files that TFDS downloads for MNIST.
 _MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz"
@@ -152,7 +152,7 @@ def _stored(split: str) -> str:
     return "test" if split == "test" else "train"
 
 
-def _mnist(split: str, images: np.ndarray, others: dict[str, np.ndarray]) -> Digits:
+def _mnist(split: str, images: tf.Tensor, others: dict[str, np.ndarray]) -> Digits:
     # MNIST has no validation images: the last 10,000 of its 60,000, in TFDS's order, are held out from training.
     part = {"train": slice(-VALIDATION), "validation": slice(-VALIDATION, None), "test": slice(None)}[split]
-    return Digits(images[part, ..., 0], others["label"][part], "tfds")
+    return Digits(memory.viewed(images)[part, ..., 0], others["label"][part], "tfds")

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import errors
+from tfpaths.data import memory
 
 # The number of examples in memory at once while a checksum is computed.
 _CHUNK = 4096
@@ -102,6 +103,8 @@ class Examples:
         # a batch of 64 images takes microseconds.
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        # They find nothing to improve here, and copy all examples when the first iterator is made.
+        options.experimental_optimization.apply_default_optimizations = False
         return (
             tf.data.Dataset.range(start, np.iinfo(np.int64).max // batch_size)
             .map(batch, num_parallel_calls=2, deterministic=True)
@@ -130,19 +133,22 @@ def in_memory(
     name: str,
     split: str,
     source: str,
-    values: np.ndarray,
+    values: np.ndarray | tf.Tensor,
     labels: np.ndarray,
     *,
     modes: np.ndarray | None = None,
     **notes: int,
 ) -> Examples:
-    """Returns examples whose values are in one array.
+    """Returns examples whose values are in one array or tensor.
+
+    They need `size × product(shape)` bytes as uint8 pixels, and four times as many as numbers.
 
     Args:
       name: The data set's name.
       split: The split's name.
       source: Where the examples come from.
-      values: `[size, *shape]`: uint8 pixels, which `take` scales to [-1, 1], or numbers, which are cast to float32.
+      values: `[size, *shape]`: uint8 pixels, which `take` scales to [-1, 1], or numbers, which are cast to float32. An
+        array is copied, so that it may change afterwards. A tensor of uint8 or float32 is not copied.
       labels: `[size]`, the mode of each example.
       modes: `[modes]`, the probability of each mode; None if there are none.
       **notes: Further facts for the results.
@@ -153,9 +159,11 @@ def in_memory(
       -1.0
     """
     is_pixels = values.dtype == np.uint8
-    with tf.device("CPU"):
-        # A tensor outside the graph: a captured tensor is shared, a constant would be copied into each trace.
-        stored = tf.constant(values if is_pixels else values.astype(np.float32))
+    # A tensor outside the graph: a captured tensor is shared, a constant would be copied into each trace.
+    if isinstance(values, np.ndarray):
+        stored = memory.copied(values, np.uint8 if is_pixels else np.float32)
+    else:
+        stored = values if is_pixels else tf.cast(values, tf.float32)
 
     def take(positions: tf.Tensor) -> tf.Tensor:
         chosen = tf.gather(stored, positions)

@@ -3,24 +3,32 @@
 import concurrent.futures
 import os
 import pathlib
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tqdm
 from absl import logging
 
 from tfpaths import errors, files, options
+from tfpaths.data import image_files, memory
 from tfpaths.data.dataset import DATA, DataSet
 from tfpaths.data.examples import Examples, in_memory
 from tfpaths.schema import PositiveInt
+
+# Images that are stored at a time: one by one, storing a small image takes as long as reading it.
+_TOGETHER = 64
 
 
 @DATA.register("folder")
 class Folder(DataSet):
     """All images below a directory: the central square of each, in RGB, resized to `image_size`.
 
-    Every file that is not hidden is read, in the order of the sorted paths. A warning counts and names the files that
-    are not images, and the results contain their number. All labels are 0.
+    Every file that is not hidden is read, in the order of the sorted paths; links are followed. A warning counts the
+    files that cannot be read, by reason, and the results contain their number. All labels are 0.
+
+    `image_files.read` says what becomes of animations, transparency, 16-bit levels and other kinds of images. An image
+    needs `image_size × image_size × 3` bytes of memory.
 
     If the directory has a subdirectory `train`, each of its subdirectories `train`, `validation` and `test` is a split.
     Otherwise the whole directory is the split `train`.
@@ -38,6 +46,8 @@ class Folder(DataSet):
     """
 
     sources = ()
+    # Version 1 had no white behind transparent images, and no linked directories.
+    version = "2"
 
     def __init__(self, *, path: str | None = None, image_size: PositiveInt = 64):
         options.validate(Folder, path=path, image_size=image_size)
@@ -66,22 +76,22 @@ class Folder(DataSet):
         directory = self._directory()
         if (directory / "train").is_dir():
             directory = directory / split
-        files = sorted(path for path in directory.rglob("*") if path.is_file() and not _is_hidden(path, directory))
-        images = self._read_all(files, directory.name)
-        unreadable = [file for file, image in zip(files, images, strict=True) if image is None]
-        readable = [image for image in images if image is not None]
-        names = _listed(unreadable, directory)
-        if not readable:
-            content = f"{len(unreadable)} files that are not images: {names}" if unreadable else "no files"
-            raise errors.InputError(
-                f"data.path: expected a directory of images, received {self.path!r}, which has {content}."
-            )
-        if unreadable:
+        found = image_files.find(directory)
+        rows, unread = self._read_all([file for file, reason in found.items() if not reason], directory.name)
+        unread |= {file: reason for file, reason in found.items() if reason}
+        if not rows.count:
+            content = f"in which nothing can be read: {_listed(unread, directory)}" if unread else "which has no files"
+            raise errors.InputError(f"data.path: expected a directory of images, received {self.path!r}, {content}.")
+        if unread:
             logging.warning(
-                "%d of %d files in %s cannot be read as images: %s", len(unreadable), len(files), directory, names
+                "%d of %d files in %s were not read: %s",
+                len(unread),
+                len(found),
+                directory,
+                _listed(unread, directory),
             )
-        labels = np.zeros(len(readable), np.int64)
-        return in_memory(self.name, split, "folder", np.stack(readable), labels, unreadable_files=len(unreadable))
+        labels = np.zeros(rows.count, np.int64)
+        return in_memory(self.name, split, "folder", rows.tensor, labels, unreadable_files=len(unread))
 
     def _directory(self) -> pathlib.Path:
         if not self.path:
@@ -95,31 +105,34 @@ class Folder(DataSet):
             )
         return directory
 
-    def _read_all(self, files: Sequence[pathlib.Path], name: str) -> list[np.ndarray | None]:
+    def _read_all(self, files: Sequence[pathlib.Path], name: str) -> tuple[memory.Rows, dict[pathlib.Path, str]]:
+        """Returns the images of files, and why other files have none."""
+        rows, pending, unread = memory.Rows(len(files)), [], {}
         # Threads, because Pillow decodes and resizes without the interpreter's lock.
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            images = pool.map(lambda file: _read(file, self.image_size), files)
-            return list(tqdm.tqdm(images, total=len(files), desc=f"reading {name}", delay=5, leave=False, disable=None))
+        with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            # Pillow's warnings are about single files, and must not decide which of them are read.
+            warnings.simplefilter("ignore")
+            images = pool.map(lambda file: image_files.read(file, self.image_size), files)
+            shown = tqdm.tqdm(images, total=len(files), desc=f"reading {name}", delay=5, leave=False, disable=None)
+            for file, image in zip(files, shown, strict=True):
+                if isinstance(image, str):
+                    unread[file] = image
+                else:
+                    pending.append(image)
+                if len(pending) == _TOGETHER:
+                    rows.append(pending)
+                    pending.clear()
+        if pending:
+            rows.append(pending)
+        return rows, unread
 
 
-def _listed(files: Sequence[pathlib.Path], directory: pathlib.Path) -> str:
-    """Returns the names of the first five files, relative to the directory."""
-    return ", ".join(str(file.relative_to(directory)) for file in files[:5]) + (", …" if len(files) > 5 else "")
-
-
-def _is_hidden(path: pathlib.Path, directory: pathlib.Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(directory).parts)
-
-
-def _read(file: pathlib.Path, size: int) -> np.ndarray | None:
-    """Returns the pixels of an image file, uint8 `[size, size, 3]`, or None if the file is not an image."""
-    import PIL.Image
-    import PIL.ImageOps
-
-    try:
-        with PIL.Image.open(file) as image:
-            # A camera stores a photograph as its sensor lies, and how to turn it in the EXIF data.
-            upright = PIL.ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(PIL.ImageOps.fit(upright, (size, size), PIL.Image.Resampling.LANCZOS))
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
-        return None
+def _listed(unread: Mapping[pathlib.Path, str], directory: pathlib.Path) -> str:
+    """Returns the reasons, and for each the number and the first five paths, relative to the directory."""
+    paths: dict[str, list[str]] = {}
+    for path, reason in sorted(unread.items()):
+        paths.setdefault(reason, []).append(str(path.relative_to(directory)))
+    return "; ".join(
+        f"{reason} ({len(names)}): {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        for reason, names in paths.items()
+    )

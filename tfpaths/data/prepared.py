@@ -7,15 +7,17 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
 import tqdm
 
 from tfpaths import errors, files
+from tfpaths.data import memory
 
 # A name look-up alone can take longer than a user waits, and TFDS itself gives up only after minutes.
 _ANSWER_WITHIN_SECONDS = 6.0
 
 # Images `[size, height, width, channels]` uint8, and other features by name.
-Contents = tuple[np.ndarray, dict[str, np.ndarray]]
+Contents = tuple[tf.Tensor, dict[str, np.ndarray]]
 
 
 def load(name: str, split: str, data_dir: str | None, url: str, prepare: Callable | None = None) -> Contents:
@@ -96,6 +98,8 @@ def find(directory: pathlib.Path, name: str) -> pathlib.Path | None:
 def read(version: pathlib.Path, split: str, prepare: Callable | None = None) -> Contents:
     """Reads all images of a split of a prepared version, in TFDS's order without shuffling.
 
+    The images are in memory once, also while they are read.
+
     Args:
       version: The directory of a prepared version.
       split: The name of the split.
@@ -152,11 +156,13 @@ def download(name: str, directory: pathlib.Path, split: str, prepare: Callable |
 
 def collect(builder, split: str, prepare: Callable | None) -> Contents:
     """Reads a split of a TFDS builder into memory, in parallel; returns what `read` returns."""
-    import tensorflow as tf
+    import tensorflow_datasets as tfds
 
     size = builder.info.splits[split].num_examples
-    # The order of the examples is part of an experiment. Without shuffling, TFDS always has the same order.
-    examples = builder.as_dataset(split=split, shuffle_files=False)
+    # The order of the examples is part of an experiment. Without shuffling, TFDS always has the same order. Its cache
+    # would hold a small data set a second time, for a second reading that does not come.
+    config = tfds.ReadConfig(try_autocache=False)
+    examples = builder.as_dataset(split=split, shuffle_files=False, read_config=config)
     plain = [name for name, feature in builder.info.features.items() if feature.shape == () and name != "id"]
 
     def keep(example):
@@ -168,11 +174,13 @@ def collect(builder, split: str, prepare: Callable | None) -> Contents:
     shown = tqdm.tqdm(
         batches, total=-(-size // 512), desc=f"reading {builder.name}", delay=5, leave=False, disable=None
     )
-    parts = list(shown)
-    images = np.concatenate([image for image, _ in parts])
-    if len(images) != size:
-        raise ValueError(f"expected {size} examples, found {len(images)}")
-    return images, {name: np.concatenate([values[name] for _, values in parts]) for name in parts[0][1]}
+    images, others = memory.Rows(size), []
+    for image, values in shown:
+        images.append(image)
+        others.append(values)
+    if images.count != size:
+        raise ValueError(f"expected {size} examples, found {images.count}")
+    return images.tensor, {name: np.concatenate([values[name] for values in others]) for name in others[0]}
 
 
 def reachable(url: str) -> bool:
