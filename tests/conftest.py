@@ -1,6 +1,9 @@
 """Shared fixtures, and two logical CPUs so that a strategy of two replicas can run anywhere."""
 
 import atexit
+import functools
+import gc
+import json
 import os
 import pathlib
 import shutil
@@ -9,7 +12,7 @@ import tempfile
 
 import pytest
 
-from tfpaths import startup
+from tfpaths import schema, startup
 
 if "TFPATHS_CACHE_DIR" not in os.environ:
     # The classifiers are trained once for all tests; the user's cache is neither read nor written.
@@ -20,6 +23,10 @@ if "TFPATHS_CACHE_DIR" not in os.environ:
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # The tests' processes share a GPU, where there is one.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# Processes that run the same program one after the other compile it once.
+_compiled = tempfile.mkdtemp(prefix="tfpaths-tests-xla-")
+atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
+os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={_compiled}")
 startup.import_tensorflow(logical_cpus=2)
 
 import numpy as np  # noqa: E402
@@ -101,7 +108,7 @@ def tiny_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
     """The directory of a study of three runs of four steps, written directly to avoid compiling one."""
-    from tfpaths import experiments, files, schema
+    from tfpaths import experiments, files
     from tfpaths.lines import statistics
     from tfpaths.runs import results, rows
     from tfpaths.runs.build import complete_variant
@@ -122,6 +129,40 @@ def tiny_study(tmp_path_factory):
     summary = results.summary(value, 4, statistics.summary(made, 3), {"dimension": 2})
     files.write_json(directory.results, summary)
     return directory.path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def less_memory():
+    """Frees what a module's tests have left behind."""
+    yield
+    tf.keras.backend.clear_session()
+    gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def blocks_compiled_once():
+    """Studies use one core, and equal studies of a module share a block: a study starts its block again by `reset`.
+
+    Compiling a block takes seconds. `lines/test_ensemble.py` tests `reset`, and `lines/test_study.py` several cores.
+    """
+    from tfpaths.lines import study
+    from tfpaths.runs import results
+
+    build, blocks = study.build, {}
+
+    @functools.wraps(build)
+    def built(config, runs):
+        schedule = config.schedule.replace(steps=1, log_every=1)
+        of_block = config.replace(schedule=schedule, study=config.study.replace(runs=runs, block=1, players=False))
+        key = json.dumps([schema.to_dict(of_block), tf.zeros([]).device], sort_keys=True)
+        if key not in blocks:
+            blocks[key] = build(config, runs)
+        return blocks[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "build", built)
+        patch.setattr(results, "cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -72,3 +72,142 @@ def test_home_directory_means_the_same_to_every_mode(tmp_path, monkeypatch):
 def test_unknown_home_directory_is_one_line():
     with pytest.raises(errors.InputError, match="received '~nobody_of_this_name/a', whose home directory is unknown"):
         files.path("~nobody_of_this_name/a")
+
+
+def modes(folder):
+    """The permissions of everything in a folder."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+
+
+@pytest.fixture(params=[0o077, 0o002], ids=["private", "shared"])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_permissions_are_those_of_the_umask(tmp_path, umask):
+    files.write_json(tmp_path / "parent" / "file.json", {})
+    for _ in range(2):
+        with files.replaced_directory(tmp_path / "replaced") as folder:
+            files.write_bytes(folder / "file", b"")
+    with files.new_directory(tmp_path / "new") as folder:
+        pass
+    with files.temporary_directory(tmp_path, ".temporary-") as folder:
+        assert modes(tmp_path) == {
+            "parent": 0o777 & ~umask,
+            "file.json": 0o666 & ~umask,
+            "replaced": 0o777 & ~umask,
+            "file": 0o666 & ~umask,
+            "new": 0o777 & ~umask,
+            folder.name: 0o777 & ~umask,
+        }
+
+
+def test_permissions_of_a_run_are_those_of_the_umask(tmp_path, umask):
+    done = launch_here(
+        "--exp=color_mnist_ns", *(f"--set={path}={value}" for path, value in TOY.items()), f"--workdir={tmp_path}/run"
+    )
+    assert done.returncode == 0, done.stderr
+    done = launch_here("--mode=report", f"--workdir={tmp_path}/run")
+    assert done.returncode == 0, done.stderr
+    found = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert found == {path: (0o777 if path.is_dir() else 0o666) & ~umask for path in found}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: from it on, nothing that changes a file works."""
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """call, n -> whether the call was killed at its n-th change of a file or a directory."""
+
+    def kill(call, number):
+        count = 0
+
+        def counted(change):
+            def changed(*args, **kwargs):
+                nonlocal count
+                count += 1
+                if count >= number:
+                    raise Killed
+                return change(*args, **kwargs)
+
+            return changed
+
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "rename", "replace", "rmdir", "unlink"):
+                patch.setattr(os, name, counted(getattr(os, name)))
+            try:
+                call()
+            except Killed:
+                return True
+        return False
+
+    return kill
+
+
+def write(folder, content):
+    for name in ("a", "b", "inner/c"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+
+
+def write_old(target):
+    target.mkdir(parents=True)
+    write(target, "old")
+
+
+def content(folder):
+    """What `write` wrote there, or None if it is not complete."""
+    found = [folder / name for name in ("a", "b", "inner/c")]
+    texts = {path.read_text() for path in found if path.exists()}
+    return texts.pop() if len(texts) == 1 and all(path.exists() for path in found) else None
+
+
+def replace(target):
+    with files.replaced_directory(target) as folder:
+        write(folder, "new")
+
+
+def test_killed_replacement_of_a_directory_loses_nothing(tmp_path, kill):
+    # Killed at every change, then again at every change of what puts the directory back.
+    again, number = True, 0
+    while again:
+        number += 1
+        second, was_killed = 0, True
+        while was_killed:
+            second += 1
+            target = tmp_path / f"{number}-{second}" / "export"
+            write_old(target)
+            again = kill(lambda: replace(target), number)  # noqa: B023
+            old = files.set_aside(target)
+            assert not old.exists() or content(old) == "old"
+            was_killed = kill(lambda: files.restore_directory(target), second)  # noqa: B023
+            files.restore_directory(target)
+            assert content(target) in ("old", "new")
+            assert [path.name for path in target.parent.iterdir()] == ["export"]
+            replace(target)
+            assert content(target) == "new"
+    assert number > 10
+
+
+def test_failed_replacement_of_a_directory_keeps_the_old_one(tmp_path, monkeypatch):
+    target, rename = tmp_path / "export", os.rename
+    write_old(target)
+    with pytest.raises(ValueError), files.replaced_directory(target) as folder:
+        write(folder, "new")
+        raise ValueError
+    assert content(target) == "old"
+
+    def failing(source, destination):
+        if content(source) == "new":
+            raise OSError(5, "Input/output error")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        replace(target)
+    assert content(target) == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]

@@ -164,7 +164,8 @@ def test_a_run_on_real_mnist(tfds_dir, tmp_path):
     run = launch(*flags, cwd=tmp_path, TFDS_DATA_DIR=str(tfds_dir))
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stderr == ""
-    lines = run.stdout.splitlines()
+    device, *lines = run.stdout.splitlines()
+    assert re.fullmatch(r"Computing on .*", device)
     assert [line.split()[1] for line in lines[:3]] == ["2/6", "4/6", "6/6"]
     assert all(re.search(r"D \S+  G \S+  penalty \S+  examples/s \d+  left \d\d:\d\d", line) for line in lines[:3])
     assert "\nFinished at step 6" in run.stdout

@@ -17,7 +17,7 @@ from tfpaths import startup
     ],
 )
 def test_chatter_is_recognized(line):
-    assert startup.is_chatter(line, has_gpu=True)
+    assert startup.is_chatter(line, expects_gpu=True)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,46 @@ def test_chatter_is_recognized(line):
     ],
 )
 def test_warnings_are_not_chatter(line):
-    assert not startup.is_chatter(line, has_gpu=True)
+    assert not startup.is_chatter(line, expects_gpu=True)
 
 
 def test_missing_gpu_message_is_chatter_without_a_gpu():
     line = "E0000 00:00:1795394482.279389 2275 cuda_platform.cc:52] failed call to cuInit: INTERNAL"
-    assert startup.is_chatter(line, has_gpu=False)
+    assert startup.is_chatter(line, expects_gpu=False)
+    missing = "W0000 00:00:1795393840.2 2112 gpu_device.cc:2344] Cannot dlopen some GPU libraries."
+    assert not startup.is_chatter(missing, expects_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "visible", "package", "expected"),
+    [
+        ("", "", "", False),
+        ("", "void", "", False),
+        ("", "none", "", False),
+        ("/dev/nvidiactl", "", "", True),
+        # WSL 2 has this one instead.
+        ("/dev/dxg", "", "", True),
+        # A container that asks for GPUs, started without --gpus.
+        ("", "all", "", True),
+        # pip install tensorflow[and-cuda].
+        ("", "", "nvidia/cuda_runtime", True),
+    ],
+)
+def test_gpu_is_expected_where_something_asks_for_one(path, visible, package, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "exists", lambda name: name == path)
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", visible)
+    (tmp_path / package).mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert startup.expects_gpu() is expected
+
+
+@pytest.mark.parametrize("expects_gpu", [False, True])
+def test_filter_knows_whether_a_gpu_is_expected(expects_gpu, tmp_path, monkeypatch):
+    monkeypatch.setattr(startup, "expects_gpu", lambda: expects_gpu)
+    line = "E0000 00:00:1.0 1 cuda_platform.cc:52] failed call to cuInit\n"
+    with open(tmp_path / "log", "w+") as log, startup.filtered_stderr(log.fileno()):
+        os.write(log.fileno(), line.encode())
+    assert (tmp_path / "log").read_text() == (line if expects_gpu else "")
 
 
 def test_filtered_lines_are_shown_on_error(tmp_path):
@@ -69,14 +103,14 @@ def test_keras_backend_is_set_to_tensorflow():
 def test_tensorflow_starts_without_output():
     code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.runs.training"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-    if os.path.exists("/dev/nvidiactl"):
+    if startup.expects_gpu():
         pytest.skip("a GPU's driver may have something to say")
     assert (run.returncode, run.stderr, run.stdout) == (0, "", "")
 
 
 def test_debug_shows_the_messages_of_the_start(monkeypatch, capfd):
     line = "I0000 00:00:1700000000.000000 1 port.cc:153] oneDNN custom operations are on."
-    assert startup.is_chatter(line, has_gpu=False)
+    assert startup.is_chatter(line, expects_gpu=False)
     monkeypatch.setattr(startup, "_shows_everything", True)
     with startup.filtered_stderr():
         os.write(2, f"{line}\n".encode())

@@ -44,6 +44,7 @@ def train(experiment: str | Experiment, workdir: str | pathlib.Path | None = Non
       >>> tiny = ["networks.generator_filters=2", "networks.discriminator_filters=2", "schedule.batch_size=4"]
       >>> short = ["data.source=embedded", "schedule.steps=1", "evaluation.metrics=none"]
       >>> outcome = train(schema.assign(experiments.get("color_mnist_ns"), tiny + short), "toy")
+      Computing on ...
       step 1/1 ...
       >>> load("toy").sample(5, seed=1).shape
       (5, 28, 28, 3)

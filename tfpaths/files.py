@@ -1,14 +1,19 @@
 """Writes files completely or not at all, and describes their errors. Does not import TensorFlow."""
 
 import contextlib
+import glob
 import json
 import os
 import pathlib
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 from tfpaths import errors
+
+# The random bytes in the name of a temporary file or directory.
+_BYTES = 8
 
 
 def path(text: str | pathlib.Path) -> pathlib.Path:
@@ -86,7 +91,7 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
     """Writes a file completely or not at all: it writes a temporary file in the same directory and renames it.
 
-    Missing directories are created.
+    Missing directories are created. The file has the permissions that the umask gives to a new file.
 
     Example:
       >>> write_bytes(pathlib.Path("run/notes.txt"), b"finished")
@@ -94,18 +99,120 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
       b'finished'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not `tempfile`: its files are for their owner only, and only a change of the process' umask would tell the umask.
+    temporary = _unused(path.parent, f".{path.name}.")
     try:
-        with named(path), os.fdopen(handle, "wb") as file:
+        with named(path), open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp creates a file that only its owner can read.
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        os.replace(temporary, path)
     except BaseException:
-        pathlib.Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def temporary_directory(parent: pathlib.Path, prefix: str) -> Iterator[pathlib.Path]:
+    """Yields a new directory in `parent` with the umask's permissions; afterwards it is removed if it is still there.
+
+    Args:
+      parent: Where it is made; missing directories are created.
+      prefix: The first characters of its name.
+
+    Example:
+      >>> with temporary_directory(pathlib.Path("run"), ".step-") as folder:
+      ...     folder.parent
+      PosixPath('run')
+      >>> folder.exists()
+      False
+    """
+    folder = _unused(parent, prefix)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields an empty directory that becomes `path` if no error is raised: `path` is complete or absent.
+
+    Args:
+      path: The directory, which is absent or empty.
+
+    Example:
+      >>> with new_directory(pathlib.Path("samples")) as folder:
+      ...     write_bytes(folder / "image_00000.png", b"")
+      >>> [file.name for file in pathlib.Path("samples").iterdir()]
+      ['image_00000.png']
+    """
+    with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
+        yield folder
+        os.rename(folder, path)
+
+
+@contextlib.contextmanager
+def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields an empty directory that replaces `path` if no error is raised, and the old content stays until then.
+
+    No file system can exchange two directories in one portable operation. A process that is killed between the two
+    renames leaves the old directory under the name of `set_aside`; the next call, or `restore_directory`, puts it back.
+    Two processes must not replace a directory at the same time.
+
+    Args:
+      path: The directory, which may be absent.
+
+    Example:
+      >>> for content in (b"old", b"new"):
+      ...     with replaced_directory(pathlib.Path("export")) as folder:
+      ...         write_bytes(folder / "model", content)
+      >>> pathlib.Path("export/model").read_bytes()
+      b'new'
+    """
+    restore_directory(path)
+    try:
+        with new_directory(path) as folder:
+            yield folder
+            if path.exists():
+                os.rename(path, set_aside(path))
+    finally:
+        restore_directory(path)
+
+
+def restore_directory(path: pathlib.Path) -> None:
+    """Puts back the directory that a killed process was replacing, and removes what else that process left.
+
+    Example:
+      >>> write_bytes(set_aside(pathlib.Path("kept")) / "model", b"old")
+      >>> restore_directory(pathlib.Path("kept"))
+      >>> pathlib.Path("kept/model").read_bytes()
+      b'old'
+    """
+    old = set_aside(path)
+    if old.exists() and not path.exists():
+        os.rename(old, path)
+    # Whatever has the name `old` is complete: it gets another name before it is removed file by file.
+    if old.exists():
+        os.rename(old, _unused(path.parent, f".{path.name}."))
+    for leftover in path.parent.glob(glob.escape(f".{path.name}.") + 2 * _BYTES * "[0-9a-f]"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def set_aside(path: pathlib.Path) -> pathlib.Path:
+    """Returns where `replaced_directory` has the old directory, which is complete, until the new one has its name.
+
+    Example:
+      >>> set_aside(pathlib.Path("runs/a/export"))
+      PosixPath('runs/a/.export.old')
+    """
+    return path.with_name(f".{path.name}.old")
+
+
+def _unused(parent: pathlib.Path, prefix: str) -> pathlib.Path:
+    """Returns a path in `parent` that nobody has: the end of its name is random."""
+    return parent / f"{prefix}{secrets.token_hex(_BYTES)}"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Imports TensorFlow for the command line without its start-up messages; its warnings and errors are shown."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
@@ -16,23 +17,45 @@ _CHATTER = re.compile(
     r"|\d{4}-\d\d-\d\d .*: I .*"
     r"|To enable the following instructions: .*, in other operations, rebuild TensorFlow.*)$"
 )
-# On a machine without an NVIDIA device, the CUDA library reports the missing device as an error.
-_NO_GPU = re.compile(r"^[EW]\d{4} .*(cuda_platform|cuda_diagnostics|gpu_device)\.cc.*$")
+# Where nobody expects an NVIDIA device, the CUDA library reports the missing device as an error. The warning of
+# gpu_device.cc about libraries that cannot be loaded is another one: it is always shown.
+_NO_GPU = re.compile(r"^[EW]\d{4} .*(cuda_platform|cuda_diagnostics)\.cc.*$")
 
 
-def is_chatter(line: str, *, has_gpu: bool) -> bool:
+def expects_gpu() -> bool:
+    """Returns whether this machine has an NVIDIA device, or is set up for one: what CUDA reports is shown there.
+
+    Set up means: NVIDIA's driver for Linux or for WSL 2, a container that asks for devices, or CUDA's Python packages.
+
+    Example:
+      >>> expects_gpu() in (True, False)
+      True
+    """
+    asked = os.environ.get("NVIDIA_VISIBLE_DEVICES", "void")
+    has_driver = any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/dxg"))
+    return has_driver or asked not in ("", "void", "none") or _has_cuda_packages()
+
+
+def _has_cuda_packages() -> bool:
+    """Whether `pip install tensorflow[and-cuda]` has installed CUDA."""
+    spec = importlib.util.find_spec("nvidia")  # Not "nvidia.cuda_runtime", which would import `nvidia`.
+    places = (spec.submodule_search_locations if spec is not None else None) or ()
+    return any(os.path.isdir(os.path.join(place, "cuda_runtime")) for place in places)
+
+
+def is_chatter(line: str, *, expects_gpu: bool) -> bool:
     """Returns whether a line that TensorFlow prints at its start is one that a user cannot act on.
 
     Args:
       line: The line, without its line break.
-      has_gpu: Whether the machine has an NVIDIA device; if so, errors about it are shown.
+      expects_gpu: Whether the machine is set up for an NVIDIA device; if so, errors about it are shown.
 
     Example:
       >>> line = "E0000 00:00:1700000000.000000 123 cuda_platform.cc:51] failed call to cuInit"
-      >>> is_chatter(line, has_gpu=False), is_chatter(line, has_gpu=True)
+      >>> is_chatter(line, expects_gpu=False), is_chatter(line, expects_gpu=True)
       (True, False)
     """
-    return bool(_CHATTER.match(line)) or (not has_gpu and bool(_NO_GPU.match(line)))
+    return bool(_CHATTER.match(line)) or (not expects_gpu and bool(_NO_GPU.match(line)))
 
 
 _shows_everything = False
@@ -60,7 +83,8 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(stream_fd)
     # Runs this file as a program (see its end). -S and -E make it start faster; it needs only the standard library.
-    filter_process = subprocess.Popen([sys.executable, "-SE", __file__], stdin=subprocess.PIPE, stdout=saved)
+    command = [sys.executable, "-SE", __file__, *(["--expects-gpu"] if expects_gpu() else [])]
+    filter_process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=saved)
     assert filter_process.stdin is not None
     os.dup2(filter_process.stdin.fileno(), stream_fd)
     filter_process.stdin.close()
@@ -134,8 +158,8 @@ def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) 
 
 
 if __name__ == "__main__":
-    _has_gpu = os.path.exists("/dev/nvidiactl")
+    _expects_gpu = "--expects-gpu" in sys.argv
     for _line in sys.stdin.buffer:
-        if not is_chatter(_line.decode(errors="replace").rstrip("\n"), has_gpu=_has_gpu):
+        if not is_chatter(_line.decode(errors="replace").rstrip("\n"), expects_gpu=_expects_gpu):
             sys.stdout.buffer.write(_line)
             sys.stdout.buffer.flush()

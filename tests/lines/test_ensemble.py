@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfpaths import losses, penalties, streams
 from tfpaths.experiments.variants import VARIANTS
 from tfpaths.gan import GAN
-from tfpaths.lines import ensemble
+from tfpaths.lines import ensemble, study
 from tfpaths.networks import ensembles
 
 NAMES = [variant.name for variant in VARIANTS]
@@ -20,23 +20,38 @@ def weights(made):
     return [variable.numpy() for variable in (*gan.generator.weights, *gan.discriminator.weights)]
 
 
-@pytest.mark.parametrize("variant", NAMES)
+def trained(made, first_run):
+    """Weights and progress of a block's runs after four steps."""
+    made.reset(first_run)
+    progress = made.advance(4)
+    return [*weights(made), progress.distance, progress.rises]
+
+
+def assert_equal_runs(one, run, other, run_other):
+    for values, values_other in zip(one, other, strict=True):
+        np.testing.assert_allclose(values_other[run_other], values[run], rtol=2e-4, atol=2e-5)
+
+
+# One for each kind of step: without a penalty, with several updates of D, and with a penalty at drawn points.
+@pytest.mark.parametrize("variant", ["ns", "wgan_gp", "dragan_ns"])
 def test_each_run_equals_the_run_alone(variant, block):
-    many = block(f"line2_{variant}", runs=3, first_run=7)
-    progress = many.advance(4)
+    many = trained(block(f"line2_{variant}", runs=4), 7)
     alone = block(f"line2_{variant}", runs=1)
-    for run in range(3):
-        alone.reset(7 + run)
-        progress_alone = alone.advance(4)
-        for one, other in zip(weights(alone), weights(many), strict=True):
-            np.testing.assert_allclose(other[run], one[0], rtol=2e-4, atol=2e-5)
-        assert progress_alone.distance[0] == pytest.approx(progress.distance[run], rel=1e-4)
-        assert progress_alone.rises[0] == progress.rises[run]
+    for run in range(4):
+        assert_equal_runs(trained(alone, 7 + run), 0, many, run)
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_run_does_not_depend_on_its_place(variant, block):
+    made = block(f"line2_{variant}", runs=4)
+    first, shifted = trained(made, 7), trained(made, 9)
+    for run in (9, 10):
+        assert_equal_runs(first, run - 7, shifted, run - 9)
 
 
 @pytest.mark.parametrize("variant", NAMES)
 def test_nan_in_one_run_does_not_change_the_others(variant, block):
-    made = block(f"line1_{variant}", runs=4)
+    made = block(f"line2_{variant}", runs=4)
     made.advance(3)
     whole = weights(made)
     made.reset(0)
@@ -49,12 +64,17 @@ def test_nan_in_one_run_does_not_change_the_others(variant, block):
         np.testing.assert_array_equal(other[[0, 1, 3]], one[[0, 1, 3]])
 
 
-def test_reset_starts_again(block):
-    made = block(runs=2)
-    first = made.advance(5).distance
+def test_reset_starts_again(small):
+    # Two blocks that are built separately: what a block has trained before does not matter.
+    made, other = (study.build.__wrapped__(small(), 2) for _ in range(2))
     made.reset(0)
-    assert made.gan.step == 0
-    np.testing.assert_array_equal(made.advance(5).distance, first)
+    first = made.advance(5).distance
+    other.reset(3)
+    other.advance(5)
+    for block in (made, other):
+        block.reset(0)
+        assert block.gan.step == 0
+        np.testing.assert_array_equal(block.advance(5).distance, first)
 
 
 def test_update_equals_that_of_a_plain_gan():
@@ -111,9 +131,10 @@ def test_dragan_std_is_per_run():
 
 
 def test_rises_are_counted_step_by_step(block):
-    made, again = block(runs=2), block(runs=2)
+    made = block(runs=2)
     distances = [made.distance().numpy()] + [made.advance(1).distance for _ in range(12)]
     rises = np.diff(distances, axis=0)
-    progress = again.advance(12)
+    made.reset(0)
+    progress = made.advance(12)
     np.testing.assert_array_equal(progress.rises, (rises > 0).sum(axis=0))
     np.testing.assert_allclose(progress.climbed, np.maximum(rises, 0).sum(axis=0), rtol=1e-3, atol=1e-6)

@@ -85,6 +85,17 @@ def test_block_size_does_not_change_the_runs(run, whole, tmp_path):
         assert one == pytest.approx(other, rel=1e-4)
 
 
+def test_cores_share_the_runs(run, whole, tmp_path, monkeypatch):
+    # Three blocks at once need blocks of their own.
+    built, build = [], study.build.__wrapped__
+    monkeypatch.setattr(study, "build", lambda *args: built.append(build(*args)) or built[-1])
+    monkeypatch.setattr(results, "cores", lambda: 3)
+    run(tmp_path)
+    assert [block.runs for block in built] == [2, 2, 2]
+    for one, other in zip(rows(whole.directory.path), rows(tmp_path), strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
 def test_more_runs_are_added(run, whole, tmp_path):
     run(tmp_path, study__runs="3")
     before = rows(tmp_path)

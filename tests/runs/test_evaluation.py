@@ -115,6 +115,31 @@ class TestAtTheEndOfTraining:
         training.train(toy("color_mnist_ns", **evaluating()), run)
         assert (run / "results.json").read_bytes() == before
 
+    def test_finished_run_is_measured_again_as_the_config_says(self, run, tmp_path):
+        path = shutil.copytree(run, tmp_path / "run")
+        before = json.loads((path / "results.json").read_text())
+        wanted = toy("color_mnist_ns", **evaluating(metrics="modes", mode_samples=50))
+        again = training.train(wanted, path)
+        assert (again.start, again.step, again.is_measured) == (4, 4, True)
+        assert "This run is at step 4 already; its scores are measured again" in again.message("")
+        found = json.loads((path / "results.json").read_text())
+        assert found["protocol"]["mode_samples"] == 50
+        assert found["metrics"]["frechet_classifier_distance"] == before["metrics"]["frechet_classifier_distance"]
+        assert json.loads((path / "config.json").read_text())["evaluation"]["mode_samples"] == 50
+        assert not training.train(wanted, path).is_measured
+
+    @pytest.mark.usefixtures("failing")
+    def test_failed_measurement_of_a_finished_run_changes_nothing(self, run, tmp_path):
+        path = shutil.copytree(run, tmp_path / "run")
+        names = ("config.json", "results.json", "metrics.jsonl")
+        before = [(path / name).read_bytes() for name in names]
+        with pytest.raises(errors.InputError, match="expected another source"):
+            training.train(toy("color_mnist_ns", **evaluating(metrics="failing")), path)
+        assert [(path / name).read_bytes() for name in names] == before
+        # Nothing to measure: the old scores stay.
+        training.train(toy("color_mnist_ns", **evaluating(metrics="none")), path)
+        assert (path / "results.json").read_bytes() == before[1]
+
     def test_measuring_does_not_change_the_training(self, run, tmp_path):
         training.train(toy("color_mnist_ns"), tmp_path)
         final = [tf.train.load_checkpoint(str(path / "checkpoints" / "step-4")) for path in (run, tmp_path)]

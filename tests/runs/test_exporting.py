@@ -246,7 +246,7 @@ def test_portable_network_equals_the_original(precision):
 
 def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     run = shutil.copytree(exported[0].path, tmp_path / "run")
-    (run / ".export.new.left").mkdir()
+    (run / ".export.0123456789abcdef").mkdir()
     (run / "export" / "of_before").touch()
     before = sorted((run / "export").rglob("*"))
 
@@ -262,8 +262,37 @@ def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     exporting.export(run)
     assert not (run / "export" / "of_before").exists()
     assert (run / "export" / "saved_model.pb").exists()
-    assert (run / "export").stat().st_mode & 0o777 == 0o755
     assert not list(run.glob(".export.*"))
+
+
+def test_export_that_was_being_replaced_is_put_back(exported, tmp_path, monkeypatch):
+    # As a process leaves it that is killed between the two renames.
+    run = shutil.copytree(exported[0].path, tmp_path / "run")
+    (run / "export").rename(run / ".export.old")
+    exporting.restore(run / "none")
+    assert not (run / "export").exists()
+    with RunDirectory(run).locked(), pytest.raises(errors.InputError, match="another run is writing"):
+        exporting.restore(run / "export")
+    exporting.restore(run / "export")
+    assert (run / "export" / "saved_model.pb").exists()
+    (run / "export").rename(run / ".export.old")
+    monkeypatch.setattr(tf.saved_model, "save", None)
+    with pytest.raises(TypeError):
+        exporting.export(run)
+    assert (run / "export" / "saved_model.pb").exists()
+    assert not list(run.glob(".export.*"))
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_permissions_of_an_export_are_those_of_the_umask(tiny_run, tmp_path, umask):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    before = os.umask(umask)
+    try:
+        export = exporting.export(run)
+    finally:
+        os.umask(before)
+    found = {path: path.stat().st_mode & 0o777 for path in [export, *export.rglob("*")]}
+    assert found == {path: (0o777 if path.is_dir() else 0o666) & ~umask for path in found}
 
 
 def test_invalid_export_is_refused_and_writes_nothing(tiny_study, tiny_run, tmp_path):

@@ -129,7 +129,17 @@ def test_failed_sampling_leaves_no_partial_folder(run, tmp_path, monkeypatch):
     (tmp_path / "empty.d").mkdir()
     sampling.sample(run, str(tmp_path / "empty.d"), num=2)
     assert len(list((tmp_path / "empty.d").iterdir())) == 2
-    assert (tmp_path / "empty.d").stat().st_mode & 0o777 == 0o755
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "empty.d").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_export_that_was_being_replaced_is_sampled(run, tmp_path):
+    # As a process leaves it that is killed between the two renames.
+    copy = shutil.copytree(run / "export", tmp_path / ".export.old")
+    sampling.sample(tmp_path / "export", str(tmp_path / "a.npz"), num=2)
+    assert not copy.exists()
+    assert (tmp_path / "export" / "saved_model.pb").exists()
 
 
 def test_damaged_export_gives_a_one_line_error(run, tmp_path):

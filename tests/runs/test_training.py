@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import shutil
 import types
 
 import keras
@@ -13,7 +15,7 @@ from helpers import saving_toy as toy
 
 from tfpaths import config, data, errors, files, games, metrics, networks, schema
 from tfpaths.gan import GAN
-from tfpaths.runs import build, callbacks, checkpoints, rows, training
+from tfpaths.runs import build, callbacks, checkpoints, devices, rows, training
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,33 @@ class TestResuming:
         with pytest.raises(errors.InputError, match="expected a checkpoint beside the rows .* step 4; found none"):
             training.train(toy(), tmp_path)
         assert files_in(tmp_path) == before
+
+    def test_other_number_of_threads_is_warned_about(self, finished, tmp_path, monkeypatch, caplog):
+        path = pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
+        training.train(toy(schedule__steps="6"), path)
+        assert "other conditions" not in caplog.text
+        monkeypatch.setattr(devices, "threads", lambda: 99)
+        training.train(toy(schedule__steps="8"), path)
+        assert "other conditions (threads 1 there and 99 here): the run continues, but not bit for bit" in caplog.text
+        caplog.clear()
+        training.train(toy(schedule__steps="10"), path)
+        assert "other conditions" not in caplog.text
+
+    def test_run_killed_before_its_first_checkpoint_starts_again(self, tmp_path, monkeypatch):
+        # Two steps in one execution: the first checkpoint, wanted after step 1, is saved after step 2.
+        wanted = toy(schedule__steps_per_execution="2", schedule__checkpoint_every="1")
+        with monkeypatch.context() as patch:
+            stop_at(patch, 2)
+            with pytest.raises(RuntimeError, match="killed"):
+                training.train(wanted, tmp_path)
+        assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl")] == [2]
+        assert training.train(wanted, tmp_path).start == 0
+        # A row of a later step means that there was a checkpoint.
+        for file in (tmp_path / "checkpoints").iterdir():
+            file.unlink()
+        (tmp_path / "results.json").unlink()
+        with pytest.raises(errors.InputError, match="expected a checkpoint beside the rows .* step 4; found none"):
+            training.train(wanted, tmp_path)
 
 
 class TestRefusals:

@@ -13,6 +13,7 @@ from tfpaths import files, options, progress, schema
 from tfpaths.figures.figure import Cell, Drawing, Figure
 from tfpaths.figures.registry import FIGURES
 from tfpaths.lines import cost, study
+from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import distribution, results
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.directory import RunDirectory
@@ -107,7 +108,7 @@ def run(
         drawing = figure.draw(config, cells)
         rows_lib.rewrite_rows(directory.metrics, drawing.rows)
         files.write_bytes(directory.path / "figure.png", drawing.picture)
-        files.write_json(directory.results, {**_results(config, cells, drawing), "finding": drawing.finding})
+        files.write_json(directory.results, {**_results(config, cells, drawing, devices), "finding": drawing.finding})
     return Outcome(directory, drawing.finding)
 
 
@@ -119,6 +120,8 @@ def _cells(
     paths = [directory.path / "studies" / f"{each.name}_d{each.study.dimension}" for each in studies]
     finished = [_finished_runs(path) for path in paths]
     is_chief = distribution.worker(devices) == 0
+    if is_chief and any(runs < each.study.runs for runs, each in zip(finished, studies, strict=True)):
+        devices_lib.announce(devices)
     announced = is_chief and len(studies) > 1 and min(finished) < studies[0].study.runs
     if announced:
         remaining = _duration(cost.seconds(studies, finished))
@@ -127,7 +130,7 @@ def _cells(
     for index, (each, path) in enumerate(zip(studies, paths, strict=True), start=1):
         if announced:
             progress.say(f"study {index} of {len(studies)}: {each.name} in {each.study.dimension} dimensions")
-        outcome = study.run(each, path, devices=devices)
+        outcome = study.run(each, path, devices=devices, announces=False)
         if outcome.stopped_by is not None:
             return cells, outcome.stopped_by
         cells.append(Cell(each, rows_lib.read_rows(outcome.directory.metrics)))
@@ -139,13 +142,15 @@ def _finished_runs(path: pathlib.Path) -> int:
     return len({row["run"] for row in rows_lib.read_rows(RunDirectory(path).metrics)})
 
 
-def _results(config: config_lib.Figure, cells: Sequence[Cell], drawing: Drawing) -> dict[str, Any]:
+def _results(
+    config: config_lib.Figure, cells: Sequence[Cell], drawing: Drawing, devices: tf.distribute.Strategy
+) -> dict[str, Any]:
     protocol: dict[str, Any] = {}
     if config.study is not None and config.schedule is not None:
         protocol = study.protocol_of(config.study, config.schedule)
         protocol["studies"] = [cell.config.name for cell in cells]
     step = 0 if config.schedule is None else config.schedule.steps
-    return results.summary(config, step, drawing.metrics, protocol)
+    return results.summary(config, step, drawing.metrics, protocol, device=devices_lib.description(devices))
 
 
 def _duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ from tfpaths import config as config_lib
 from tfpaths import errors, files, games, progress, schema
 from tfpaths.compat import keras as compat
 from tfpaths.lines import ensemble, statistics
+from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import distribution, faults, results
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.build import arguments, compiled_with, complete_variant
@@ -87,6 +88,7 @@ def run(
     workdir: str | pathlib.Path,
     *,
     devices: tf.distribute.Strategy | None = None,
+    announces: bool = True,
 ) -> Outcome:
     """Trains a study's runs in a run directory, or resumes after the last finished block, and writes the statistics.
 
@@ -98,6 +100,7 @@ def run(
       config: The study.
       workdir: The run directory.
       devices: The strategy over whose devices and workers the runs are spread; None for this machine's cores or GPU.
+      announces: Whether the first line says on what it computes.
 
     Raises:
       InputError: The config is invalid, or the directory holds another experiment, or this one with another length.
@@ -118,10 +121,10 @@ def run(
         config = continued(config, directory)
         distribution.check_same(json.dumps(schema.to_dict(config)), "the study", devices)
         files.write_json(directory.config, schema.to_dict(config))
-        done = _train(config, directory, devices, stop)
+        done = _train(config, directory, devices, stop, announces)
         finished = done >= config.study.runs
         if finished and distribution.worker(devices) == 0:
-            files.write_json(directory.results, _results(config, directory))
+            files.write_json(directory.results, _results(config, directory, devices))
         return Outcome(RunDirectory(files.path(workdir)), done, finished, stop.received)
 
 
@@ -153,13 +156,19 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
 
 
 def _train(
-    config: config_lib.Study, directory: RunDirectory, devices: tf.distribute.Strategy, stop: StopOnSignal
+    config: config_lib.Study,
+    directory: RunDirectory,
+    devices: tf.distribute.Strategy,
+    stop: StopOnSignal,
+    announces: bool,
 ) -> int:
     """Trains the unfinished runs and writes their rows; returns the number of finished runs."""
     study, schedule = config.study, config.schedule
     agreed = functools.partial(distribution.any_worker, strategy=devices)
     (finished,) = distribution.from_chief([tf.constant(_keep_finished(directory, schedule.steps))], devices)
     done = int(finished)
+    if announces and done < study.runs and distribution.worker(devices) == 0:
+        devices_lib.announce(devices)
     blocks = _blocks(config, study.runs - done, devices)
     logged_steps = [0, *range(schedule.log_every, schedule.steps, schedule.log_every), schedule.steps]
     at_once = sum(block.runs for block in blocks) * distribution.workers(devices)
@@ -288,7 +297,8 @@ def protocol_of(runs: config_lib.Runs, schedule: config_lib.StudySchedule) -> di
     }
 
 
-def _results(config: config_lib.Study, directory: RunDirectory) -> dict[str, Any]:
+def _results(config: config_lib.Study, directory: RunDirectory, devices: tf.distribute.Strategy) -> dict[str, Any]:
     protocol = protocol_of(config.study, config.schedule)
     values = statistics.summary(rows_lib.read_rows(directory.metrics), config.study.runs)
-    return results.summary(config, config.schedule.steps, values, protocol)
+    device = devices_lib.description(devices)
+    return results.summary(config, config.schedule.steps, values, protocol, device=device)

@@ -101,7 +101,7 @@ def mean_over_pairs(images: np.ndarray) -> float:
         for part in range(0, len(rows), _PAIRS):
             pairs = slice(part, part + _PAIRS)
             values.append(_compiled()(batch, rows[pairs], columns[pairs]))
-    return float(np.concatenate(values).mean())
+    return float(np.mean(values))
 
 
 # Pairs in one call: 2,016 / 8.
@@ -112,10 +112,17 @@ _PAIRS = 252
 def _compiled():
     # One trace for each size of image: the number of scales depends on it.
     @tf.function(autograph=False)
-    def pairs(batch, rows, columns):
-        return ms_ssim(tf.gather(batch, rows), tf.gather(batch, columns))
+    def mean(batch, rows, columns):
+        # The pairs become channels of one image, since MS-SSIM averages over the channels. TensorFlow's convolution of
+        # many channels is ten times as fast as that of many images.
+        batch = tf.transpose(batch, [1, 2, 0, 3])  # [height, width, 64, channels]
+        height, width = batch.shape[:2]
+        first, second = (
+            tf.reshape(tf.gather(batch, index, axis=2), [1, height, width, -1]) for index in (rows, columns)
+        )
+        return ms_ssim(first, second)[0]
 
-    return pairs
+    return mean
 
 
 @METRICS.register("ms_ssim")

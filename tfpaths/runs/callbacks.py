@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -255,6 +256,8 @@ class Progress(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ends training after the current step on SIGINT (Ctrl-C) or SIGTERM; a second signal has its usual effect.
 
+    Python gives signals to the main thread only: in another thread this callback leaves them as they are.
+
     Args:
       agreed: Flag -> whether the flag is set on any worker; all workers call it after every execution.
 
@@ -275,7 +278,8 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopOnSignal":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        is_main = threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
             self._previous[number] = signal.signal(number, self._note)
         return self
 

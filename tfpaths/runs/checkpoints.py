@@ -3,11 +3,13 @@
 The step is also the position in the data and in every random stream, so nothing else is needed to resume exactly.
 """
 
+import json
 import os
 import pathlib
 import re
 import shutil
-import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -82,8 +84,12 @@ class Checkpoints:
       directory: The directory of the checkpoints.
       gan: A compiled GAN, whose `state` is saved.
       keep: The number of checkpoints that are kept; older ones are deleted.
-      description: The run's config as text, which each checkpoint contains.
+      description: What each checkpoint says about the run, as JSON values: its config, device and threads.
       rows: The run's file of rows, whose content each checkpoint contains.
+
+    Attributes:
+      description: That of the argument.
+      restored: The description in the restored checkpoint; empty if there is none.
 
     Example:
       >>> networks = [keras.Sequential([keras.Input((size,)), keras.layers.Dense(1)]) for size in (3, 1)]
@@ -99,14 +105,16 @@ class Checkpoints:
         gan: GAN,
         *,
         keep: int = 3,
-        description: str = "",
+        description: Mapping[str, Any] | None = None,
         rows: pathlib.Path | None = None,
     ):
         self.directory = directory
         self._gan = gan
         self._keep = keep
         self._rows = rows
-        self._config_text, self._rows_text = _Text(description), _Text()
+        self.description = dict(description or {})
+        self.restored: dict[str, Any] = {}
+        self._config_text, self._rows_text = _Text(json.dumps(self.description)), _Text()
         # The step whose checkpoint this object has written or read: the existence of a file does not show that it is
         # complete.
         self._known_good: int | None = None
@@ -157,10 +165,10 @@ class Checkpoints:
         """Writes a checkpoint into a temporary directory, then moves its files to their names, the index last."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for incomplete in self.directory.glob(".step-*"):
-            shutil.rmtree(incomplete)
-        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".step-") as folder:
-            self._checkpoint.write(str(pathlib.Path(folder) / path.name))
-            for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file.suffix == ".index"):
+            shutil.rmtree(incomplete, ignore_errors=True)
+        with files.temporary_directory(self.directory, ".step-") as folder:
+            self._checkpoint.write(str(folder / path.name))
+            for file in sorted(folder.iterdir(), key=lambda file: file.suffix == ".index"):
                 with open(file, "rb") as written:
                     os.fsync(written.fileno())
                 os.replace(file, self.directory / file.name)
@@ -186,15 +194,14 @@ class Checkpoints:
         """
         for step in reversed(self.steps):
             path = self.directory / f"step-{step}"
-            description = self._config_text.text
             try:
                 self._checkpoint.read(str(path)).assert_consumed()
-                self._known_good = step
+                self._known_good, self.restored = step, json.loads(self._config_text.text)
                 return step
             except Exception as error:  # A damaged file can raise an error of any class.
                 logging.warning("%s is damaged and is skipped: %s", path, files.reason(error))
             finally:
-                self._config_text.text = description
+                self._config_text.text = json.dumps(self.description)
         if self.steps:
             raise DamagedCheckpointError(f"none of the checkpoints in {self.directory} can be read.")
         return 0

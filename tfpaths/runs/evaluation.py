@@ -12,7 +12,7 @@ from tfpaths.gan import GAN
 from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator, flat
 from tfpaths.metrics.sources import Source
-from tfpaths.runs import build, faults, results, rows
+from tfpaths.runs import build, devices, faults, results, rows
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -64,7 +64,8 @@ def evaluate(
         if step == 0:
             raise errors.InputError(f"--workdir: expected a run with a checkpoint, received {workdir}, which has none.")
         losses = rows.last_values(directory.metrics, step, tuple(gan.reported))
-        summary = results.summary(config, step, losses, _protocol_of_training(config, directory))
+        device = devices.description(tf.distribute.get_strategy())
+        summary = results.summary(config, step, losses, _protocol_of_training(config, directory), device=device)
         return write(directory, evaluator, gan, summary)
 
 

@@ -1,13 +1,10 @@
 """`export` writes a run's sampler as a SavedModel that needs TensorFlow only, and its networks for Keras."""
 
-import contextlib
 import json
-import os
 import pathlib
 import shlex
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -96,14 +93,43 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
     """
     trained = loading.load(workdir)
     directory = RunDirectory(trained.path)
-    with directory.locked(), _whole(directory.export) as folder, tempfile.TemporaryDirectory() as beside:
+    with (
+        directory.locked(),
+        files.replaced_directory(directory.export) as folder,
+        tempfile.TemporaryDirectory() as beside,
+    ):
         metadata = pathlib.Path(beside) / METADATA
         files.write_json(metadata, describe(trained))
         sampler = Sampler(trained, metadata)
+        # TensorFlow would make them with permissions that the umask only reduces: never writable for the group.
+        for name in ("assets", "variables"):
+            (folder / name).mkdir()
         tf.saved_model.save(sampler, str(folder), signatures=sampler.functions)
         for name, network in trained.gan.networks.items():
             portable(network).save(folder / f"{name}.keras")
     return directory.export
+
+
+def restore(path: pathlib.Path) -> None:
+    """Puts back the export at `path` if a process was killed while it replaced it.
+
+    Args:
+      path: The directory of the export, as in `<workdir>/export`; of any other path nothing is changed.
+
+    Raises:
+      InputError: Another process is replacing it at this moment.
+
+    Example:
+      >>> path = pathlib.Path("a/export")
+      >>> files.write_bytes(files.set_aside(path) / "saved_model.pb", b"")
+      >>> restore(path)
+      >>> path.exists()
+      True
+    """
+    directory = RunDirectory(path.parent)
+    if path == directory.export and not path.exists() and files.set_aside(path).exists():
+        with directory.locked():
+            files.restore_directory(path)
 
 
 def describe(trained: loading.Trained) -> dict[str, Any]:
@@ -156,23 +182,3 @@ def message(folder: pathlib.Path) -> str:
         "serve": f"docker run -p 8501:8501 -v {mounted} -e MODEL_NAME=gan tensorflow/serving",
     }
     return "\n".join([f"Exported: {folder}", *(f"  {name:<11}{value}" for name, value in lines.items())])
-
-
-@contextlib.contextmanager
-def _whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a new directory beside `target`, which replaces `target` if no error is raised."""
-    for leftover in target.parent.glob(f".{target.name}.*"):  # From a process that was killed.
-        shutil.rmtree(leftover)
-    new = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new."))
-    try:
-        # mkdtemp creates a directory that only its owner can read.
-        new.chmod(0o755)
-        yield new
-        old = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
-        if target.exists():
-            os.rename(target, old)
-        os.rename(new, target)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    shutil.rmtree(old)

@@ -10,7 +10,7 @@ from tfpaths import config as config_lib
 from tfpaths import data
 from tfpaths.gan import GAN
 from tfpaths.metrics.evaluator import Evaluator
-from tfpaths.runs import callbacks, evaluation, hparams
+from tfpaths.runs import callbacks, evaluation, events, hparams
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -28,6 +28,8 @@ def fit(
 ) -> None:
     """Trains up to the config's last step, and writes rows, sample grids, scores and checkpoints.
 
+    Events for TensorBoard of later steps than the GAN's, which an interrupted run has written, are removed.
+
     Args:
       gan: The compiled game.
       batches: Real batches, beginning with that of the next step.
@@ -39,6 +41,9 @@ def fit(
       quiet: Whether to show no progress and to evaluate nothing, as on every worker but the chief.
     """
     schedule, last = config.schedule, config.schedule.steps
+    events.keep_events(directory.tensorboard, gan.step)
+    # TensorFlow would make it with permissions that the umask only reduces: never writable for the group.
+    directory.tensorboard.mkdir(parents=True, exist_ok=True)
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     hparams.write(writer, config)
     progress = callbacks.Progress(last)

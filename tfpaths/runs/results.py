@@ -19,7 +19,12 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "nu
 
 
 def summary(
-    config: config_lib.Experiment, step: int, metrics: Mapping[str, Any], protocol: Mapping[str, Any]
+    config: config_lib.Experiment,
+    step: int,
+    metrics: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+    *,
+    device: str = "CPU",
 ) -> dict[str, Any]:
     """Returns the content of `results.json`.
 
@@ -28,6 +33,7 @@ def summary(
       step: The step at which it was measured.
       metrics: Name -> value.
       protocol: What the values depend on besides the config.
+      device: On what they were computed, see `devices.description`.
 
     Example:
       >>> from tfpaths import experiments
@@ -42,7 +48,7 @@ def summary(
         "metrics": dict(metrics),
         "protocol": dict(protocol),
         "versions": versions(),
-        "made": made(),
+        "made": {**made(), "device": device},
     }
 
 
@@ -53,15 +59,25 @@ def made() -> dict[str, Any]:
       >>> sorted(made())
       ['command', 'cores', 'date', 'processor', 'version']
     """
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
     return {
         "version": __version__,
         "date": datetime.date.today().isoformat(),
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
-        "processor": model[1] if model else platform.processor(),
+        "processor": processor(),
         "cores": cores(),
     }
+
+
+def processor() -> str:
+    """Returns the name of the machine's processor, or of its architecture.
+
+    Example:
+      >>> processor() == made()["processor"]
+      True
+    """
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return model[1] if model else platform.processor() or platform.machine()
 
 
 def cores() -> int:

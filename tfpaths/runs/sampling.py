@@ -5,8 +5,6 @@ import json
 import math
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,6 +93,7 @@ def sample(
             f"--num_samples: expected a multiple of the {STEPS} samples of a row with --interpolate, received {num}."
         )
     source = files.path(path)
+    exporting.restore(source)
     sampler: Sampler = Exported(source) if (source / "saved_model.pb").is_file() else loading.load(source)
     if interpolate:
         ends = sampler.latents(2 * (num // STEPS), seed)  # [2 rows, latent_dim]: the two ends of each row in turn
@@ -226,17 +225,9 @@ def _write_arrays(
 
 
 def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Iterator[np.ndarray], num: int) -> None:
-    """Writes `image_00000.png` and so on into a temporary directory, then renames it: `path` is complete or absent."""
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
-    try:
-        # mkdtemp creates a directory that only its owner can read.
-        temporary.chmod(0o755)
+    """Writes `image_00000.png` and so on into a new directory: `path` is complete or absent."""
+    with files.new_directory(path) as folder:
         digits = max(5, len(str(num - 1)))
         for batch_index, batch in enumerate(samples):
             for index, single in enumerate(batch, start=batch_index * loading.BATCH):
-                (temporary / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(single))
-        os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+                (folder / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(single))

@@ -32,6 +32,7 @@ from tfpaths.runs import (
     results,
     rows,
 )
+from tfpaths.runs import devices as devices_lib
 from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.runs.directory import RunDirectory
 
@@ -47,6 +48,7 @@ class Run:
       seconds: The training time of this call.
       stopped_by: The signal that stopped it before its last step, or None.
       worker: This worker's number; only worker 0, the chief, writes files.
+      is_measured: Whether this call measured the scores.
 
     Example:
       >>> run = Run(RunDirectory(pathlib.Path("runs/a")), start=4, step=4, seconds=0.0, stopped_by=None)
@@ -60,11 +62,14 @@ class Run:
     seconds: float
     stopped_by: signal.Signals | None
     worker: int = 0
+    is_measured: bool = False
 
     def message(self, command: str) -> str:
         """Returns a summary: how the run ended, its scores and its files. `command` resumes a stopped run."""
         if self.stopped_by is not None:
             head = f"Stopped by {self.stopped_by.name} at step {self.step}, and saved. To continue:\n  {command}"
+        elif self.start == self.step and self.is_measured:
+            head = f"This run is at step {self.step} already; its scores are measured again, as the config now says."
         elif self.start == self.step:
             head = f"Nothing to do: this run is at step {self.step} already. To continue it, give more --steps."
         else:
@@ -142,7 +147,9 @@ def _train(
             # Another run may have been here since the first check.
             directory.continued(training.config)
             start = training.restore()
-            files.write_json(directory.config, schema.to_dict(training.config))
+            is_wanted = start >= steps and _same_evaluation(directory.stored(), training.config)
+            if start < steps:
+                files.write_json(directory.config, schema.to_dict(training.config))
             others: list[keras.callbacks.Callback] = [stop]
             if profile and worker == 0:
                 trace = profiling.Profile(directory.tensorboard)
@@ -150,12 +157,17 @@ def _train(
                 others.append(trace)
             began = time.perf_counter()
             if start < steps:
+                if worker == 0:
+                    devices_lib.announce(devices)
                 training.fit(others)
             seconds = time.perf_counter() - began
-        step = training.gan.step
+        step, is_measured = training.gan.step, False
         if step >= steps and worker == 0:
-            training.finish()
-        return Run(directory, start, step, seconds, stop.received if step < steps else None, worker)
+            is_measured = training.finish(is_wanted)
+            # That of a finished run says what its results are: it is written when they are.
+            files.write_json(directory.config, schema.to_dict(training.config))
+        stopped_by = stop.received if step < steps else None
+        return Run(directory, start, step, seconds, stopped_by, worker, is_measured)
 
 
 def _prepared(
@@ -172,13 +184,14 @@ def _prepared(
     evaluator = Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, splits=[examples])
     examples.batches(config.schedule.batch_size)  # Refuses a batch that is larger than the data.
     distribution.check_batch_size(config.schedule.batch_size, devices)
-    description = json.dumps(schema.to_dict(config))
-    distribution.check_same(description, "the experiment", devices)
+    content = schema.to_dict(config)
+    distribution.check_same(json.dumps(content), "the experiment", devices)
     with devices.scope():
         try:
             gan = build.build(config, examples.shape)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise errors.FinalError("the networks of this config do not fit into this machine's memory.") from error
+    description = {"config": content, "device": devices_lib.description(devices), "threads": devices_lib.threads()}
     saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
     return _Training(config, directory, devices, examples, evaluator, gan, saved)
 
@@ -198,6 +211,7 @@ class _Training:
     def restore(self) -> int:
         """Restores the chief's newest checkpoint on every worker, and the rows of that step; returns the step."""
         self.checkpoints.restore()
+        self._warn_of_other_threads()
         distribution.share([variable for _, variable in checkpoints.variables(self.gan)], self.devices)
         start = self.gan.step
         _check_start(start, self.config, self.directory)
@@ -206,6 +220,21 @@ class _Training:
         else:
             rows.keep_rows(self.directory.metrics, start)
         return start
+
+    def _warn_of_other_threads(self) -> None:
+        """Warns if the restored checkpoint is from a run on another device or with another number of threads."""
+        stored, current = self.checkpoints.restored, self.checkpoints.description
+        changes = [
+            f"{name} {stored[name]!r} there and {current[name]!r} here"
+            for name in ("device", "threads")
+            if stored.get(name, current[name]) != current[name]
+        ]
+        if changes:
+            logging.warning(
+                "the checkpoint was written under other conditions (%s): the run continues, but not bit for bit as "
+                "without the interruption.",
+                "; ".join(changes),
+            )
 
     def fit(self, others: Sequence[keras.callbacks.Callback]) -> None:
         """Trains up to the last step, or until a callback stops it, and saves a checkpoint."""
@@ -241,23 +270,35 @@ class _Training:
             "%s; continues from step %d with other random numbers (restart %d).", error, start, restarts + 1
         )
 
-    def finish(self) -> None:
-        """Evaluates the run at its last step and writes the results; previous results stay until that succeeds."""
+    def finish(self, is_wanted: bool) -> bool:
+        """Evaluates the run at its last step and writes the results; previous results stay until that succeeds.
+
+        Args:
+          is_wanted: Whether results of this step, if there are any, are those that the config asks for.
+
+        Returns:
+          Whether scores were measured.
+        """
         step, path, evaluator = self.gan.step, self.directory.results, self.evaluator
         stored = results.read_results(path)
-        if stored is not None and stored["step"] == step and ("references" in stored or not evaluator.metrics):
-            return
+        # The results of an evaluation that was interrupted have no references.
+        is_whole = not evaluator.metrics or (is_wanted and stored is not None and "references" in stored)
+        if stored is not None and stored["step"] == step and is_whole:
+            return False
         reported = rows.last_values(self.directory.metrics, step, tuple(self.gan.reported))
-        summary = results.summary(self.config, step, reported, self._protocol())
+        device = devices_lib.description(self.devices)
+        summary = results.summary(self.config, step, reported, self._protocol(), device=device)
         if stored is None or not evaluator.metrics:
             files.write_json(path, summary)
-        if evaluator.metrics:
-            try:
-                evaluation.write(self.directory, evaluator, self.gan, summary)
-            except (errors.InputError, errors.RunError) as error:
-                raise type(error)(
-                    f"{error} The training itself is finished and saved; --mode=evaluate measures it."
-                ) from error
+        if not evaluator.metrics:
+            return False
+        try:
+            evaluation.write(self.directory, evaluator, self.gan, summary)
+        except (errors.InputError, errors.RunError) as error:
+            raise type(error)(
+                f"{error} The training itself is finished and saved; --mode=evaluate measures it."
+            ) from error
+        return True
 
     def _protocol(self) -> dict[str, Any]:
         """Returns what the numbers of the run depend on besides its variant and networks."""
@@ -288,10 +329,23 @@ def _check_start(start: int, config: config_lib.Training, directory: RunDirector
         )
     # A run that is killed before its first checkpoint has rows up to that step only. Later rows mean that there was a
     # checkpoint, and that it is lost.
-    checkpoint_every = stored.schedule.checkpoint_every if isinstance(stored, config_lib.Training) else 0
-    is_lost = stored is not None and directory.begun() > checkpoint_every
+    is_lost = isinstance(stored, config_lib.Training) and directory.begun() > _first_checkpoint(stored.schedule)
     if start == 0 and (is_lost or directory.results.exists()):
         raise errors.InputError(
             f"--workdir: expected a checkpoint beside the rows of {directory.path}, which go to step "
             f"{directory.begun()}; found none. To start again from step 0, remove the directory."
         )
+
+
+def _first_checkpoint(schedule: config_lib.Schedule) -> int:
+    """Returns the step of a new run's first checkpoint: of the first execution that reaches `checkpoint_every`."""
+    executions = -(-schedule.checkpoint_every // schedule.steps_per_execution)
+    return executions * schedule.steps_per_execution
+
+
+def _same_evaluation(stored: config_lib.Experiment | None, config: config_lib.Training) -> bool:
+    """Returns whether two configs measure the same at the end; `every…` is about measurements during training."""
+    if not isinstance(stored, config_lib.Training):
+        return False
+    differences = schema.differences(stored.evaluation, config.evaluation)
+    return all(path.startswith("every") for path in differences)
