@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import linear, registered
+from helpers import linear, registered, toy
+from tensorflow.python.eager import context
 
 import tfpaths
 from tfpaths import config, data, errors, experiments, losses, networks, penalties, schema
@@ -208,3 +209,62 @@ def test_any_two_keras_models_train():
     gan.fit(np.zeros((16, 2), np.float32), batch_size=4, verbose=0)
     assert gan.step == 4
     assert gan.sample(5).shape == (5, 2)
+
+
+class TestOrderOfReadsAndUpdates:
+    """Every pass of a step reads a player's variables before the update, or after it as the step says.
+
+    TensorFlow's graph optimiser can drop the edges that say so, and then it is a race; see `compat.apply_gradients`.
+    """
+
+    SHAPE = (28, 28, 3)
+
+    @staticmethod
+    def unordered(function, *args):
+        """The reads of a variable that may run before or after its update, in the graph that TensorFlow runs."""
+        concrete = function.get_concrete_function(*args)
+        context.context().enable_run_metadata()
+        concrete(*args)
+        graphs = context.context().export_run_metadata().function_graphs
+        context.context().disable_run_metadata()
+        nodes = max((graph.post_optimization_graph.node for graph in graphs), key=len)
+        # Node -> the nodes that it waits for: "^" marks an edge without data.
+        inputs = {node.name: [name.lstrip("^").split(":")[0] for name in node.input] for node in nodes}
+
+        def before(node):
+            found, left = set(), [node]
+            while left:
+                new = set(inputs[left.pop()]) - found
+                found |= new
+                left += new
+            return found
+
+        updates = [node.name for node in nodes if node.op.startswith(("ResourceApply", "Assign"))]
+        assert updates
+        reads = [node.name for node in nodes if node.op == "ReadVariableOp"]
+        return [
+            (read, update)
+            for update in updates
+            for read in reads
+            if inputs[read][0] == inputs[update][0] and read not in before(update) and update not in before(read)
+        ]
+
+    @pytest.mark.parametrize(
+        ("variant", "implementation"), [("dragan_ns", "fast"), ("dragan_ns", "keras"), ("wgan_gp", "fast")]
+    )
+    def test_on_one_device(self, variant, implementation):
+        gan = build.build(
+            build.complete(toy(f"color_mnist_{variant}", networks__implementation=implementation)), self.SHAPE
+        )
+        step = tf.function(gan.train_step, autograph=False)
+        assert self.unordered(step, *[tf.zeros([4, *self.SHAPE])] * gan.discriminator_steps) == []
+
+    def test_on_two_replicas(self, two_replicas):
+        with two_replicas.scope():
+            gan = build.build(build.complete(toy("color_mnist_dragan_ns")), self.SHAPE)
+
+        @tf.function(autograph=False)
+        def step(batch):
+            return two_replicas.run(gan.train_step, [batch])
+
+        assert self.unordered(step, tf.zeros([4, *self.SHAPE])) == []

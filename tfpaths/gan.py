@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpaths import losses, penalties, streams
 from tfpaths.compat import keras as compat
+from tfpaths.compat.tensorflow import apply_gradients
 from tfpaths.streams import Stream
 
 # The streams below that of an update: one for its latents, and one for each penalty, _PENALTY + 0, _PENALTY + 1, ….
@@ -278,7 +279,7 @@ class GAN(keras.Model):
             if penalty is None:
                 penalty = tf.zeros_like(loss)
             objective = self._shared(loss + penalty, self.discriminator_optimizer)
-        self.discriminator_optimizer.apply(tape.gradient(objective, variables), variables)
+        apply_gradients(self.discriminator_optimizer, tape.gradient(objective, variables), variables)
         if self.weight_clip is not None:
             for variable in variables:
                 variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
@@ -302,7 +303,7 @@ class GAN(keras.Model):
             fake = self.generate(latents, training=True)
             loss = self.loss_pair.generator(*real_logits, self.discriminator(fake, training=True))
             objective = self._shared(loss, self.generator_optimizer)
-        self.generator_optimizer.apply(tape.gradient(objective, variables), variables)
+        apply_gradients(self.generator_optimizer, tape.gradient(objective, variables), variables)
         return {"generator_loss": loss}
 
     def _penalty(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor | None:

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import errors, losses, penalties, progress, streams
+from tfpaths.compat.tensorflow import apply_gradients
 from tfpaths.data.examples import Examples
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import METRICS, Metric
@@ -124,7 +125,7 @@ def train(
         with tf.GradientTape() as tape:
             loss = pair.discriminator(model(real, training=True), model(fake, training=True))
             loss += penalty(model, real, fake, stream=step_stream.fold(1))
-        optimizer.apply(tape.gradient(loss, variables), variables)
+        apply_gradients(optimizer, tape.gradient(loss, variables), variables)
         return step + 1
 
     @tf.function(autograph=False)
