@@ -10,7 +10,7 @@ setup:  ## The environment in .venv, with the versions that CI tests, and the co
 	$(BIN)/pre-commit install
 
 test:  ## The tests, two at a time.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist=loadfile
 
 slow:  ## The slow tests: about half an hour on two cores.
 	$(BIN)/python -m pytest -m slow

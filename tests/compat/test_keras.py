@@ -1,7 +1,9 @@
 """Keras features without a public name, or that only some versions have."""
 
+import concurrent.futures
 import subprocess
 import sys
+import threading
 
 import keras
 import pytest
@@ -60,3 +62,26 @@ def test_own_settings_restores_the_users_settings():
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
+
+
+def test_own_settings_of_two_threads_can_overlap():
+    first_ends, second_begun = threading.Event(), threading.Event()
+
+    def first():
+        with compat.own_settings():
+            assert second_begun.wait(10)
+        first_ends.set()
+
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            ended = pool.submit(first)
+            with compat.own_settings():
+                second_begun.set()
+                assert first_ends.wait(10)
+                # The other thread's block has ended, and this one has not.
+                assert keras.config.image_data_format() == "channels_last"
+            ended.result()
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")

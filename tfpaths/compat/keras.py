@@ -1,6 +1,7 @@
 """Keras: the private names that tfpaths uses, and what only some versions have."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import keras
@@ -54,26 +55,39 @@ def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(model._flatten_layers())
 
 
+# The blocks of `own_settings` that are active in any thread, and the user's settings from before the first of them.
+_BLOCKS: set[object] = set()
+_USERS: dict[str, str] = {}
+_LOCK = threading.Lock()
+
+
 @contextlib.contextmanager
 def own_settings() -> Iterator[None]:
     """Sets Keras' settings to their defaults within a `with` block, and restores the user's settings after it.
 
     The settings are the float type, the order of an image's axes and the dtype policy. Networks that are built in the
-    block do not depend on the user's settings.
+    block do not depend on the user's settings. Blocks of several threads may overlap: Keras has one float type and one
+    order of axes for all threads, which are restored after the last block, and a dtype policy for each thread.
 
     Example:
       >>> with own_settings():
       ...     keras.layers.Conv2D(1, 3).data_format
       'channels_last'
     """
-    floatx, layout = keras.config.floatx(), keras.config.image_data_format()
-    policy = keras.config.dtype_policy()
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
+    block, policy = object(), keras.config.dtype_policy()
+    with _LOCK:
+        if not _BLOCKS:
+            _USERS.update(floatx=keras.config.floatx(), layout=keras.config.image_data_format())
+            keras.config.set_floatx("float32")
+            keras.config.set_image_data_format("channels_last")
+        _BLOCKS.add(block)
     keras.config.set_dtype_policy("float32")
     try:
         yield
     finally:
-        keras.config.set_floatx(floatx)
-        keras.config.set_image_data_format(layout)
         keras.config.set_dtype_policy(policy)
+        with _LOCK:
+            _BLOCKS.remove(block)
+            if not _BLOCKS:
+                keras.config.set_floatx(_USERS["floatx"])
+                keras.config.set_image_data_format(_USERS["layout"])
