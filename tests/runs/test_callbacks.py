@@ -11,6 +11,7 @@ import tensorflow as tf
 from helpers import assert_same_run
 from helpers import saving_toy as toy
 
+from tfpaths.gan import GAN
 from tfpaths.runs import callbacks, rows, training
 
 
@@ -42,7 +43,8 @@ def test_tensorboard_has_the_rows_and_grids(finished):
 
 def test_progress_is_a_line_for_each_row(tmp_path, capsys):
     training.train(toy(schedule__log_every="2"), tmp_path)
-    lines = capsys.readouterr().out.splitlines()
+    device, *lines = capsys.readouterr().out.splitlines()
+    assert device.startswith("Computing on ")
     of_run = rows.read_rows(tmp_path / "metrics.jsonl")
     assert len(lines) == len(of_run) == 2
     for line, row in zip(lines, of_run, strict=True):
@@ -124,3 +126,23 @@ def test_signal_saves_and_the_run_resumes(finished, tmp_path, number, monkeypatc
     assert "Stopping after this step" in capfd.readouterr().err
     training.train(toy(), tmp_path)
     assert_same_run(finished, tmp_path)
+
+
+@pytest.mark.parametrize("executed", [1, 2])
+def test_the_step_is_read_once_a_call_of_fit_and_not_after_each_execution(executed, tmp_path, monkeypatch):
+    read, reads = GAN.step.fget, []
+    monkeypatch.setattr(GAN, "step", property(lambda gan: reads.append(1) or read(gan)))
+    counts = []
+    for steps in ("12", "24"):
+        wanted = toy(
+            schedule__steps=steps,
+            schedule__steps_per_execution=str(executed),
+            schedule__log_every="12",
+            schedule__sample_every="12",
+            schedule__checkpoint_every="12",
+        )
+        training.train(wanted, tmp_path / steps)
+        counts.append(len(reads))
+        reads.clear()
+    # Twice as many steps have one row, grid and checkpoint more, of which the checkpoint reads the step.
+    assert counts[1] - counts[0] == 1

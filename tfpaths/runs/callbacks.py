@@ -22,7 +22,22 @@ from tfpaths.runs import rows
 from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 
 
-class Scheduled(keras.callbacks.Callback):
+class Counted(keras.callbacks.Callback):
+    """Counts the completed steps by the batches of `fit`.
+
+    `model.step` waits until the device has done all its work: a callback that read it after each execution would keep
+    the host from preparing the next one.
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._before = self.model.step
+
+    def completed(self, batch: int) -> int:
+        """Returns the number of completed steps at the end of batch `batch` of the epoch."""
+        return self._before + batch + 1
+
+
+class Scheduled(Counted):
     """Calls `act(step, logs)` whenever a multiple of `every` steps is reached or passed, and at the last step.
 
     Args:
@@ -39,7 +54,7 @@ class Scheduled(keras.callbacks.Callback):
         self._seen = self.model.step
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = self.model.step
+        step = self.completed(batch)
         if step // self.every > self._seen // self.every or step >= self.last:
             self.act(step, logs)
         self._seen = step
@@ -200,7 +215,7 @@ class SaveCheckpoints(Scheduled):
         self.checkpoints.save()
 
 
-class Progress(keras.callbacks.Callback):
+class Progress(Counted):
     """Shows a bar with an estimate of the remaining time on a terminal, or a plain line for each row elsewhere.
 
     The bar is written to standard error and the lines to standard output, so `> log` on a terminal gives both.
@@ -227,7 +242,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._bar is not None:
-            self._bar.update(self.model.step - self._bar.n)
+            self._bar.update(self.completed(batch) - self._bar.n)
 
     def on_train_end(self, logs: Any = None) -> None:
         self.close()

@@ -32,12 +32,12 @@ class Profile(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._first is None and batch >= 2 * self.model.steps_per_execution:
-            self._first = self.model.step
+            self._first = batch
             tf.profiler.experimental.start(str(self.directory))
             self._running = True
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._running and self._first is not None and self.model.step - self._first >= self.steps:
+        if self._running and self._first is not None and batch + 1 - self._first >= self.steps:
             self.close()
 
     def on_train_end(self, logs: Any = None) -> None:
