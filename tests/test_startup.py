@@ -1,4 +1,6 @@
+import concurrent.futures
 import os
+import signal
 import subprocess
 import sys
 
@@ -115,3 +117,41 @@ def test_debug_shows_the_messages_of_the_start(monkeypatch, capfd):
     with startup.filtered_stderr():
         os.write(2, f"{line}\n".encode())
     assert capfd.readouterr().err == f"{line}\n"
+
+
+def test_interrupt_waits_for_the_end_of_an_import_and_a_second_one_does_not():
+    steps = []
+    with pytest.raises(KeyboardInterrupt), startup.interrupts_deferred():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("after the first")
+        signal.raise_signal(signal.SIGINT)
+        steps.append("after the second")
+    assert steps == ["after the first"]
+    with pytest.raises(KeyboardInterrupt), startup.interrupts_deferred():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("to the end")
+    assert steps[-1] == "to the end"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_handler_of_the_user_gets_the_delayed_interrupt():
+    received = []
+    previous = signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
+    try:
+        with startup.interrupts_deferred():
+            signal.raise_signal(signal.SIGINT)
+            assert received == []
+        assert received == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def test_interrupts_are_left_alone_outside_the_main_thread():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        before = signal.getsignal(signal.SIGINT)
+
+        def handler():
+            with startup.interrupts_deferred():
+                return signal.getsignal(signal.SIGINT)
+
+        assert pool.submit(handler).result() is before

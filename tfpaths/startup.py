@@ -5,8 +5,10 @@ import importlib.util
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 # Lines that every start prints and that a user cannot act on. absl's logger writes some of them before its level is
@@ -97,6 +99,40 @@ def filtered_stderr(stream_fd: int = 2) -> Iterator[None]:
         filter_process.wait()
 
 
+@contextlib.contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Delays Ctrl-C until the end of the `with` block; a second Ctrl-C acts at once.
+
+    An interrupt while Python imports a module written in C++ can abort the process, with a long dump instead of a line.
+
+    Example:
+      >>> reached = False
+      >>> try:
+      ...     with interrupts_deferred():
+      ...         signal.raise_signal(signal.SIGINT)
+      ...         reached = True
+      ... except KeyboardInterrupt:
+      ...     print(reached)
+      True
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python gives signals to the main thread only.
+        return
+    received, previous = [], signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if received:
+        signal.raise_signal(signal.SIGINT)
+
+
 def joins_cluster(strategy: str) -> bool:
     """Returns whether a strategy has several workers, which must connect before TensorFlow finds its devices.
 
@@ -139,7 +175,7 @@ def import_tensorflow(logical_cpus: int | None = None, *, devices: bool = True) 
       devices: Whether to find the devices; a worker must join its cluster before.
     """
     prepare()
-    with filtered_stderr():
+    with interrupts_deferred(), filtered_stderr():
         import keras
         import tensorflow as tf
 
