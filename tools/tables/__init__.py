@@ -104,4 +104,4 @@ def machine(result: Mapping[str, Any]) -> str:
 
 
 # Importing a module registers its tables.
-from tools.tables import claims, figures, flags, lines, samples, speed  # noqa: E402, F401
+from tools.tables import claims, figures, flags, lines, repeats, samples, speed  # noqa: E402, F401
