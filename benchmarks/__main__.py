@@ -1,4 +1,4 @@
-"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, about two hours on two cores.
+"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, two to three hours on two cores.
 
 Each table has its own command, `python -m benchmarks.NAME --help`, which prints it and writes
 `benchmarks/results/NAME.json`. If one fails, the others are made all the same.
@@ -11,7 +11,7 @@ import time
 
 from tfpaths.errors import InputError, choose
 
-TABLES = ("steps", "parts", "overhead", "sampling", "evaluation", "ensemble", "scaling")
+TABLES = ("steps", "parts", "overhead", "sampling", "evaluation", "ensemble", "scaling", "determinism")
 
 
 def main(names):

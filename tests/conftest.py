@@ -2,7 +2,6 @@
 
 import atexit
 import functools
-import gc
 import json
 import os
 import pathlib
@@ -126,17 +125,9 @@ def tiny_study(tmp_path_factory):
         for step, distance in zip((0, 2, 4), of_run, strict=True)
     ]
     rows.append_rows(directory.metrics, made)
-    summary = results.summary(value, 4, statistics.summary(made, 3), {"dimension": 2})
+    summary = results.summary(value, 4, statistics.summary(made, 3), {"dimension": 2}, device="CPU")
     files.write_json(directory.results, summary)
     return directory.path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def less_memory():
-    """Frees what a module's tests have left behind."""
-    yield
-    tf.keras.backend.clear_session()
-    gc.collect()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,7 +137,6 @@ def blocks_compiled_once():
     Compiling a block takes seconds. `lines/test_ensemble.py` tests `reset`, and `lines/test_study.py` several cores.
     """
     from tfpaths.lines import study
-    from tfpaths.runs import results
 
     build, blocks = study.build, {}
 
@@ -161,7 +151,7 @@ def blocks_compiled_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "build", built)
-        patch.setattr(results, "cores", lambda: 1)
+        patch.setattr(study, "cores", lambda: 1)
         yield
 
 

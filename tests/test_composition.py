@@ -239,15 +239,13 @@ class TestOrderOfReadsAndUpdates:
                 left += new
             return found
 
-        updates = [node.name for node in nodes if node.op.startswith(("ResourceApply", "Assign"))]
-        assert updates
-        reads = [node.name for node in nodes if node.op == "ReadVariableOp"]
-        return [
-            (read, update)
-            for update in updates
-            for read in reads
-            if inputs[read][0] == inputs[update][0] and read not in before(update) and update not in before(read)
-        ]
+        updates = {node.name for node in nodes if node.op.startswith(("ResourceApply", "Assign"))}
+        reads = {node.name for node in nodes if node.op == "ReadVariableOp"}
+        pairs = [(read, update) for update in updates for read in reads if inputs[read][0] == inputs[update][0]]
+        earlier = {name: before(name) for name in updates | reads}
+        # Each variable that is updated is read too: nothing to compare would be a fault of this test.
+        assert len(pairs) >= len(updates)
+        return [(read, update) for read, update in pairs if read not in earlier[update] and update not in earlier[read]]
 
     @pytest.mark.parametrize(
         ("variant", "implementation"), [("dragan_ns", "fast"), ("dragan_ns", "keras"), ("wgan_gp", "fast")]

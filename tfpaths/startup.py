@@ -30,7 +30,9 @@ def expects_gpu() -> bool:
     Set up means: NVIDIA's driver for Linux or for WSL 2, a container that asks for devices, or CUDA's Python packages.
 
     Example:
-      >>> expects_gpu() in (True, False)
+      >>> from unittest import mock
+      >>> with mock.patch.dict(os.environ, NVIDIA_VISIBLE_DEVICES="all"):
+      ...     expects_gpu()
       True
     """
     asked = os.environ.get("NVIDIA_VISIBLE_DEVICES", "void")
@@ -115,10 +117,11 @@ def interrupts_deferred() -> Iterator[None]:
       ...     print(reached)
       True
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python gives signals to the main thread only.
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or previous is None:
+        yield  # Python gives signals to the main thread only, and cannot restore a handler that is not Python's.
         return
-    received, previous = [], signal.getsignal(signal.SIGINT)
+    received = []
 
     def note(number: int, frame: object) -> None:
         received.append(number)

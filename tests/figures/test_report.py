@@ -19,7 +19,7 @@ def figure(tmp_path):
     directory = RunDirectory(tmp_path / "figure_2")
     value = experiments.get("figure_2")
     files.write_json(directory.config, schema.to_dict(value))
-    summary = results.summary(value, 1, {"gradient": 4.0}, {})
+    summary = results.summary(value, 1, {"gradient": 4.0}, {}, device="CPU")
     files.write_json(directory.results, summary | {"finding": "It is <4>."})
     files.write_bytes(directory.path / "figure.png", PICTURE)
     return directory

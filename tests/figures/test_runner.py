@@ -25,7 +25,7 @@ def test_figure_writes_picture_rows_and_finding(name, whole):
     assert len(picture.convert("RGB").getcolors(maxcolors=2**20)) > 20
     assert read_rows(path / "metrics.jsonl")
     stored = json.loads((path / "results.json").read_text())
-    assert stored["kind"] == "figure"
+    assert (stored["kind"], stored["made"]["device"]) == ("figure", "CPU")
     assert len(stored["finding"]) > 50
     assert all(math.isfinite(value) for value in stored["metrics"].values())
 

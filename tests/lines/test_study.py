@@ -55,6 +55,7 @@ def test_rows_and_results(whole):
     assert stored["metrics"]["distance_median"] == pytest.approx(np.median(ends))
     half = 1.96 * np.std(ends, ddof=1) / 5**0.5
     assert stored["metrics"]["distance_mean_high"] == pytest.approx(np.mean(ends) + half)
+    assert stored["made"]["device"] == "CPU"
     assert stored["protocol"] == {
         "data": "line",
         "data_source": "drawn",
@@ -86,10 +87,10 @@ def test_block_size_does_not_change_the_runs(run, whole, tmp_path):
 
 
 def test_cores_share_the_runs(run, whole, tmp_path, monkeypatch):
-    # Three blocks at once need blocks of their own.
+    # Three blocks at once need separate blocks.
     built, build = [], study.build.__wrapped__
     monkeypatch.setattr(study, "build", lambda *args: built.append(build(*args)) or built[-1])
-    monkeypatch.setattr(results, "cores", lambda: 3)
+    monkeypatch.setattr(study, "cores", lambda: 3)
     run(tmp_path)
     assert [block.runs for block in built] == [2, 2, 2]
     for one, other in zip(rows(whole.directory.path), rows(tmp_path), strict=True):

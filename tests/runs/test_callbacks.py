@@ -1,8 +1,7 @@
-"""Callbacks: TensorBoard, progress, profiles, signals."""
+"""Callbacks: TensorBoard, progress, profiles."""
 
 import io
 import re
-import signal
 import sys
 
 import numpy as np
@@ -100,32 +99,6 @@ def test_profile_names_the_steps_parts_and_changes_nothing(tmp_path, steps_per_e
 def test_profile_of_a_short_run_gives_a_warning(tmp_path, caplog):
     training.train(toy(schedule__steps="2"), tmp_path / "short", profile=True)
     assert "--profile: nothing was traced" in caplog.text
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_and_the_run_resumes(finished, tmp_path, number, monkeypatch, capfd):
-    act = callbacks.Rows.act
-
-    def acting(self, step, logs):
-        act(self, step, logs)
-        if step == 3:
-            signal.raise_signal(number)
-
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Rows, "act", acting)
-        run = training.train(toy(), tmp_path)
-    assert signal.getsignal(number) is before
-    assert (run.step, run.stopped_by) == (3, number)
-    assert not (tmp_path / "results.json").exists()
-    message = run.message("python -m tfpaths.launch --exp=toy")
-    assert (
-        f"Stopped by {number.name} at step 3, and saved. To continue:\n  python -m tfpaths.launch --exp=toy" in message
-    )
-    assert "results" not in message
-    assert "Stopping after this step" in capfd.readouterr().err
-    training.train(toy(), tmp_path)
-    assert_same_run(finished, tmp_path)
 
 
 @pytest.mark.parametrize("executed", [1, 2])

@@ -61,5 +61,8 @@ def test_threads_are_those_that_tensorflow_uses(monkeypatch):
     assert devices.threads() == 7
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     assert devices.threads() == 3
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
+    assert devices.threads() == 7
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 2)
     assert devices.threads() == 2

@@ -71,6 +71,7 @@ class TestAtTheEndOfTraining:
     def test_results_have_metrics_and_protocol(self, run):
         found = json.loads((run / "results.json").read_text())
         assert found["metrics"].keys() >= {*MEASURED, "generator_loss"}
+        assert found["made"]["device"] == "CPU"
         assert all(math.isfinite(value) for value in found["metrics"].values())
         accuracy = extractors.get("digits", data.of(EMBEDDED), source="embedded").accuracy
         expected = {

@@ -15,11 +15,12 @@ EXPERIMENT = experiments.get("color_mnist_ns")
 
 
 def test_summary_has_metrics_protocol_and_versions():
-    summary = results.summary(EXPERIMENT.replace(seed=3), 7, {"loss": 0.5}, {"data": "color_mnist"})
+    summary = results.summary(EXPERIMENT.replace(seed=3), 7, {"loss": 0.5}, {"data": "color_mnist"}, device="TPU")
     assert summary.pop("versions")["tensorflow"] == tf.__version__
     made = summary.pop("made")
     assert made["date"] == datetime.date.today().isoformat()
     assert made["cores"] >= 1
+    assert made["device"] == "TPU"
     assert made["command"].startswith("python ")
     assert summary == {
         "experiment": "color_mnist_ns",
@@ -34,7 +35,7 @@ def test_summary_has_metrics_protocol_and_versions():
 def test_results_round_trip(tmp_path):
     path = tmp_path / "results.json"
     assert results.read_results(path) is None
-    summary = results.summary(EXPERIMENT, 7, {"loss": 0.5}, {})
+    summary = results.summary(EXPERIMENT, 7, {"loss": 0.5}, {}, device="CPU")
     path.write_text(json.dumps(summary))
     assert results.read_results(path) == summary
 

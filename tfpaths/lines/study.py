@@ -21,8 +21,9 @@ from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import distribution, faults, results
 from tfpaths.runs import rows as rows_lib
 from tfpaths.runs.build import arguments, compiled_with, complete_variant
-from tfpaths.runs.callbacks import StopOnSignal
 from tfpaths.runs.directory import RunDirectory
+from tfpaths.runs.results import cores
+from tfpaths.runs.signals import StopOnSignal
 
 _Config = TypeVar("_Config", config_lib.Study, config_lib.Figure)
 
@@ -213,11 +214,12 @@ def _blocks(config: config_lib.Study, runs: int, devices: tf.distribute.Strategy
         return []
     names = distribution.devices(devices)
     if len(names) == 1 and "CPU" in names[0]:
-        cores, workers = results.cores(), distribution.workers(devices)
+        workers = distribution.workers(devices)
         # The same number on every worker, and no block without runs.
-        (cores,) = distribution.from_chief([tf.constant(cores)], devices)
-        wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / int(cores))))
-        names *= min(int(cores), wanted)
+        (of_chief,) = distribution.from_chief([tf.constant(cores())], devices)
+        count = int(of_chief)
+        wanted = math.ceil(runs / workers / min(study.block, math.ceil(runs / workers / count)))
+        names *= min(count, wanted)
     size = min(study.block, math.ceil(runs / distribution.workers(devices) / len(names)))
     blocks = []
     for name in names:

@@ -1,11 +1,9 @@
-"""Callbacks of training: rows, sample grids, evaluations and checkpoints on a schedule, progress, and signals."""
+"""Callbacks of training: rows, sample grids, evaluations and checkpoints on a schedule, and progress."""
 
 import math
 import os
 import pathlib
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -266,52 +264,3 @@ class Progress(Counted):
         left = (time.perf_counter() - began) / max(step - first, 1) * (self.last - step)
         numbers = "  ".join(f"{label} {value}" for label, value in shown)
         progress.say(f"step {step}/{self.last}  {numbers}  left {tqdm.tqdm.format_interval(left)}")
-
-
-class StopOnSignal(keras.callbacks.Callback):
-    """Ends training after the current step on SIGINT (Ctrl-C) or SIGTERM; a second signal has its usual effect.
-
-    Python gives signals to the main thread only: in another thread this callback leaves them as they are.
-
-    Args:
-      agreed: Flag -> whether the flag is set on any worker; all workers call it after every execution.
-
-    Attributes:
-      received: The signal that was received, or None; SIGTERM if another worker received one.
-
-    Example:
-      >>> with StopOnSignal() as stop:
-      ...     signal.raise_signal(signal.SIGTERM)
-      >>> stop.received.name
-      'SIGTERM'
-    """
-
-    def __init__(self, agreed: Callable[[bool], bool] = bool) -> None:
-        super().__init__()
-        self._agreed = agreed
-        self.received: signal.Signals | None = None
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "StopOnSignal":
-        is_main = threading.current_thread() is threading.main_thread()
-        for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
-            self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        while self._previous:
-            signal.signal(*self._previous.popitem())
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.received = signal.Signals(number)
-        self._restore()
-        # Not `print`: the signal may interrupt another `print`, whose buffer is not reentrant.
-        os.write(2, "\nStopping after this step …\n".encode())
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._agreed(self.received is not None):
-            self.received = self.received or signal.SIGTERM
-            self.model.stop_training = True

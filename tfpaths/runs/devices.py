@@ -41,11 +41,15 @@ def threads() -> int:
     The sums of an operation are added in an order that depends on it, and so do their last digits.
 
     Example:
-      >>> threads() >= 1
-      True
+      >>> from unittest import mock
+      >>> with mock.patch.dict(os.environ, TF_NUM_INTRAOP_THREADS="3"):
+      ...     threads()
+      3
     """
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    return chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or results.cores()
+    text = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    # TensorFlow ignores a text that is no number.
+    return chosen or (int(text) if text.isdecimal() else 0) or results.cores()
 
 
 def _kind(name: str) -> str:

@@ -24,7 +24,7 @@ def summary(
     metrics: Mapping[str, Any],
     protocol: Mapping[str, Any],
     *,
-    device: str = "CPU",
+    device: str,
 ) -> dict[str, Any]:
     """Returns the content of `results.json`.
 
@@ -37,7 +37,7 @@ def summary(
 
     Example:
       >>> from tfpaths import experiments
-      >>> summary(experiments.get("line1_ns"), 10_000, {"distance_mean": 0.5}, {})["metrics"]
+      >>> summary(experiments.get("line1_ns"), 10_000, {"distance_mean": 0.5}, {}, device="CPU")["metrics"]
       {'distance_mean': 0.5}
     """
     return {

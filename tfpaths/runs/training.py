@@ -5,15 +5,12 @@ import dataclasses
 import functools
 import json
 import pathlib
-import shlex
-import signal
 import time
 from collections.abc import Sequence
 from typing import Any, cast
 
 import keras
 import tensorflow as tf
-import tqdm
 from absl import logging
 
 from tfpaths import config as config_lib
@@ -22,7 +19,6 @@ from tfpaths.gan import GAN
 from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.runs import (
     build,
-    callbacks,
     checkpoints,
     distribution,
     evaluation,
@@ -35,62 +31,8 @@ from tfpaths.runs import (
 from tfpaths.runs import devices as devices_lib
 from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 from tfpaths.runs.directory import RunDirectory
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """How a call of `train` ended.
-
-    Attributes:
-      directory: The run directory.
-      start: The step from which it resumed; 0 for a new run.
-      step: The step that was reached.
-      seconds: The training time of this call.
-      stopped_by: The signal that stopped it before its last step, or None.
-      worker: This worker's number; only worker 0, the chief, writes files.
-      is_measured: Whether this call measured the scores.
-
-    Example:
-      >>> run = Run(RunDirectory(pathlib.Path("runs/a")), start=4, step=4, seconds=0.0, stopped_by=None)
-      >>> print(run.message("").splitlines()[0])
-      Nothing to do: this run is at step 4 already. To continue it, give more --steps.
-    """
-
-    directory: RunDirectory
-    start: int
-    step: int
-    seconds: float
-    stopped_by: signal.Signals | None
-    worker: int = 0
-    is_measured: bool = False
-
-    def message(self, command: str) -> str:
-        """Returns a summary: how the run ended, its scores and its files. `command` resumes a stopped run."""
-        if self.stopped_by is not None:
-            head = f"Stopped by {self.stopped_by.name} at step {self.step}, and saved. To continue:\n  {command}"
-        elif self.start == self.step and self.is_measured:
-            head = f"This run is at step {self.step} already; its scores are measured again, as the config now says."
-        elif self.start == self.step:
-            head = f"Nothing to do: this run is at step {self.step} already. To continue it, give more --steps."
-        else:
-            head = f"Finished at step {self.step} after {tqdm.tqdm.format_interval(self.seconds)}."
-        if self.worker > 0:
-            return f"{head} This is worker {self.worker}; all files are the chief's."
-        directory = self.directory
-        grids = sorted(directory.samples.glob("step_*"))
-        lines = {
-            "samples": grids[-1] if grids else directory.samples,
-            "metrics": directory.metrics,
-            "results": directory.results,
-            "checkpoint": directory.checkpoints / f"step-{self.step}",
-            "curves": f"tensorboard --logdir {shlex.quote(str(directory.tensorboard))}",
-        }
-        summary = results.read_results(directory.results)
-        if self.stopped_by is not None:
-            del lines["results"]
-            summary = None
-        table = [] if summary is None else [evaluation.table(summary)]
-        return "\n".join([head, *table, *(f"  {name:<11}{value}" for name, value in lines.items())])
+from tfpaths.runs.outcome import Run
+from tfpaths.runs.signals import StopOnSignal
 
 
 def train(
@@ -143,7 +85,7 @@ def _train(
     training = _prepared(config, directory, data_dir, devices)
     steps, worker = training.config.schedule.steps, distribution.worker(devices)
     with directory.locked(), contextlib.ExitStack() as stack:
-        with callbacks.StopOnSignal(functools.partial(distribution.any_worker, strategy=devices)) as stop:
+        with StopOnSignal(functools.partial(distribution.any_worker, strategy=devices)) as stop:
             # Another run may have been here since the first check.
             directory.continued(training.config)
             start = training.restore()
@@ -159,6 +101,7 @@ def _train(
             if start < steps:
                 if worker == 0:
                     devices_lib.announce(devices)
+                    training.warn_of_other_conditions()
                 training.fit(others)
             seconds = time.perf_counter() - began
         step, is_measured = training.gan.step, False
@@ -211,7 +154,6 @@ class _Training:
     def restore(self) -> int:
         """Restores the chief's newest checkpoint on every worker, and the rows of that step; returns the step."""
         self.checkpoints.restore()
-        self._warn_of_other_threads()
         distribution.share([variable for _, variable in checkpoints.variables(self.gan)], self.devices)
         start = self.gan.step
         _check_start(start, self.config, self.directory)
@@ -221,7 +163,7 @@ class _Training:
             rows.keep_rows(self.directory.metrics, start)
         return start
 
-    def _warn_of_other_threads(self) -> None:
+    def warn_of_other_conditions(self) -> None:
         """Warns if the restored checkpoint is from a run on another device or with another number of threads."""
         stored, current = self.checkpoints.restored, self.checkpoints.description
         changes = [

@@ -79,7 +79,11 @@ def training_run(picture):
             files.write_bytes(directory.samples / f"step_{step:08d}.png", picture(10 * step))
         if finished:
             summary = results.summary(
-                config, steps[-1], {"frechet_classifier_distance": 100.0 / steps[-1]}, {"samples": 7}
+                config,
+                steps[-1],
+                {"frechet_classifier_distance": 100.0 / steps[-1]},
+                {"samples": 7},
+                device="CPU",
             )
             floor_and_ceiling = {
                 name: {"frechet_classifier_distance": value} for name, value in (("real", floor), ("noise", 321.0))
@@ -102,7 +106,8 @@ def study_run():
         rows.append_rows(
             directory.metrics, [{"step": step, "run": run, "squared_distance": value} for step, run, value in distances]
         )
-        files.write_json(directory.results, results.summary(config, 2, {"distance_mean": 1.0}, {"dimension": 2}))
+        summary = results.summary(config, 2, {"distance_mean": 1.0}, {"dimension": 2}, device="CPU")
+        files.write_json(directory.results, summary)
         return path
 
     return make
