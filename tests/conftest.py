@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -18,6 +19,8 @@ if "TFPATHS_CACHE_DIR" not in os.environ:
     os.environ["TFPATHS_CACHE_DIR"] = tempfile.mkdtemp(prefix="tfpaths-tests-")
     atexit.register(shutil.rmtree, os.environ["TFPATHS_CACHE_DIR"], ignore_errors=True)
 
+# A shell's background job ignores Ctrl-C, and so would the processes that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Two processes test side by side: with a thread each they do not wait for each other's.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # The tests' processes share a GPU, where there is one.

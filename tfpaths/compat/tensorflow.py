@@ -1,9 +1,53 @@
 """TensorFlow: the private names that tfpaths uses, and what works around its faults."""
 
-from collections.abc import Sequence
+import functools
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework import ops
+
+
+def custom_gradient(function: Callable) -> Callable:
+    """As `tf.custom_gradient`, for a function that returns one tensor, but graphs that call it can be freed.
+
+    TensorFlow 2.21 registers the derivative under a new name at each call in a graph, for the life of the process. The
+    derivative refers to tensors of the graph, so such a graph is never freed: 14 MB for each compiled step of a DCGAN.
+    Here the graph holds the derivative, and the name is removed together with the graph.
+
+    Example:
+      >>> @custom_gradient
+      ... def twice(x):
+      ...     return 2.0 * x, lambda outputs: 2.0 * outputs
+      >>> x = tf.Variable(1.0)
+      >>> with tf.GradientTape() as tape:
+      ...     y = twice(x)
+      >>> float(tape.gradient(y, x))
+      2.0
+    """
+    decorated = tf.custom_gradient(function)
+
+    @functools.wraps(function)
+    def call(*args):
+        result = decorated(*args)
+        if tf.is_symbolic_tensor(result):
+            _hold_derivative(result.graph, result.op)
+        return result
+
+    return call
+
+
+def _hold_derivative(graph: Any, operation: tf.Operation) -> None:
+    """Moves the derivative of a custom gradient's operation from TensorFlow's registry to its graph."""
+    registry = ops.gradient_registry._registry
+    name = operation.get_attr("_gradient_op_type").decode()
+    if not hasattr(graph, "_tfpaths_derivatives"):
+        graph._tfpaths_derivatives = {}
+    graph._tfpaths_derivatives[name] = registry[name]["type"]
+    reference = weakref.ref(graph)
+    registry[name]["type"] = lambda *arguments: reference()._tfpaths_derivatives[name](*arguments)
+    weakref.finalize(graph, registry.pop, name, None)
 
 
 def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor | None], variables: Sequence[Any]) -> None:
@@ -28,8 +72,15 @@ def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor | None], varia
       >>> float(w)
       -0.5
     """
+    graph = None if tf.executing_eagerly() else ops.get_default_graph()
+    before = len(graph.get_operations()) if graph else 0
     with tf.control_dependencies([gradient for gradient in gradients if gradient is not None]):
         optimizer.apply(gradients, variables)
+    if graph:
+        # Keras' sum of the gradients over replicas is a custom gradient.
+        for operation in graph.get_operations()[before:]:
+            if operation.type == "IdentityN" and "_gradient_op_type" in operation.node_def.attr:
+                _hold_derivative(graph, operation)
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

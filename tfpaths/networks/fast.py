@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from tfpaths.compat import keras as compat
+from tfpaths.compat.tensorflow import custom_gradient
 
 # DCGAN's convolutions: 4×4 kernels and strides of 2. On even sides, "SAME" pads one pixel at each edge.
 _HALVING: dict[str, Any] = {"strides": [1, 2, 2, 1], "padding": "SAME"}
@@ -60,7 +61,7 @@ class FastLeakyReLU(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        @tf.custom_gradient
+        @custom_gradient
         def leaky_relu(x):
             y = tf.nn.leaky_relu(x, self.negative_slope)
             # LeakyReluGrad's derivative with respect to its features is zero. Without stop_gradient, TensorFlow would
@@ -232,7 +233,7 @@ def by_blocks(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1]
 
 
-@tf.custom_gradient
+@custom_gradient
 def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns `by_blocks(maps, kernel)`; its derivative with respect to `maps` is `halve`.
 
@@ -248,7 +249,7 @@ def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return by_blocks(maps, kernel), gradient
 
 
-@tf.custom_gradient
+@custom_gradient
 def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the convolution of `images` with `kernel`, stride 2; its derivative with respect to `images` is `double`.
 
