@@ -45,7 +45,7 @@ def _hold_derivative(graph: Any, operation: tf.Operation) -> None:
     if not hasattr(graph, "_tfpaths_derivatives"):
         graph._tfpaths_derivatives = {}
     graph._tfpaths_derivatives[name] = registry[name]["type"]
-    reference = weakref.ref(graph)
+    reference: Any = weakref.ref(graph)
     registry[name]["type"] = lambda *arguments: reference()._tfpaths_derivatives[name](*arguments)
     weakref.finalize(graph, registry.pop, name, None)
 
