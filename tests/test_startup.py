@@ -1,4 +1,5 @@
 import concurrent.futures
+import gc
 import os
 import signal
 import subprocess
@@ -155,3 +156,16 @@ def test_interrupts_are_left_alone_outside_the_main_thread():
                 return signal.getsignal(signal.SIGINT)
 
         assert pool.submit(handler).result() is before
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_as_before_after_an_import_that_fails(enabled):
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(ImportError), startup.garbage_kept():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
