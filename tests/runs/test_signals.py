@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_same_run
 from helpers import saving_toy as toy
 
-from tfpaths.runs import callbacks, signals, training
+from tfpaths.runs import callbacks, distribution, signals, training
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +50,14 @@ def test_another_thread_leaves_the_handlers_as_they_are():
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         assert pool.submit(handler).result() is signal.getsignal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(("executed", "agreements"), [(1, 12), (3, 4)])
+def test_workers_agree_once_an_execution(executed, agreements, tmp_path, monkeypatch):
+    # With several workers, each agreement is a sum over them.
+    asked = []
+    monkeypatch.setattr(distribution, "any_worker", lambda flag, strategy: asked.append(flag) or flag)
+    wanted = {"steps": 12, "steps_per_execution": executed, "log_every": 12, "sample_every": 12, "checkpoint_every": 12}
+    training.train(toy(**{f"schedule__{name}": str(value) for name, value in wanted.items()}), tmp_path)
+    # The first is whether any worker has a checkpoint.
+    assert asked == [False] * (1 + agreements)
