@@ -59,5 +59,5 @@ def test_workers_agree_once_an_execution(executed, agreements, tmp_path, monkeyp
     monkeypatch.setattr(distribution, "any_worker", lambda flag, strategy: asked.append(flag) or flag)
     wanted = {"steps": 12, "steps_per_execution": executed, "log_every": 12, "sample_every": 12, "checkpoint_every": 12}
     training.train(toy(**{f"schedule__{name}": str(value) for name, value in wanted.items()}), tmp_path)
-    # The first is whether any worker has a checkpoint.
+    # The first compares the experiments of the workers.
     assert asked == [False] * (1 + agreements)
