@@ -25,13 +25,15 @@ def step(decorator):
     """Returns a compiled function with a custom gradient, inside a loop and outside."""
     function = decorator(square)
 
-    @tf.function
+    def turn(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return [tape.gradient(y, x)]
+
+    @tf.function(autograph=False)
     def compiled(x):
-        for _ in tf.range(2):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = function(x)
-            x = tape.gradient(y, x)
+        (x,) = tf.while_loop(lambda x: True, turn, [x], maximum_iterations=2)
         return x + function(x)
 
     return compiled
@@ -63,7 +65,7 @@ def test_graph_of_an_update_can_be_freed(strategy, request):
         optimizer = keras.optimizers.SGD(0.5)
         optimizer.build([w])
 
-    @tf.function
+    @tf.function(autograph=False)
     def update():
         devices.run(lambda: compat.apply_gradients(optimizer, [tf.constant(3.0)], [w]))
 
