@@ -163,7 +163,7 @@ def test_garbage_collection_is_as_before_after_an_import_that_fails(enabled):
     was = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with pytest.raises(ImportError), startup.garbage_kept():
+        with pytest.raises(ImportError), startup.garbage_collection_paused():
             assert not gc.isenabled()
             raise ImportError
         assert gc.isenabled() is enabled

@@ -77,3 +77,26 @@ def test_graph_of_an_update_can_be_freed(strategy, request):
     del update
     gc.collect()
     assert graph() is None
+
+
+def test_optimizer_with_a_custom_gradient():
+    # `apply_gradients` meets an operation that `custom_gradient` has dealt with already.
+    class Squaring(keras.optimizers.SGD):
+        def apply(self, grads, trainable_variables=None):
+            self.squares = [compat.custom_gradient(square)(one) for one in grads]
+            return super().apply(self.squares, trainable_variables)
+
+    w, x = keras.Variable(1.0), tf.constant(3.0)
+    optimizer = Squaring(0.5)
+    optimizer.build([w])
+
+    @tf.function(autograph=False)
+    def update(x):
+        compat.apply_gradients(optimizer, [x], [w])
+        return optimizer.squares[0]
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = update(x)
+    assert float(w) == 1.0 - 0.5 * 3.0**2
+    assert float(tape.gradient(y, x)) == 3.0 * 3.0

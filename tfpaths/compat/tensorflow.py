@@ -32,18 +32,21 @@ def custom_gradient(function: Callable) -> Callable:
     def call(*args):
         result = decorated(*args)
         if tf.is_symbolic_tensor(result):
-            _hold_derivative(result.graph, result.op)
+            _hold_derivative(result.op)
         return result
 
     return call
 
 
-def _hold_derivative(graph: Any, operation: tf.Operation) -> None:
-    """Moves the derivative of a custom gradient's operation from TensorFlow's registry to its graph."""
+def _hold_derivative(operation: tf.Operation) -> None:
+    """Moves the derivative of a custom gradient's operation from TensorFlow's registry to its graph, once."""
+    graph: Any = operation.graph
     registry = ops.gradient_registry._registry
     name = operation.get_attr("_gradient_op_type").decode()
     if not hasattr(graph, "_tfpaths_derivatives"):
         graph._tfpaths_derivatives = {}
+    if name in graph._tfpaths_derivatives:
+        return
     graph._tfpaths_derivatives[name] = registry[name]["type"]
     reference: Any = weakref.ref(graph)
     registry[name]["type"] = lambda *arguments: reference()._tfpaths_derivatives[name](*arguments)
@@ -80,7 +83,7 @@ def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor | None], varia
         # Keras' sum of the gradients over replicas is a custom gradient.
         for operation in graph.get_operations()[before:]:
             if operation.type == "IdentityN" and "_gradient_op_type" in operation.node_def.attr:
-                _hold_derivative(graph, operation)
+                _hold_derivative(operation)
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
