@@ -10,6 +10,7 @@ import time
 
 import keras
 import numpy as np
+import ready
 import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -87,16 +88,22 @@ def toy(name, **texts):
     return schema.override(experiments.get(name), TOY | {path.replace("__", "."): text for path, text in texts.items()})
 
 
-def launch(*flags, cwd=None, **env):
-    """Runs `python -m tfpaths.launch` with these flags to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "tfpaths.launch", *flags],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        check=False,
-    )
+def launch(*flags, cwd=None, new=False, **env):
+    """Runs `python -m tfpaths.launch` with these flags to its end.
+
+    Args:
+      *flags: The flags.
+      cwd: The working directory.
+      new: Whether the process is a new one, which imports TensorFlow itself, rather than a copy; see `ready`.
+      **env: Environment variables.
+    """
+    command = [sys.executable, "-m", "tfpaths.launch", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    if new:
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    process = ready.start(command, cwd=cwd or os.getcwd(), env=environment)
+    out, err = process.communicate(timeout=400)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def launch_here(*flags):
@@ -156,17 +163,9 @@ def toy_command(workdir, **texts):
     return [*launch, *toy_flags(**texts)]
 
 
-def start(command, **options):
-    """Starts a process in its own group and captures its output."""
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        start_new_session=True,
-        **options,
-    )
+def start(command):
+    """Starts a command of Python in its own group and captures its output; see `ready`."""
+    return ready.start(command, cwd=ROOT, env=dict(os.environ))
 
 
 def finish(command, status=0):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import helpers
 import pytest
 from helpers import ROOT, launch, launch_here, refused
 
@@ -33,7 +34,7 @@ _WITH_SIGINT = (
 
 
 def start(*flags):
-    """Starts a run in a process that receives SIGINT, with text output."""
+    """Starts a run in a new process that receives SIGINT, with text output."""
     command = [sys.executable, "-m", "tfpaths.launch", *flags]
     return subprocess.Popen(
         [sys.executable, "-c", _WITH_SIGINT, *command],
@@ -46,7 +47,7 @@ def start(*flags):
 
 def test_list_needs_no_tensorflow(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
-    run = launch("--list", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    run = launch("--list", new=True, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert (run.returncode, run.stderr) == (0, "")
     lines = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
     assert [name for name, _, _ in lines] == list(experiments.names())
@@ -58,7 +59,7 @@ def test_list_needs_no_tensorflow(tmp_path):
 
 
 def test_help_names_every_flag():
-    run = launch("--help")
+    run = launch("--help", new=True)
     assert run.returncode == 0
     names = "exp mode workdir steps batch_size seed set data_dir source strategy tpu precision list import profile"
     for flag in f"{names} num_samples out interpolate".split():
@@ -309,7 +310,7 @@ def test_a_figure_is_one_command(tmp_path):
 def test_stopped_study_prints_the_resume_command(tmp_path):
     flags = ["--exp=line1_ns", f"--workdir={tmp_path}", "--set=study.runs=2", "--set=study.width=8", "--steps=4000000"]
     flags += ["--set=schedule.log_every=500"]
-    run = start(*flags)
+    run = helpers.start([sys.executable, "-m", "tfpaths.launch", *flags])
     while run.poll() is None and not (tmp_path / "config.json").exists():
         time.sleep(0.1)
     time.sleep(1)

@@ -1,5 +1,6 @@
 """Several replicas and workers compute what one device computes, and no run is lost."""
 
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import ready
 import tensorflow as tf
 from helpers import ROOT, wait_for
 from helpers import saving_toy as toy
@@ -39,18 +41,11 @@ def free_ports(count):
 class Workers:
     """Processes of one job on this machine, each with its output; those that still run are killed at the end."""
 
-    def __init__(self, count, command, **environment):
+    def __init__(self, count, command, start=ready.start):
         self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
         self.processes = [
-            subprocess.Popen(
-                command(index, self.addresses),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
-                | self.task(index),
-            )
+            start(command(index, self.addresses), cwd=ROOT, env={**os.environ, "PATH": path} | self.task(index))
             for index in range(count)
         ]
 
@@ -79,7 +74,10 @@ def job(count, workdir, **texts):
     """A toy run by `launch/multi_worker.sh`, as a user starts it."""
     script = str(ROOT / "launch" / "multi_worker.sh")
     arguments = ["color_mnist_dragan_ns", f"--workdir={workdir}", *flags(**texts)]
-    return Workers(count, lambda index, _: [script, str(index), *arguments])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return Workers(
+        count, lambda index, _: [script, str(index), *arguments], functools.partial(subprocess.Popen, **pipes)
+    )
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])

@@ -1,0 +1,192 @@
+"""Processes that start with TensorFlow imported, which saves each of them the seconds that its import takes.
+
+`python tests/ready.py` imports TensorFlow and the package, without finding devices, and then waits. `start` asks it to
+copy itself (`os.fork`), and the copy runs a module or a file as `python` would. A test of the start itself, of the
+interpreter's flags, or of an environment variable that TensorFlow reads while it is imported needs a new process.
+"""
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+
+_ROOT = pathlib.Path(__file__).parent.parent
+# Variables that are read after the imports. With others that differ a process must be a new one.
+_READ_LATE = {"PYTHONPATH", "PYTEST_CURRENT_TEST", "PATH", "TF_CONFIG", "WORKERS"}
+
+
+class Process:
+    """A copy of the waiting process, with what the tests use of `subprocess.Popen`; texts only."""
+
+    def __init__(self, command, pid, ended, stdout, stderr):
+        self.args, self.pid, self.returncode = command, pid, None
+        self.stdout, self.stderr = stdout, stderr
+        self._ended = ended
+
+    def wait(self, timeout=None):
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = int(self._ended.readline())
+            self._ended.close()
+        return self.returncode
+
+    def poll(self):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout=None):
+        read = {}
+        readers = [
+            threading.Thread(target=lambda one=one: read.update({one: one.read()}), daemon=True)
+            for one in (self.stdout, self.stderr)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(timeout)
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(self.args, timeout)
+        self.wait(timeout)
+        self.stdout.close()
+        self.stderr.close()
+        return read[self.stdout], read[self.stderr]
+
+
+def start(command, *, cwd, env):
+    """Starts a command `[sys.executable, "-m", module, …]` or `[sys.executable, file, …]` in a session of its own.
+
+    It is a new process where none can be copied: on another system than Linux, or with another environment than the
+    waiting process has.
+
+    Args:
+      command: The command.
+      cwd: Its working directory.
+      env: Its whole environment.
+    """
+    differs = {name for name in env.keys() | os.environ.keys() if env.get(name) != _environment().get(name)}
+    if sys.platform != "linux" or differs - _READ_LATE:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=env, start_new_session=True)
+    pipes = [os.pipe() for _ in range(3)]
+    request = {"command": command[1:], "cwd": str(cwd), "env": env}
+    socket.send_fds(_server(), [json.dumps(request).encode()], [write for _, write in pipes])
+    for _, write in pipes:
+        os.close(write)
+    out, err, ended = (os.fdopen(read) for read, _ in pipes)
+    return Process(command, int(ended.readline()), ended, out, err)
+
+
+@functools.cache
+def _environment():
+    """The environment of the waiting process: that of this one when a test first asks for it."""
+    return dict(os.environ)
+
+
+@functools.cache
+def _server():
+    """The socket to this process' own waiting process, which ends with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
+    command = [sys.executable, __file__, str(theirs.fileno())]
+    environment = _environment() | {"PYTHONPATH": str(_ROOT)}
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, cwd=_ROOT)
+    theirs.close()
+    atexit.register(lambda: (ours.close(), process.wait()))
+    return ours
+
+
+def _prepare():
+    """Imports what the commands import, but finds no device: TensorFlow would start threads, which no copy has."""
+    import importlib
+    import pkgutil
+
+    from absl import app
+
+    import tfpaths
+    from tfpaths import startup
+
+    startup.import_tensorflow(devices=False)
+    for module in pkgutil.walk_packages(tfpaths.__path__, "tfpaths."):
+        if module.name != "tfpaths.launch":  # `run_module` imports it as __main__
+            importlib.import_module(module.name)
+    # TensorFlow asks absl to call it when a program begins; a program that imports TensorFlow later does not see that.
+    app._init_callbacks.clear()
+
+
+def _next_request(channel):
+    """Copies this process for every request; returns the request in the copy, and None in this process at the end."""
+    while True:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        message, received, *_ = socket.recv_fds(channel, 2**20, 3)
+        if not message:
+            return None
+        if not _fork():
+            break
+        for one in received:
+            os.close(one)
+    # A process that waits for the copy and reports its end.
+    channel.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    out, err, ended = received
+    pid = _fork()
+    if pid:
+        os.close(out)
+        os.close(err)
+        os.write(ended, f"{pid}\n".encode())
+        os.write(ended, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+        os._exit(0)
+    os.setsid()
+    for number, one in ((1, out), (2, err)):
+        os.dup2(one, number)
+        os.close(one)
+    os.close(ended)
+    return json.loads(message)
+
+
+def _fork():
+    with warnings.catch_warnings():
+        # NumPy's threads are the only others; they wait for work.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
+        return os.fork()
+
+
+def _run(command, cwd, env):
+    """Runs `-m module …` or `file …`."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    added = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
+    is_module = command[0] == "-m"
+    sys.path[:1] = [str(cwd) if is_module else str(pathlib.Path(command[0]).parent), *added]
+    sys.argv = command[1:] if is_module else command
+    if is_module:
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(command[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    _prepare()
+    with socket.socket(fileno=int(sys.argv[1])) as _channel:
+        _request = _next_request(_channel)
+    if _request is not None:
+        _run(**_request)

@@ -1,0 +1,71 @@
+"""A copy of the waiting process behaves as a new process of Python."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import ready
+from helpers import ROOT
+
+_PROGRAM = """
+import os, sys, warnings
+{line}
+"""
+
+
+def run(tmp_path, line, *arguments, **env):
+    file = tmp_path / "program.py"
+    file.write_text(_PROGRAM.format(line=line))
+    process = ready.start([sys.executable, str(file), *arguments], cwd=tmp_path, env={**os.environ, **env})
+    out, err = process.communicate(timeout=100)
+    return process.returncode, out, err
+
+
+def test_has_its_arguments_directory_environment_and_group(tmp_path):
+    line = "print(sys.argv, os.getcwd(), os.environ['PYTHONPATH'], os.getpgid(0) == os.getpid(), sys.path[:2])"
+    expected = f"{[str(tmp_path / 'program.py'), 'a']} {tmp_path} /of-test True {[str(tmp_path), '/of-test']}\n"
+    assert run(tmp_path, line, "a", PYTHONPATH="/of-test") == (0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "error"),
+    [
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('why')", 1, "why\n"),
+        ("os.kill(os.getpid(), 9)", -signal.SIGKILL, ""),
+        ("raise ValueError('why')", 1, "ValueError: why\n"),
+        ("import atexit; atexit.register(print, 'end', file=sys.stderr)", 0, "end\n"),
+        ("warnings.warn('old', DeprecationWarning)", 0, "warnings.warn('old', DeprecationWarning)\n"),
+    ],
+)
+def test_ends_as_a_new_process_does(tmp_path, line, status, error):
+    ended, out, err = run(tmp_path, line)
+    assert (ended, out) == (status, "")
+    assert err.endswith(error)
+    assert bool(err) == bool(error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_has_imported_tensorflow_and_found_no_device(tmp_path):
+    line = "from tensorflow.python.eager import context; print('tfpaths.runs.training' in sys.modules, "
+    line += "'tfpaths.launch' in sys.modules, context.context()._initialized)"
+    assert run(tmp_path, line) == (0, "True False False\n", "")
+
+
+def test_is_killed_and_awaited(tmp_path):
+    process = ready.start(
+        [sys.executable, "-m", "timeit", "-n1", "-r1", "while True: pass"], cwd=ROOT, env=dict(os.environ)
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.2)
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=100)
+    assert process.returncode == process.poll() == -signal.SIGKILL
+
+
+def test_another_environment_needs_a_new_process(tmp_path):
+    _, out, _ = run(tmp_path, "print('tensorflow' in sys.modules, os.environ['TFDS_DATA_DIR'])", TFDS_DATA_DIR="/none")
+    assert out == "False /none\n"
