@@ -55,12 +55,15 @@ def train(experiment: str | Experiment, workdir: str | pathlib.Path | None = Non
     return kinds.of(value).train(value, workdir or f"runs/{value.name}", kinds.Settings(**settings))
 
 
-def evaluate(workdir: str | pathlib.Path, assignments: Sequence[str] = (), **settings: Any) -> dict[str, Any]:
+def evaluate(
+    workdir: str | pathlib.Path, assignments: Sequence[str] = (), *, trust: bool = False, **settings: Any
+) -> dict[str, Any]:
     """Evaluates the newest checkpoint of a run, writes the scores into its `results.json`, and returns its content.
 
     Args:
       workdir: The run directory.
       assignments: Changes to the evaluation, such as `["evaluation.metrics=ms_ssim"]`.
+      trust: Whether a SavedModel that the run's config names may be loaded; `assignments` can name one in any case.
       **settings: The fields of `tfpaths.kinds.Settings`.
 
     Raises:
@@ -68,10 +71,10 @@ def evaluate(workdir: str | pathlib.Path, assignments: Sequence[str] = (), **set
 
     Example: see `tfpaths.train` for a run directory.
     """
-    from tfpaths import files, kinds, schema
+    from tfpaths import files, kinds
     from tfpaths.runs.directory import RunDirectory
 
-    value = schema.assign(RunDirectory(files.path(workdir)).known(), assignments)
+    value = kinds.changed(RunDirectory(files.path(workdir)).known(), assignments, trust=trust)
     return kinds.of(value).evaluate(value, workdir, kinds.Settings(**settings))
 
 
@@ -99,6 +102,7 @@ def sample(
     seed: int = 0,
     interpolate: bool = False,
     overwrite: bool = True,
+    trust: bool = False,
 ) -> pathlib.Path:
     """Writes samples of a run or of an export to a picture, an array file or a directory; returns its path.
 
@@ -109,6 +113,7 @@ def sample(
       seed: Seed for the latents.
       interpolate: Whether each row of samples interpolates between two latents.
       overwrite: Whether a file at `out` is replaced; the command line needs `--overwrite` for that.
+      trust: Whether an export is loaded whatever it contains; a stranger's could read and write files.
 
     Raises:
       InputError: `workdir` has no samples to draw, or `out` cannot be written; nothing was written.
@@ -117,7 +122,7 @@ def sample(
     """
     from tfpaths.runs import sampling
 
-    return sampling.sample(workdir, out, num=num, seed=seed, interpolate=interpolate, overwrite=overwrite)
+    return sampling.sample(workdir, out, num=num, seed=seed, interpolate=interpolate, overwrite=overwrite, trust=trust)
 
 
 def export(workdir: str | pathlib.Path) -> pathlib.Path:

@@ -395,7 +395,9 @@ def _wrong(field: str, expected: str, received: Any) -> pydantic_core.PydanticCu
 
 
 def from_dict(values: Any) -> Experiment:
-    """Returns the experiment whose dictionary `schema.to_dict` returned.
+    """Returns the experiment whose dictionary `schema.to_dict` returned. Fields that are missing take their defaults.
+
+    The `version` in a run's `config.json`, that of the tfpaths that wrote it, is left out.
 
     Raises:
       InputError: The dictionary is not a valid experiment; the message has the path of the first wrong field.
@@ -406,6 +408,7 @@ def from_dict(values: Any) -> Experiment:
     """
     if not isinstance(values, dict):
         raise errors.InputError(f"config: expected an object, received {values!r}.")
+    values = {name: value for name, value in values.items() if name != "version"}
     kind = values.get("kind")
     if kind is None:
         raise errors.InputError("kind: expected a value, received none; version 0.1 wrote no kind, and is not read.")

@@ -1,19 +1,28 @@
-"""Writes files completely or not at all, and describes their errors. Does not import TensorFlow."""
+"""Reads files with bounds, writes them completely or not at all, and describes their errors. No TensorFlow."""
 
 import contextlib
+import ctypes
+import errno
 import glob
 import json
 import os
 import pathlib
 import secrets
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from tfpaths import errors
 
 # The random bytes in the name of a temporary file or directory.
 _BYTES = 8
+# Arguments of Linux' renameat2, for which Python has no function.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+# The largest files that are read. A run of 20,000 rows has 4 MB of them; a config or results have a few kB.
+MAX_BYTES = 2**30
+_MAX_JSON_BYTES = 2**24
 
 
 def path(text: str | pathlib.Path) -> pathlib.Path:
@@ -71,6 +80,110 @@ def check_new(flag: str, path: pathlib.Path) -> None:
         raise errors.InputError(
             f"{flag}: {str(path)!r} exists. To fix this: choose another path, or add --overwrite to replace it."
         )
+
+
+def read(path: pathlib.Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """Returns the content of a regular file. It never waits: for the writer of a named pipe, for example.
+
+    Args:
+      path: The file.
+      max_bytes: The largest size that is read.
+
+    Raises:
+      FileNotFoundError: There is no file.
+      InputError: There is something else than a file, or the file is larger.
+
+    Example:
+      >>> write_bytes(pathlib.Path("notes.txt"), b"finished")
+      >>> read(pathlib.Path("notes.txt"), max_bytes=4)
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: notes.txt: expected at most 4 bytes, received 8.
+    """
+    if path.is_dir():  # Windows cannot open a directory at all.
+        raise errors.InputError(f"{shown(path)}: expected a file, found a directory.")
+    # Without O_NONBLOCK, opening a named pipe would wait until another process writes to it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise errors.InputError(f"{shown(path)}: expected a file, found {_kind(status.st_mode)}.")
+        if status.st_size > max_bytes:
+            raise errors.InputError(
+                f"{shown(path)}: expected at most {max_bytes:,} bytes, received {status.st_size:,}."
+            )
+        return file.read(max_bytes)
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a directory", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def check_file(flag: str, path: pathlib.Path) -> None:
+    """Checks that `path` is a regular file or absent.
+
+    Raises:
+      InputError: There is something else; the message names the flag.
+
+    Example:
+      >>> check_file("--workdir", pathlib.Path("results.json"))
+    """
+    mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        raise errors.InputError(f"{flag}: expected a file at {shown(path)}, found {_kind(mode)}.")
+
+
+def parse_json(text: bytes, what: str) -> Any:
+    """Returns the value of a JSON text that another program may have written.
+
+    Args:
+      text: The text, in UTF-8.
+      what: What the text is, for the message.
+
+    Raises:
+      InputError: The text is not JSON, is nested too deep for Python, or has a number that is not finite.
+
+    Example:
+      >>> parse_json(b'{"step": NaN}', "results.json")
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: results.json: expected JSON: NaN is not a number of JSON.
+    """
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not a number of JSON")
+
+    try:
+        return json.loads(text.decode(), parse_constant=refuse)
+    except RecursionError:
+        raise errors.InputError(f"{what}: expected JSON, received lists or objects that are nested too deep.") from None
+    except ValueError as error:
+        raise errors.InputError(f"{what}: expected JSON: {shown(reason(error))}.") from error
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """Returns the value of a JSON file, with the bounds of `read` and `parse_json`.
+
+    Raises:
+      FileNotFoundError: There is no file.
+      InputError: As `read` and `parse_json`.
+
+    Example:
+      >>> write_json(pathlib.Path("results.json"), {"step": 10})
+      >>> read_json(pathlib.Path("results.json"))
+      {'step': 10}
+    """
+    return parse_json(read(path, _MAX_JSON_BYTES), shown(path))
+
+
+def shown(text: object) -> str:
+    r"""Returns a text from outside as a terminal may show it: control characters are escaped.
+
+    Example:
+      >>> shown("red\x1b[31m.png")
+      'red\\x1b[31m.png'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -157,9 +270,9 @@ def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
 def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty directory that replaces `path` if no error is raised, and the old content stays until then.
 
-    No file system can exchange two directories in one portable operation. A process that is killed between the two
-    renames leaves the old directory under the name of `set_aside`; the next call, or `restore_directory`, puts it back.
-    Two processes must not replace a directory at the same time.
+    On Linux the two are exchanged in one operation, where the file system can do that. Elsewhere a process that is
+    killed between two renames leaves the old directory under the name of `set_aside`; the next call, or
+    `restore_directory`, puts it back. Two processes must not replace a directory at the same time.
 
     Args:
       path: The directory, which may be absent.
@@ -173,12 +286,28 @@ def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     restore_directory(path)
     try:
-        with new_directory(path) as folder:
+        with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
             yield folder
-            if path.exists():
+            if not path.exists():
+                os.rename(folder, path)
+            elif not _exchange(folder, path):
                 os.rename(path, set_aside(path))
+                os.rename(folder, path)
     finally:
         restore_directory(path)
+
+
+def _exchange(one: pathlib.Path, other: pathlib.Path) -> bool:
+    """Gives each of two paths the other's name, in one operation; returns False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def restore_directory(path: pathlib.Path) -> None:

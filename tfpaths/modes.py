@@ -12,8 +12,8 @@ _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strateg
 # Mode -> the flags that it uses besides --exp, --workdir, --mode, --import and --list.
 USED: dict[str, tuple[str, ...]] = {
     "train": (*_OF_RUNS, "profile"),
-    "evaluate": _OF_RUNS,
-    "sample": ("seed", "num_samples", "out", "interpolate", "overwrite"),
+    "evaluate": (*_OF_RUNS, "trust"),
+    "sample": ("seed", "num_samples", "out", "interpolate", "overwrite", "trust"),
     "export": (),
     "report": ("out", "overwrite"),
 }
@@ -48,6 +48,7 @@ class Asked:
     out: str | None
     interpolate: bool
     overwrite: bool
+    trust: bool
 
     @property
     def assignments(self) -> list[str]:
@@ -109,7 +110,7 @@ def _use(asked: Asked, path: str) -> int:
     if asked.mode == "export":
         progress.say(importlib.import_module("tfpaths.runs.exporting").message(tfpaths.export(path)))
     else:
-        how = {"interpolate": asked.interpolate, "overwrite": asked.overwrite}
+        how = {"interpolate": asked.interpolate, "overwrite": asked.overwrite, "trust": asked.trust}
         written = tfpaths.sample(path, asked.out or "", num=num, seed=seed, **how)
         progress.say(f"Written: {written}")
     return 0
@@ -119,8 +120,10 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     """Trains or evaluates a run."""
     directory = RunDirectory(files.path(path))
     is_training = asked.mode == "train" and base is not None
-    start: config.Experiment = base if asked.mode == "train" and base is not None else directory.known()
-    value = schema.assign(start, asked.assignments)
+    if asked.mode == "train" and base is not None:
+        value = schema.assign(base, asked.assignments)
+    else:
+        value = kinds.changed(directory.known(), asked.assignments, trust=asked.trust)
     errors.choose("strategy", asked.strategy, config.STRATEGIES)
     if asked.data_dir == "":
         raise errors.InputError("--data_dir: expected a directory, received ''.")

@@ -75,6 +75,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("out", "PATH", "With sample: a .png, a .npz or a directory. With report: the .html file."),
         Flag("interpolate", "", "Rows of eight samples, from one latent to another.", False),
         Flag("overwrite", "", "Replaces a file at --out.", False),
+        Flag("trust", "", "Loads a SavedModel whatever it contains; a stranger's can read and write files.", False),
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tfpaths import files
 from tfpaths.runs.report import tables
 from tfpaths.runs.report.runs import Run
 from tfpaths.runs.report.section import Picture, Section
@@ -22,4 +23,4 @@ def pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     for run in runs:
         path = run.directory.path / "figure.png"
         if path.is_file():
-            yield Picture(run, path.read_bytes(), (run.results or {}).get("finding", ""))
+            yield Picture(run, files.read(path), (run.results or {}).get("finding", ""))

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpaths import config as config_lib
-from tfpaths import files, options, progress, schema
+from tfpaths import files, options, progress
 from tfpaths.figures.figure import Cell, Drawing, Figure
 from tfpaths.figures.registry import FIGURES
 from tfpaths.lines import cost, study
@@ -98,7 +98,7 @@ def run(
         study.continued(config, RunDirectory(files.path(workdir)))
     with distribution.directory(workdir, devices) as directory:
         config = study.continued(config, directory)
-        files.write_json(directory.config, schema.to_dict(config))
+        directory.write_config(config)
         figure = build(config)
         cells, stopped_by = _cells(config, figure, directory, devices)
         if stopped_by is not None:

@@ -121,7 +121,7 @@ def run(
     ):
         config = continued(config, directory)
         distribution.check_same(json.dumps(schema.to_dict(config)), "the study", devices)
-        files.write_json(directory.config, schema.to_dict(config))
+        directory.write_config(config)
         done = _train(config, directory, devices, stop, announces)
         finished = done >= config.study.runs
         if finished and distribution.worker(devices) == 0:

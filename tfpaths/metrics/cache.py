@@ -64,8 +64,8 @@ def read(name: str) -> tuple[Arrays, Facts] | None:
     """
     path = directory() / name
     try:
-        head, _, content = path.read_bytes().partition(b"\n")
-        stored = json.loads(head)
+        head, _, content = files.read(path).partition(b"\n")
+        stored = files.parse_json(head, name)
         if stored["sha256"] != _checksum(content):
             raise ValueError("its checksum differs")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:

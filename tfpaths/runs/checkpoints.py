@@ -143,7 +143,7 @@ class Checkpoints:
             return path
         self._check_finite(step)
         if self._rows is not None and self._rows.exists():
-            self._rows_text.text = self._rows.read_text()
+            self._rows_text.text = files.read(self._rows).decode()
         try:
             self._write(path)
         except (OSError, tf.errors.OpError) as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from collections.abc import Iterator
 import filelock
 
 from tfpaths import config as config_lib
-from tfpaths import errors, kinds, schema
+from tfpaths import errors, files, kinds, schema
 from tfpaths.runs import rows
+from tfpaths.version import __version__
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,10 +79,22 @@ class RunDirectory:
         """
         if not self.config.exists():
             return None
+        name, made = files.shown(self.config), ""
         try:
-            return config_lib.from_dict(json.loads(self.config.read_text()))
-        except (OSError, ValueError) as error:
-            raise errors.InputError(f"{self.config}: expected the config of a run: {error}") from error
+            content = files.read_json(self.config)
+            written_by = content.get("version") if isinstance(content, dict) else None
+            if written_by not in (None, __version__):
+                made = f" tfpaths {files.shown(written_by)[:20]} wrote it, and this is {__version__}."
+            return config_lib.from_dict(content)
+        except errors.InputError as error:
+            why = files.shown(error).removeprefix(f"{name}: ").rstrip(".")
+            raise errors.InputError(f"{name}: expected the config of a run: {why}.{made}") from error
+        except OSError as error:
+            raise errors.InputError(f"{name}: expected the config of a run: {files.reason(error)}.") from error
+
+    def write_config(self, config: config_lib.Experiment) -> None:
+        """Writes the config, with the version of tfpaths that writes it."""
+        files.write_json(self.config, {**schema.to_dict(config), "version": __version__})
 
     def known(self) -> config_lib.Experiment:
         """Returns the config of the run in this directory.
@@ -177,9 +189,8 @@ class RunDirectory:
         for folder in (self.samples, self.checkpoints, self.tensorboard):
             if folder.exists() and not folder.is_dir():
                 raise errors.InputError(f"--workdir: expected a directory at {folder}, found a file.")
-        for file in (self.metrics, self.results, self.config):
-            if file.exists() and not file.is_file():
-                raise errors.InputError(f"--workdir: expected a file at {file}, found a directory.")
+        for file in (self.metrics, self.results, self.config, self.path / ".lock"):
+            files.check_file("--workdir", file)
         if existing == self.path and not self.config.exists():
             others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
             if others:

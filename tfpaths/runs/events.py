@@ -53,7 +53,7 @@ def records(path: pathlib.Path) -> Iterator[tuple[event_pb2.Event, bytes]]:
       >>> [(event.step, len(record)) for event, record in records(pathlib.Path("events.out.tfevents.1"))]
       [(5, 18)]
     """
-    content, end = path.read_bytes(), 0
+    content, end = files.read(path), 0
     with contextlib.suppress(tf.errors.DataLossError):
         for event in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             start, end = end, end + len(event) + _AROUND

@@ -1,6 +1,5 @@
 """`export` writes a run's sampler as a SavedModel that needs TensorFlow only, and its networks for Keras."""
 
-import json
 import pathlib
 import shlex
 import tempfile
@@ -174,7 +173,7 @@ def message(folder: pathlib.Path) -> str:
         sample     model = tf.saved_model.load('export'); model.sample(num_samples=64, seed=0)['images']
         serve      docker run -p 8501:8501 -v ...
     """
-    plural = f"{json.loads((folder / 'assets' / METADATA).read_text())['example']}s"
+    plural = f"{files.read_json(folder / 'assets' / METADATA)['example']}s"
     mounted = shlex.quote(f"{folder.absolute()}:/models/gan/1")
     lines = {
         # In two statements: a model without a reference is deleted before its function runs.

@@ -1,10 +1,11 @@
 """Training runs as a kind of experiment, for `launch`, `load` and `report`. No TensorFlow at import."""
 
+import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tfpaths import config as config_lib
-from tfpaths import kinds
+from tfpaths import files, kinds
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -63,6 +64,18 @@ class TrainingKind(kinds.Kind):
         from tfpaths.runs import evaluation
 
         return evaluation.evaluate(config, workdir, data_dir=settings.data_dir)
+
+    def programs(self, config: config_lib.Training) -> dict[str, str]:
+        """Returns the SavedModel that is the extractor, if it is one.
+
+        Example:
+          >>> from tfpaths import experiments
+          >>> KIND.programs(experiments.get("color_mnist_ns"))
+          {}
+        """
+        name = config.evaluation.extractor
+        is_local = name.startswith("inception:") or os.sep in name or (name != "auto" and files.path(name).exists())
+        return {"evaluation.extractor": name} if is_local else {}
 
     def load(self, path: pathlib.Path, config: config_lib.Training) -> Any:
         from tfpaths.runs import loading

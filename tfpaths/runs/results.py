@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
@@ -12,7 +11,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import pydantic
+
 from tfpaths import config as config_lib
+from tfpaths import files
 from tfpaths.version import __version__
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
@@ -122,9 +124,22 @@ def read_results(path: pathlib.Path) -> dict[str, Any] | None:
       {'fid': 2.5}
     """
     try:
-        content = json.loads(path.read_text())
-        parts = [content[name] for name in ("metrics", "protocol")]
-        is_whole = type(content["step"]) is int and all(isinstance(part, dict) for part in parts)
-        return content if is_whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+        content = files.read_json(path)
+        _Stored.model_validate(content, strict=True)
+        return content
+    except (OSError, ValueError):
         return None
+
+
+class _Stored(pydantic.BaseModel):
+    """The types of what a stored `results.json` must have, and of what is shown if it is there."""
+
+    step: pydantic.NonNegativeInt
+    metrics: dict[str, pydantic.FiniteFloat | None]
+    protocol: dict[str, Any]
+    experiment: str = ""
+    kind: str = ""
+    seed: int = 0
+    finding: str = ""
+    versions: dict[str, str] = {}
+    made: dict[str, str | int] = {}

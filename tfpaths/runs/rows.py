@@ -1,6 +1,7 @@
 """The rows of a run, `metrics.jsonl`: one JSON object per line, each with its `step`. No TensorFlow."""
 
 import json
+import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +38,8 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the rows of a file, or an empty list if there is no file. An incomplete last line is left out.
 
     Raises:
-      InputError: Another line is not a row: a JSON object with an integer `step`.
+      InputError: It is not a regular file, or another line is not a row: a JSON object of finite numbers, with an
+        integer `step`.
 
     Example:
       >>> _ = pathlib.Path("killed.jsonl").write_text('{"step": 1}\\n{"ste')
@@ -46,22 +48,33 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
+    lines = files.read(path).split(b"\n")
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or type(row.get("step")) is not int:
+            row = files.parse_json(line, "row")
+            if not _is_row(row):
                 raise ValueError
         except ValueError as error:
             # The text after the last end of line is empty, or a row whose writing was interrupted.
             if number == len(lines):
                 break
             raise errors.InputError(
-                f"{path}: expected a row in line {number}, received {line[:60]!r}; repair or remove the line."
+                f"{files.shown(path)}: expected a row in line {number}, received {line[:60]!r}; repair or remove the "
+                "line."
             ) from error
         rows.append(row)
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+        return False
+    return all(_is_number(value) for value in row.values())
+
+
+def _is_number(value: Any) -> bool:
+    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and math.isfinite(value))
 
 
 def rewrite_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:

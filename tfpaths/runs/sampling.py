@@ -1,7 +1,6 @@
 """`sample` writes samples of a trained run or of its export to a picture, an array file or a directory."""
 
 import io
-import json
 import math
 import os
 import pathlib
@@ -14,6 +13,8 @@ import tensorflow as tf
 from tfpaths import errors, files, progress
 from tfpaths.data import example
 from tfpaths.runs import exporting, loading
+from tfpaths.runs import trust as trust_lib
+from tfpaths.runs.directory import RunDirectory
 
 # The number of samples in a row of an interpolation, including both ends.
 STEPS = 8
@@ -26,6 +27,7 @@ class Exported:
 
     Args:
       path: The directory of the export.
+      trust: Whether it is loaded whatever it contains: a SavedModel can read and write files; see `tfpaths.runs.trust`.
 
     Attributes:
       step: The training step of the exported checkpoint.
@@ -35,12 +37,16 @@ class Exported:
       InputError: The directory is not an export, or it cannot be read.
     """
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path, *, trust: bool = False):
         try:
+            if not trust:
+                trust_lib.check(path)
             self._model = tf.saved_model.load(str(path))
-            metadata = json.loads((path / "assets" / exporting.METADATA).read_text())
+            metadata = files.read_json(path / "assets" / exporting.METADATA)
             self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
             self._latents, self._samples = (self._model.signatures[name] for name in ("latents", "serving_default"))
+        except errors.InputError as error:
+            raise errors.InputError(f"--workdir: expected an export of tfpaths, received {error}") from error
         # An incomplete or foreign file can raise an error of any class.
         except Exception as error:
             raise errors.InputError(
@@ -69,6 +75,7 @@ def sample(
     seed: int = 0,
     interpolate: bool = False,
     overwrite: bool = True,
+    trust: bool = False,
 ) -> pathlib.Path:
     """Writes samples of a run or of an export to `out`; returns the path of the file or the directory.
 
@@ -80,6 +87,7 @@ def sample(
       seed: Seed for the latents: the samples are those of `gan.sample(num, seed=seed)`.
       interpolate: Whether each row of `STEPS` samples interpolates between two latents; see `between`.
       overwrite: Whether a file at `out` is replaced. A directory must be new or empty in any case.
+      trust: Whether an export is loaded whatever it contains; see `tfpaths.runs.trust`.
 
     Raises:
       InputError: `path` has no samples to draw, or `out` cannot be written; nothing was written.
@@ -94,7 +102,9 @@ def sample(
         )
     source = files.path(path)
     exporting.restore(source)
-    sampler: Sampler = Exported(source) if (source / "saved_model.pb").is_file() else loading.load(source)
+    # A run is never sampled by a SavedModel beside its config.
+    is_run = RunDirectory(source).config.exists()
+    sampler: Sampler = loading.load(source) if is_run or not _is_export(source) else Exported(source, trust=trust)
     if interpolate:
         ends = sampler.latents(2 * (num // STEPS), seed)  # [2 rows, latent_dim]: the two ends of each row in turn
         latents = np.concatenate([between(one, other) for one, other in zip(ends[::2], ends[1::2], strict=True)])
@@ -103,6 +113,10 @@ def sample(
     write = writer(out, sampler.example, rows_of=STEPS if interpolate else None)
     write(batches(sampler, latents), latents, seed, sampler.step)
     return pathlib.Path(out)
+
+
+def _is_export(path: pathlib.Path) -> bool:
+    return any((path / f"saved_model.{end}").exists() for end in ("pb", "cpb", "pbtxt"))
 
 
 def batches(sampler: Sampler, latents: np.ndarray) -> Iterator[np.ndarray]:

@@ -91,7 +91,7 @@ def _train(
             start = training.restore()
             is_wanted = start >= steps and _same_evaluation(directory.stored(), training.config)
             if start < steps:
-                files.write_json(directory.config, schema.to_dict(training.config))
+                directory.write_config(training.config)
             others: list[keras.callbacks.Callback] = [stop]
             if profile and worker == 0:
                 trace = profiling.Profile(directory.tensorboard)
@@ -108,7 +108,7 @@ def _train(
         if step >= steps and worker == 0:
             is_measured = training.finish(is_wanted)
             # That of a finished run says what its results are: it is written when they are.
-            files.write_json(directory.config, schema.to_dict(training.config))
+            directory.write_config(training.config)
         stopped_by = stop.received if step < steps else None
         return Run(directory, start, step, seconds, stopped_by, worker, is_measured)
 

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from tfpaths import files
 from tfpaths.runs.report.runs import Run
 
 # The most grids of one run in a report; with more, the page would be too large to send.
@@ -47,7 +48,7 @@ def read(run: Run) -> Grids:
     paths = {int(match[1]): path for match, path in matches if match}
     grids = []
     for step in spread(sorted(paths), MOST_GRIDS):
-        content = paths[step].read_bytes()
+        content = files.read(paths[step])
         is_text = paths[step].suffix == ".txt"
         grids.append(Grid(step, text=content.decode(errors="replace")) if is_text else Grid(step, png=content))
     return Grids(run, grids, len(paths))

@@ -1,0 +1,148 @@
+"""A stranger's SavedModel runs nothing unless it is trusted."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import launch_here, refused, toy
+
+import tfpaths
+from tfpaths import errors, files
+from tfpaths.runs import directory, exporting, training, trust
+
+
+@pytest.fixture(scope="module")
+def export(tiny_run, tmp_path_factory):
+    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("trust") / "run")
+    return exporting.export(run)
+
+
+def planted(path, written):
+    """A SavedModel with the signatures of an export that writes a file when it is called."""
+    module = tf.Module()
+    scalars = [tf.TensorSpec([], tf.int32, name) for name in ("num_samples", "seed")]
+
+    def latents(num_samples, seed):
+        tf.io.write_file(written, "planted")
+        return {"z": tf.zeros([num_samples, 5])}
+
+    def serving_default(z):
+        tf.io.write_file(written, "planted")
+        return {"images": tf.zeros([tf.shape(z)[0], 28, 28, 3])}
+
+    module.latents = tf.function(latents, scalars, autograph=False)
+    module.serving_default = tf.function(serving_default, [tf.TensorSpec([None, 5], tf.float32, "z")], autograph=False)
+    signatures = {"latents": module.latents, "serving_default": module.serving_default}
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    files.write_json(path / "assets" / exporting.METADATA, {"step": 1, "example": "image"})
+    return path
+
+
+def test_an_export_of_ours_is_allowed_and_sampled(export, tiny_run, tmp_path):
+    trust.check(export)
+    arrays = [
+        np.load(tfpaths.sample(path, str(tmp_path / name), num=3))
+        for path, name in ((export, "a.npz"), (tiny_run, "b.npz"))
+    ]
+    np.testing.assert_array_equal(arrays[0]["images"], arrays[1]["images"])
+
+
+@pytest.mark.parametrize("name", ["cifar10_gan_gp", "color_mnist_wgan", "celeba_ns"])
+def test_exports_of_other_networks_are_allowed(name, tmp_path):
+    value = toy(name)
+    if value.data.name != "color_mnist":
+        value = value.replace(data=toy("color_mnist_ns").data, networks=value.networks)
+    training.train(value.replace(schedule=value.schedule.replace(steps=1)), tmp_path / "run")
+    trust.check(exporting.export(tmp_path / "run"))
+
+
+def test_a_planted_export_writes_nothing(tmp_path):
+    path, written = planted(tmp_path / "export", str(tmp_path / "written")), tmp_path / "written"
+    flags = ["--mode=sample", f"--workdir={path}", f"--out={tmp_path / 'a.png'}"]
+    line = refused(launch_here(*flags))
+    assert "its operation WriteFile is not one that only computes; --trust loads it all the same" in line
+    assert not written.exists()
+    assert not (tmp_path / "a.png").exists()
+    assert launch_here(*flags, "--trust").returncode == 0
+    assert written.exists()
+
+
+def test_a_saved_model_beside_a_run_is_not_used(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    planted(run, str(tmp_path / "written"))
+    assert launch_here("--mode=sample", f"--workdir={run}", f"--out={tmp_path / 'a.npz'}").returncode == 0
+    tfpaths.sample(tiny_run, str(tmp_path / "b.npz"))
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["images"], np.load(tmp_path / "b.npz")["images"])
+    assert not (tmp_path / "written").exists()
+
+
+def test_an_operation_in_a_called_function_is_found(tmp_path):
+    inner = tf.function(lambda: tf.io.read_file("/etc/hostname"), autograph=False)
+    outer = tf.function(
+        lambda x: {"y": tf.cond(x > 0, lambda: tf.strings.length(inner()), lambda: 0)},
+        [tf.TensorSpec([], tf.int32)],
+        autograph=False,
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=outer)
+    with pytest.raises(errors.InputError, match="its operation (ReadFile|StringLength)"):
+        trust.check(tmp_path)
+
+
+def test_an_object_that_runs_while_it_is_loaded_is_refused(tmp_path):
+    module = tf.Module()
+    values = tf.lookup.KeyValueTensorInitializer(["a"], [1])
+    module.table = tf.lookup.StaticHashTable(values, -1)
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(errors.InputError, match="an object of the kind resource|operation"):
+        trust.check(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["saved_model.cpb", "saved_model.pbtxt"])
+def test_another_format_beside_it_is_refused(export, tmp_path, name):
+    path = shutil.copytree(export, tmp_path / "export")
+    (path / name).write_bytes(b"")
+    with pytest.raises(errors.InputError, match=f"it has a {name}, which is not checked"):
+        trust.check(path)
+
+
+def test_allowed_operations_exist_and_touch_no_file():
+    registered = set(tf.raw_ops.__dict__)
+    assert not {name for name in trust.ALLOWED if name not in registered and name not in {"Const", "Placeholder"}} - {
+        "Snapshot"
+    }
+    words = (
+        "File",
+        "Read",
+        "Write",
+        "Save",
+        "Restore",
+        "PyFunc",
+        "Load",
+        "Dataset",
+        "Summary",
+        "Print",
+        "Send",
+        "Recv",
+    )
+    found = {name for name in trust.ALLOWED if any(word in name for word in words)}
+    assert found == {"ReadVariableOp"}
+
+
+def test_an_extractor_that_only_the_run_names_is_not_loaded(tiny_run, tmp_path):
+    run, written = shutil.copytree(tiny_run, tmp_path / "run"), tmp_path / "written"
+    model = planted(tmp_path / "model", str(written))
+    path = directory.RunDirectory(run).config
+    config = json.loads(path.read_text())
+    config["evaluation"] |= {"extractor": str(model), "metrics": ["scores"]}
+    path.write_text(json.dumps(config))
+    before = (run / "results.json").read_bytes()
+    line = refused(launch_here("--mode=evaluate", f"--workdir={run}"))
+    assert (
+        f"evaluation.extractor: the run's config names {str(model)!r}, a program that can read and write files" in line
+    )
+    with pytest.raises(errors.InputError, match="the run's config names"):
+        tfpaths.evaluate(run)
+    assert not written.exists()
+    assert (run / "results.json").read_bytes() == before

@@ -1,0 +1,108 @@
+"""What a stranger's SavedModel may contain: arithmetic, and nothing that touches files, the network or Python.
+
+A SavedModel is a program. Most of its operations compute; some read or write files (`ReadFile`, `WriteFile`, `SaveV2`),
+call Python (`PyFunc`) or load libraries. `check` reads the program without running it, and refuses each operation that
+is not in `ALLOWED`. What it follows: every function that a caller can reach, and all that TensorFlow itself runs while
+it loads the model. What it does not promise: that the numbers mean anything, or that they need little memory or time.
+"""
+
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfpaths import errors, files
+
+_ARITHMETIC = """
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Atan2 AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd
+    BitwiseAnd BitwiseOr BitwiseXor Cast Ceil ClipByValue Conv2D Conv2DBackpropInput Conv3D Cos Cosh Cumprod Cumsum
+    DepthToSpace DepthwiseConv2dNative Div DivNoNan Einsum Elu Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv
+    FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Greater GreaterEqual Inv Invert IsFinite IsInf IsNan
+    L2Loss LeakyRelu LeftShift Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr LogSoftmax LRN MatMul Max
+    Maximum MaxPool MaxPoolV2 Mean Min Minimum Mod Mul MulNoNan Neg NotEqual Pow Prod RealDiv Reciprocal Relu Relu6
+    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor RightShift Rint Round Rsqrt Selu Sigmoid Sign Sin
+    Sinh Softmax Softplus Softsign SpaceToDepth Sqrt Square SquaredDifference Sub Sum Tan Tanh TopKV2 TruncateDiv
+    TruncateMod Xdivy Xlog1py Xlogy
+"""
+_SHAPES = """
+    BatchToSpaceND Bincount BroadcastArgs BroadcastTo Concat ConcatV2 Const DynamicStitch EnsureShape ExpandDims
+    Fill Gather GatherNd GatherV2 Identity IdentityN InvertPermutation LinSpace MirrorPad NoOp OneHot OnesLike Pack
+    Pad PadV2 Placeholder PlaceholderWithDefault PreventGradient Range Rank Reshape Reverse ReverseV2 ScatterNd
+    Select SelectV2 Shape ShapeN Size Slice Snapshot SpaceToBatchND Split SplitV Squeeze StopGradient StridedSlice
+    TensorScatterAdd TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
+"""
+_RANDOM = """
+    RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt StatelessMultinomial StatelessRandomGetAlg
+    StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal StatelessRandomNormalV2
+    StatelessRandomUniform StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2 StatelessRandomUniformInt
+    StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessTruncatedNormal StatelessTruncatedNormalV2
+    TruncatedNormal
+"""
+# Variables, functions and control flow; the functions that they call are checked too.
+_STATE = """
+    Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp Case ControlTrigger If Merge PartitionedCall
+    ReadVariableOp StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile StringFormat Switch VarHandleOp
+    VarIsInitializedOp While
+"""
+ALLOWED = frozenset(" ".join((_ARITHMETIC, _SHAPES, _RANDOM, _STATE)).split())
+# What an object of a SavedModel may be; tables and other resources run functions of their own while they are loaded.
+_OBJECTS = frozenset({"asset", "bare_concrete_function", "constant", "function", "user_object", "variable"})
+
+
+def check(path: pathlib.Path) -> None:
+    """Checks that a SavedModel computes and does nothing else. It is read, not loaded.
+
+    Args:
+      path: The directory of the SavedModel.
+
+    Raises:
+      InputError: It has an operation or an object that is not allowed, or is in a format that is not checked.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+      ... def call(name):
+      ...     return tf.io.read_file(name)
+      >>> tf.saved_model.save(tf.Module(), "reads_files", signatures=call)
+      >>> check(pathlib.Path("reads_files"))
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: 'reads_files': its operation ReadFile is not one that only computes; --trust ...
+    """
+    for other in ("saved_model.cpb", "saved_model.pbtxt"):
+        # TensorFlow would read it instead of the file that is checked here.
+        if (path / other).exists():
+            raise _refused(path, f"it has a {other}, which is not checked")
+    model = saved_model_pb2.SavedModel.FromString(files.read(path / "saved_model.pb"))
+    if len(model.meta_graphs) != 1 or not model.meta_graphs[0].HasField("object_graph_def"):
+        raise _refused(path, "it is not in the format of TensorFlow 2")
+    graph, objects = model.meta_graphs[0].graph_def, model.meta_graphs[0].object_graph_def
+    for node in objects.nodes:
+        if (kind := node.WhichOneof("kind")) not in _OBJECTS:
+            raise _refused(path, f"it has an object of the kind {kind}")
+    # Functions that nobody can reach, such as those that save its variables again, are loaded and never run.
+    functions = {function.signature.name: function for function in graph.library.function}
+    waiting, seen = list(objects.concrete_functions), set()
+    while waiting:
+        if (name := waiting.pop()) in seen or name not in functions:
+            continue
+        seen.add(name)
+        if "api_implements" in functions[name].attr:
+            # TensorFlow's graph optimiser may run another function with the same text in this attribute.
+            raise _refused(path, f"its function {files.shown(name)} has several implementations")
+        for node in functions[name].node_def:
+            if node.op not in ALLOWED and node.op not in functions:
+                raise _refused(path, f"its operation {files.shown(node.op)} is not one that only computes")
+            waiting += [node.op, *_called(node.attr.values())]
+
+
+def _called(attributes: Iterable[Any]) -> Iterator[str]:
+    """Yields the names of the functions that the attributes of an operation contain."""
+    for attribute in attributes:
+        yield attribute.func.name
+        yield from (function.name for function in attribute.list.func)
+
+
+def _refused(path: pathlib.Path, why: str) -> errors.InputError:
+    return errors.InputError(f"{files.shown(repr(str(path)))}: {why}; --trust loads it all the same.")
