@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import launch_here, refused, toy
+from tensorflow.core.protobuf import saved_model_pb2
 
 import tfpaths
 from tfpaths import errors, files
@@ -88,6 +89,52 @@ def test_an_operation_in_a_called_function_is_found(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=outer)
     with pytest.raises(errors.InputError, match="its operation (ReadFile|StringLength)"):
         trust.check(tmp_path)
+
+
+def changed(path, change):
+    """Changes the program of a SavedModel."""
+    model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    change(model.meta_graphs[0])
+    (path / "saved_model.pb").write_bytes(model.SerializeToString())
+    return path
+
+
+def reading(meta, name):
+    """Adds a function that reads a file."""
+    function = meta.graph_def.library.function.add()
+    function.signature.name = name
+    function.node_def.add(name="read", op="ReadFile")
+
+
+def called_by_an_object_only(meta):
+    # TensorFlow loads every function of the library, not only those that the object graph lists.
+    reading(meta, "__inference__traced_save_of_a_stranger")
+    node = next(node for node in meta.object_graph_def.nodes if node.WhichOneof("kind") == "function")
+    node.function.concrete_functions.append("__inference__traced_save_of_a_stranger")
+
+
+def shadowed(meta):
+    reading(meta, next(iter(meta.object_graph_def.concrete_functions)))
+
+
+def substituted(meta):
+    meta.graph_def.library.function[0].attr["api_implements"].s = b"sample"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (called_by_an_object_only, "its operation ReadFile"),
+        (lambda meta: reading(meta, "unused"), "its operation ReadFile"),
+        (shadowed, "two of its functions have the same name"),
+        (substituted, "has several implementations"),
+        (lambda meta: meta.ClearField("object_graph_def"), "not in the format of TensorFlow 2"),
+    ],
+)
+def test_a_hidden_function_is_found(export, tmp_path, change, message):
+    path = changed(shutil.copytree(export, tmp_path / "export"), change)
+    with pytest.raises(errors.InputError, match=message):
+        trust.check(path)
 
 
 def test_an_object_that_runs_while_it_is_loaded_is_refused(tmp_path):

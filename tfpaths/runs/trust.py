@@ -49,6 +49,8 @@ ALLOWED = frozenset(" ".join((_ARITHMETIC, _SHAPES, _RANDOM, _STATE)).split())
 # What an object of a SavedModel may be; tables and other resources run functions of their own while they are loaded.
 _OBJECTS = frozenset({"asset", "bare_concrete_function", "constant", "function", "user_object", "variable"})
 
+_SAVER = ("__inference__traced_save", "__inference__traced_restore")
+
 
 def check(path: pathlib.Path) -> None:
     """Checks that a SavedModel computes and does nothing else. It is read, not loaded.
@@ -81,9 +83,16 @@ def check(path: pathlib.Path) -> None:
     for node in objects.nodes:
         if (kind := node.WhichOneof("kind")) not in _OBJECTS:
             raise _refused(path, f"it has an object of the kind {kind}")
-    # Functions that nobody can reach, such as those that save its variables again, are loaded and never run.
     functions = {function.signature.name: function for function in graph.library.function}
-    waiting, seen = list(objects.concrete_functions), set()
+    if len(functions) != len(graph.library.function):
+        raise _refused(path, "two of its functions have the same name")
+    # The functions that save and restore the variables by a graph of TensorFlow 1 are loaded and never run, unless
+    # something else refers to them.
+    waiting = [name for name in functions if not name.startswith(_SAVER)]
+    waiting += objects.concrete_functions
+    for node in objects.nodes:
+        waiting += [*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name]
+    seen: set[str] = set()
     while waiting:
         if (name := waiting.pop()) in seen or name not in functions:
             continue
