@@ -38,8 +38,8 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the rows of a file, or an empty list if there is no file. An incomplete last line is left out.
 
     Raises:
-      InputError: It is not a regular file, or another line is not a row: a JSON object of finite numbers, with an
-        integer `step`.
+      InputError: It is not a regular file, or another line is not a row: a JSON object of finite numbers and texts,
+        with an integer `step`.
 
     Example:
       >>> _ = pathlib.Path("killed.jsonl").write_text('{"step": 1}\\n{"ste')
@@ -68,13 +68,19 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: Any) -> bool:
-    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
         return False
-    return all(_is_number(value) for value in row.values())
+    return 0 <= row["step"] < 2**63 and all(_is_value(value) for value in row.values())
 
 
-def _is_number(value: Any) -> bool:
-    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and math.isfinite(value))
+def _is_value(value: Any) -> bool:
+    """Whether it is a finite number, a text such as a figure's name of a study, or a list of these."""
+    if isinstance(value, list):
+        return all(_is_value(one) for one in value)
+    is_integer = type(value) is int and abs(value) < 2**63
+    return (
+        value is None or isinstance(value, str | bool) or is_integer or (type(value) is float and math.isfinite(value))
+    )
 
 
 def rewrite_rows(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
