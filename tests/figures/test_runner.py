@@ -15,6 +15,7 @@ from tfpaths.figures import runner
 from tfpaths.lines import ensemble, study
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.runs.rows import read_rows
+from tfpaths.version import __version__
 
 
 @pytest.mark.parametrize("name", ["figure_1", "figure_2", "figure_3", "figure_4", "figure_5", "figure_paths"])
@@ -49,6 +50,7 @@ def test_results_of_formulas_have_no_schedule(whole):
         "name": "figure_2",
         "figure": {"name": "gradients"},
         "seed": 0,
+        "version": __version__,
     }
 
 
