@@ -165,7 +165,7 @@ def toy_command(workdir, **texts):
 
 def start(command):
     """Starts a command of Python in its own group and captures its output; see `ready`."""
-    return ready.start(command, cwd=ROOT, env=dict(os.environ))
+    return ready.start(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def finish(command, status=0):

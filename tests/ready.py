@@ -20,9 +20,10 @@ import sys
 import threading
 import warnings
 
-_ROOT = pathlib.Path(__file__).parent.parent
-# Variables that are read after the imports. With others that differ a process must be a new one.
-_READ_LATE = {"PYTHONPATH", "PYTEST_CURRENT_TEST", "PATH", "TF_CONFIG", "WORKERS"}
+ROOT = pathlib.Path(__file__).parent.parent
+# Variables that are read after the imports. If another one differs, the process must be a new one: PYTHONPATH, for
+# example, can put another TensorFlow first.
+_READ_LATE = {"PYTEST_CURRENT_TEST", "PATH", "TF_CONFIG", "WORKERS"}
 
 
 class Process:
@@ -72,7 +73,7 @@ class Process:
 
 
 def start(command, *, cwd, env):
-    """Starts a command `[sys.executable, "-m", module, …]` or `[sys.executable, file, …]` in a session of its own.
+    """Starts a command `[sys.executable, "-m", module, …]` or `[sys.executable, file, …]` in a new session.
 
     It is a new process where none can be copied: on another system than Linux, or with another environment than the
     waiting process has.
@@ -82,8 +83,7 @@ def start(command, *, cwd, env):
       cwd: Its working directory.
       env: Its whole environment.
     """
-    differs = {name for name in env.keys() | os.environ.keys() if env.get(name) != _environment().get(name)}
-    if sys.platform != "linux" or differs - _READ_LATE:
+    if sys.platform != "linux" or needs_new(env):
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=env, start_new_session=True)
     pipes = [os.pipe() for _ in range(3)]
@@ -95,10 +95,16 @@ def start(command, *, cwd, env):
     return Process(command, int(ended.readline()), ended, out, err)
 
 
+def needs_new(env):
+    """The variables for which a process with this environment must be a new one."""
+    ours = _environment()
+    return {name for name in env.keys() | ours.keys() if env.get(name) != ours.get(name)} - _READ_LATE
+
+
 @functools.cache
 def _environment():
-    """The environment of the waiting process: that of this one when a test first asks for it."""
-    return dict(os.environ)
+    """The environment of the waiting process: that of this one when a test first asks for it, and the repository."""
+    return dict(os.environ) | {"PYTHONPATH": str(ROOT)}
 
 
 @functools.cache
@@ -107,8 +113,7 @@ def _server():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
     command = [sys.executable, __file__, str(theirs.fileno())]
-    environment = _environment() | {"PYTHONPATH": str(_ROOT)}
-    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, cwd=_ROOT)
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment(), cwd=ROOT)
     theirs.close()
     atexit.register(lambda: (ours.close(), process.wait()))
     return ours
@@ -174,9 +179,8 @@ def _run(command, cwd, env):
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    added = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
     is_module = command[0] == "-m"
-    sys.path[:1] = [str(cwd) if is_module else str(pathlib.Path(command[0]).parent), *added]
+    sys.path[0] = str(cwd) if is_module else str(pathlib.Path(command[0]).parent)
     sys.argv = command[1:] if is_module else command
     if is_module:
         runpy.run_module(command[1], run_name="__main__", alter_sys=True)

@@ -32,6 +32,20 @@ def test_build_has_no_cycle():
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
+# What opens another file than one of a run, or opens one to write: the page's style, /proc/cpuinfo, fsync, appended rows.
+OPENS_ITSELF = {"report/page.py", "results.py", "checkpoints.py", "rows.py"}
+
+
+def test_files_of_a_run_are_read_by_one_function():
+    for folder in ("runs", "lines", "figures"):
+        for path in (ROOT / "tfpaths" / folder).rglob("*.py"):
+            calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            names = {getattr(call, "attr", getattr(call, "id", None)) for call in calls}
+            name = path.relative_to(ROOT / "tfpaths" / folder).as_posix()
+            found = {"read_text", "read_bytes", "open"} & names
+            assert not found or (folder == "runs" and name in OPENS_ITSELF), f"{path}: use `files.read`"
+
+
 # A test file is in the folder, and has the name, of the module that it tests.
 def test_tests_mirror_the_package():
     modules = {path.relative_to(ROOT / "tfpaths").with_suffix("").as_posix() for path in MODULES}

@@ -4,7 +4,7 @@ import os
 import pytest
 from helpers import TOY, launch_here
 
-from tfpaths import errors, files
+from tfpaths import errors, files, folders
 
 
 def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
@@ -89,11 +89,11 @@ def umask(request):
 def test_permissions_are_those_of_the_umask(tmp_path, umask):
     files.write_json(tmp_path / "parent" / "file.json", {})
     for _ in range(2):
-        with files.replaced_directory(tmp_path / "replaced") as folder:
+        with folders.replaced_directory(tmp_path / "replaced") as folder:
             files.write_bytes(folder / "file", b"")
-    with files.new_directory(tmp_path / "new") as folder:
+    with folders.new_directory(tmp_path / "new") as folder:
         pass
-    with files.temporary_directory(tmp_path, ".temporary-") as folder:
+    with folders.temporary_directory(tmp_path, ".temporary-") as folder:
         assert modes(tmp_path) == {
             "parent": 0o777 & ~umask,
             "file.json": 0o666 & ~umask,
@@ -113,114 +113,3 @@ def test_permissions_of_a_run_are_those_of_the_umask(tmp_path, umask):
     assert done.returncode == 0, done.stderr
     found = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
     assert found == {path: (0o777 if path.is_dir() else 0o666) & ~umask for path in found}
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: from it on, nothing that changes a file works."""
-
-
-@pytest.fixture
-def kill(monkeypatch):
-    """call, n -> whether the call was killed at its n-th change of a file or a directory."""
-
-    def kill(call, number):
-        count = 0
-
-        def counted(change):
-            def changed(*args, **kwargs):
-                nonlocal count
-                count += 1
-                if count >= number:
-                    raise Killed
-                return change(*args, **kwargs)
-
-            return changed
-
-        with monkeypatch.context() as patch:
-            for name in ("mkdir", "rename", "replace", "rmdir", "unlink"):
-                patch.setattr(os, name, counted(getattr(os, name)))
-            try:
-                call()
-            except Killed:
-                return True
-        return False
-
-    return kill
-
-
-def write(folder, content):
-    for name in ("a", "b", "inner/c"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(content)
-
-
-def write_old(target):
-    target.mkdir(parents=True)
-    write(target, "old")
-
-
-def content(folder):
-    """What `write` wrote there, or None if it is not complete."""
-    found = [folder / name for name in ("a", "b", "inner/c")]
-    texts = {path.read_text() for path in found if path.exists()}
-    return texts.pop() if len(texts) == 1 and all(path.exists() for path in found) else None
-
-
-def replace(target):
-    with files.replaced_directory(target) as folder:
-        write(folder, "new")
-
-
-@pytest.fixture(params=["at_once", "by_two_renames"])
-def exchange(request, monkeypatch):
-    """With the system's exchange of two directories, where it has one, and without it."""
-    if request.param == "by_two_renames":
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
-
-
-@pytest.mark.usefixtures("exchange")
-def test_killed_replacement_of_a_directory_loses_nothing(tmp_path, kill):
-    # Killed at every change, then again at every change of what puts the directory back.
-    again, number = True, 0
-    while again:
-        number += 1
-        second, was_killed = 0, True
-        while was_killed:
-            second += 1
-            target = tmp_path / f"{number}-{second}" / "export"
-            write_old(target)
-            again = kill(lambda: replace(target), number)  # noqa: B023
-            old = files.set_aside(target)
-            assert not old.exists() or content(old) == "old"
-            was_killed = kill(lambda: files.restore_directory(target), second)  # noqa: B023
-            files.restore_directory(target)
-            assert content(target) in ("old", "new")
-            assert [path.name for path in target.parent.iterdir()] == ["export"]
-            replace(target)
-            assert content(target) == "new"
-    assert number >= 10
-
-
-@pytest.mark.usefixtures("exchange")
-def test_failed_replacement_of_a_directory_keeps_the_old_one(tmp_path, monkeypatch):
-    target, rename, exchanged = tmp_path / "export", os.rename, files._exchange
-    write_old(target)
-    with pytest.raises(ValueError), files.replaced_directory(target) as folder:
-        write(folder, "new")
-        raise ValueError
-    assert content(target) == "old"
-
-    def failing(function):
-        def call(source, destination):
-            if content(source) == "new":
-                raise OSError(5, "Input/output error")
-            return function(source, destination)
-
-        return call
-
-    monkeypatch.setattr(os, "rename", failing(rename))
-    monkeypatch.setattr(files, "_exchange", failing(exchanged))
-    with pytest.raises(OSError, match="Input/output"):
-        replace(target)
-    assert content(target) == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["export"]

@@ -145,7 +145,7 @@ def test_invalid_names_and_options_are_refused(tmp_path, assignment, line):
 def test_invalid_option_is_one_line_in_a_new_process(tmp_path):
     # With TensorFlow's import, whose messages must not show.
     flags = ["--exp=color_mnist_dragan_ns", "--source=embedded", f"--workdir={tmp_path / 'run'}"]
-    line = refused(launch(*flags, "--set=variant.penalty.nois=uniform"))
+    line = refused(launch(*flags, "--set=variant.penalty.nois=uniform", new=True))
     assert line.startswith("tfpaths: variant.penalty.nois: 'dragan' has no option 'nois'")
     assert list(tmp_path.iterdir()) == []
 
@@ -162,7 +162,7 @@ def test_foreign_directory_is_refused_without_tensorflow(tmp_path):
 def test_a_run_on_real_mnist(tfds_dir, tmp_path):
     flags = ["--exp=color_mnist_dragan_ns", "--steps=6", "--set=schedule.log_every=2"]
     flags += ["--set=evaluation.samples=400", "--set=evaluation.mode_samples=500", "--set=evaluation.critic_steps=2"]
-    run = launch(*flags, cwd=tmp_path, TFDS_DATA_DIR=str(tfds_dir))
+    run = launch(*flags, cwd=tmp_path, new=True, TFDS_DATA_DIR=str(tfds_dir))
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stderr == ""
     device, *lines = run.stdout.splitlines()

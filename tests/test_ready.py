@@ -18,15 +18,16 @@ import os, sys, warnings
 def run(tmp_path, line, *arguments, **env):
     file = tmp_path / "program.py"
     file.write_text(_PROGRAM.format(line=line))
-    process = ready.start([sys.executable, str(file), *arguments], cwd=tmp_path, env={**os.environ, **env})
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | env
+    process = ready.start([sys.executable, str(file), *arguments], cwd=tmp_path, env=env)
     out, err = process.communicate(timeout=100)
     return process.returncode, out, err
 
 
 def test_has_its_arguments_directory_environment_and_group(tmp_path):
-    line = "print(sys.argv, os.getcwd(), os.environ['PYTHONPATH'], os.getpgid(0) == os.getpid(), sys.path[:2])"
-    expected = f"{[str(tmp_path / 'program.py'), 'a']} {tmp_path} /of-test True {[str(tmp_path), '/of-test']}\n"
-    assert run(tmp_path, line, "a", PYTHONPATH="/of-test") == (0, expected, "")
+    line = "print(sys.argv, os.getcwd(), os.environ['TF_CONFIG'], os.getpgid(0) == os.getpid(), sys.path[:2])"
+    expected = f"{[str(tmp_path / 'program.py'), 'a']} {tmp_path} {{}} True {[str(tmp_path), str(ROOT)]}\n"
+    assert run(tmp_path, line, "a", TF_CONFIG="{}") == (0, expected, "")
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,9 @@ def test_has_imported_tensorflow_and_found_no_device(tmp_path):
     assert run(tmp_path, line) == (0, "True False False\n", "")
 
 
-def test_is_killed_and_awaited(tmp_path):
-    process = ready.start(
-        [sys.executable, "-m", "timeit", "-n1", "-r1", "while True: pass"], cwd=ROOT, env=dict(os.environ)
-    )
+def test_is_killed_and_awaited():
+    command = [sys.executable, "-m", "timeit", "-n1", "-r1", "while True: pass"]
+    process = ready.start(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.2)
     assert process.poll() is None
@@ -66,6 +66,7 @@ def test_is_killed_and_awaited(tmp_path):
     assert process.returncode == process.poll() == -signal.SIGKILL
 
 
-def test_another_environment_needs_a_new_process(tmp_path):
-    _, out, _ = run(tmp_path, "print('tensorflow' in sys.modules, os.environ['TFDS_DATA_DIR'])", TFDS_DATA_DIR="/none")
-    assert out == "False /none\n"
+@pytest.mark.parametrize("env", [{"TFDS_DATA_DIR": "/none"}, {"PYTHONPATH": "/none"}])
+def test_another_environment_needs_a_new_process(tmp_path, env):
+    line = f"print('tensorflow' in sys.modules, os.environ[{next(iter(env))!r}])"
+    assert run(tmp_path, line, **env) == (0, "False /none\n", "")

@@ -74,7 +74,7 @@ def evaluate(
     from tfpaths import files, kinds
     from tfpaths.runs.directory import RunDirectory
 
-    value = kinds.changed(RunDirectory(files.path(workdir)).known(), assignments, trust=trust)
+    value = RunDirectory(files.path(workdir)).changed(assignments, trust=trust)
     return kinds.of(value).evaluate(value, workdir, kinds.Settings(**settings))
 
 

@@ -19,6 +19,8 @@ Names = Annotated[tuple[str, ...], pydantic.Strict(False)]
 Name = Annotated[
     str, schema.expects("a-z, 0-9 and _", lambda name: re.fullmatch("[a-z0-9][a-z0-9_]*", name) is not None)
 ]
+# The extractors that have names; any other name is a directory.
+EXTRACTORS = ("auto", "digits", "cifar10", "inception")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 

@@ -42,6 +42,16 @@ class FinalError(RunError):
     status = 3
 
 
+def shown(text: object) -> str:
+    r"""Returns a text as a terminal may show it: control characters, which a stranger's file can contain, are escaped.
+
+    Example:
+      >>> shown("red\x1b[31m.png")
+      'red\\x1b[31m.png'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def nearest(received: object, choices: Iterable[str]) -> str | None:
     """Returns the choice whose spelling is nearest to `received`, or None if no choice is close.
 

@@ -1,25 +1,18 @@
-"""Reads files with bounds, writes them completely or not at all, and describes their errors. No TensorFlow."""
+"""Reads files within bounds, writes them completely or not at all, and describes their errors. No TensorFlow."""
 
 import contextlib
-import ctypes
-import errno
-import glob
 import json
 import os
 import pathlib
 import secrets
-import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from tfpaths import errors
 
 # The random bytes in the name of a temporary file or directory.
-_BYTES = 8
-# Arguments of Linux' renameat2, for which Python has no function.
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+RANDOM_BYTES = 8
 # The largest files that are read. A run of 20,000 rows has 4 MB of them; a config or results have a few kB.
 MAX_BYTES = 2**30
 _MAX_JSON_BYTES = 2**24
@@ -101,16 +94,14 @@ def read(path: pathlib.Path, max_bytes: int = MAX_BYTES) -> bytes:
       tfpaths.errors.InputError: notes.txt: expected at most 4 bytes, received 8.
     """
     if path.is_dir():  # Windows cannot open a directory at all.
-        raise errors.InputError(f"{shown(path)}: expected a file, found a directory.")
+        raise errors.InputError(f"{path}: expected a file, found a directory.")
     # Without O_NONBLOCK, opening a named pipe would wait until another process writes to it.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise errors.InputError(f"{shown(path)}: expected a file, found {_kind(status.st_mode)}.")
+            raise errors.InputError(f"{path}: expected a file, found {_kind(status.st_mode)}.")
         if status.st_size > max_bytes:
-            raise errors.InputError(
-                f"{shown(path)}: expected at most {max_bytes:,} bytes, received {status.st_size:,}."
-            )
+            raise errors.InputError(f"{path}: expected at most {max_bytes:,} bytes, received {status.st_size:,}.")
         return file.read(max_bytes)
 
 
@@ -130,7 +121,7 @@ def check_file(flag: str, path: pathlib.Path) -> None:
     """
     mode = path.stat().st_mode if path.exists() else stat.S_IFREG
     if not stat.S_ISREG(mode):
-        raise errors.InputError(f"{flag}: expected a file at {shown(path)}, found {_kind(mode)}.")
+        raise errors.InputError(f"{flag}: expected a file at {path}, found {_kind(mode)}.")
 
 
 def parse_json(text: bytes, what: str) -> Any:
@@ -158,7 +149,7 @@ def parse_json(text: bytes, what: str) -> Any:
     except RecursionError:
         raise errors.InputError(f"{what}: expected JSON, received lists or objects that are nested too deep.") from None
     except ValueError as error:
-        raise errors.InputError(f"{what}: expected JSON: {shown(reason(error))}.") from error
+        raise errors.InputError(f"{what}: expected JSON: {reason(error)}.") from error
 
 
 def read_json(path: pathlib.Path) -> Any:
@@ -173,17 +164,7 @@ def read_json(path: pathlib.Path) -> Any:
       >>> read_json(pathlib.Path("results.json"))
       {'step': 10}
     """
-    return parse_json(read(path, _MAX_JSON_BYTES), shown(path))
-
-
-def shown(text: object) -> str:
-    r"""Returns a text from outside as a terminal may show it: control characters are escaped.
-
-    Example:
-      >>> shown("red\x1b[31m.png")
-      'red\\x1b[31m.png'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return parse_json(read(path, _MAX_JSON_BYTES), str(path))
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -213,7 +194,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: its files are for their owner only, and only a change of the process' umask would tell the umask.
-    temporary = _unused(path.parent, f".{path.name}.")
+    temporary = unused(path.parent, f".{path.name}.")
     try:
         with named(path), open(temporary, "xb") as file:
             file.write(content)
@@ -225,123 +206,14 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
         raise
 
 
-@contextlib.contextmanager
-def temporary_directory(parent: pathlib.Path, prefix: str) -> Iterator[pathlib.Path]:
-    """Yields a new directory in `parent` with the umask's permissions; afterwards it is removed if it is still there.
-
-    Args:
-      parent: Where it is made; missing directories are created.
-      prefix: The first characters of its name.
+def unused(parent: pathlib.Path, prefix: str) -> pathlib.Path:
+    """Returns a path in `parent` that nobody has: the end of its name is random.
 
     Example:
-      >>> with temporary_directory(pathlib.Path("run"), ".step-") as folder:
-      ...     folder.parent
-      PosixPath('run')
-      >>> folder.exists()
+      >>> unused(pathlib.Path("runs"), ".a.") == unused(pathlib.Path("runs"), ".a.")
       False
     """
-    folder = _unused(parent, prefix)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields an empty directory that becomes `path` if no error is raised: `path` is complete or absent.
-
-    Args:
-      path: The directory, which is absent or empty.
-
-    Example:
-      >>> with new_directory(pathlib.Path("samples")) as folder:
-      ...     write_bytes(folder / "image_00000.png", b"")
-      >>> [file.name for file in pathlib.Path("samples").iterdir()]
-      ['image_00000.png']
-    """
-    with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
-        yield folder
-        os.rename(folder, path)
-
-
-@contextlib.contextmanager
-def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields an empty directory that replaces `path` if no error is raised, and the old content stays until then.
-
-    On Linux the two are exchanged in one operation, where the file system can do that. Elsewhere a process that is
-    killed between two renames leaves the old directory under the name of `set_aside`; the next call, or
-    `restore_directory`, puts it back. Two processes must not replace a directory at the same time.
-
-    Args:
-      path: The directory, which may be absent.
-
-    Example:
-      >>> for content in (b"old", b"new"):
-      ...     with replaced_directory(pathlib.Path("export")) as folder:
-      ...         write_bytes(folder / "model", content)
-      >>> pathlib.Path("export/model").read_bytes()
-      b'new'
-    """
-    restore_directory(path)
-    try:
-        with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
-            yield folder
-            if not path.exists():
-                os.rename(folder, path)
-            elif not _exchange(folder, path):
-                os.rename(path, set_aside(path))
-                os.rename(folder, path)
-    finally:
-        restore_directory(path)
-
-
-def _exchange(one: pathlib.Path, other: pathlib.Path) -> bool:
-    """Gives each of two paths the other's name, in one operation; returns False where the system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
-    if rename is None:
-        return False
-    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(number, os.strerror(number), str(other))
-
-
-def restore_directory(path: pathlib.Path) -> None:
-    """Puts back the directory that a killed process was replacing, and removes what else that process left.
-
-    Example:
-      >>> write_bytes(set_aside(pathlib.Path("kept")) / "model", b"old")
-      >>> restore_directory(pathlib.Path("kept"))
-      >>> pathlib.Path("kept/model").read_bytes()
-      b'old'
-    """
-    old = set_aside(path)
-    if old.exists() and not path.exists():
-        os.rename(old, path)
-    # Whatever has the name `old` is complete: it gets another name before it is removed file by file.
-    if old.exists():
-        os.rename(old, _unused(path.parent, f".{path.name}."))
-    for leftover in path.parent.glob(glob.escape(f".{path.name}.") + 2 * _BYTES * "[0-9a-f]"):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def set_aside(path: pathlib.Path) -> pathlib.Path:
-    """Returns where `replaced_directory` has the old directory, which is complete, until the new one has its name.
-
-    Example:
-      >>> set_aside(pathlib.Path("runs/a/export"))
-      PosixPath('runs/a/.export.old')
-    """
-    return path.with_name(f".{path.name}.old")
-
-
-def _unused(parent: pathlib.Path, prefix: str) -> pathlib.Path:
-    """Returns a path in `parent` that nobody has: the end of its name is random."""
-    return parent / f"{prefix}{secrets.token_hex(_BYTES)}"
+    return parent / f"{prefix}{secrets.token_hex(RANDOM_BYTES)}"
 
 
 @contextlib.contextmanager

@@ -8,13 +8,11 @@ import abc
 import dataclasses
 import importlib
 import pathlib
-import shlex
 import signal
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfpaths import config as config_lib
-from tfpaths import errors, schema
+from tfpaths import errors
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -122,7 +120,7 @@ class Kind(abc.ABC):
         raise errors.InputError(f"--mode: {config.name} is {self.noun}, which has no samples to evaluate.")
 
     def programs(self, config: Any) -> dict[str, str]:
-        """Returns the fields of a config that name a program outside this package: path -> name."""
+        """Returns the fields of a config that name a program which is not tfpaths' own: path -> name."""
         del config
         return {}
 
@@ -136,35 +134,6 @@ class Kind(abc.ABC):
             f"expected the directory of a trained run, received {str(path)!r}: {config.name} is {self.noun}, which has "
             "no sampler."
         )
-
-
-def changed(stored: Any, assignments: Sequence[str], *, trust: bool = False) -> Any:
-    """Returns the stored config of a run with changes, to be used without an experiment from the registry.
-
-    Args:
-      stored: The config, which a stranger may have written.
-      assignments: The changes, as `path.to.field=value`.
-      trust: Whether programs that only the stored config names may be loaded.
-
-    Raises:
-      InputError: A change is invalid, or the stored config names a program and no change says the same field.
-
-    Example:
-      >>> from tfpaths import experiments
-      >>> stored = schema.assign(experiments.get("color_mnist_ns"), ["evaluation.extractor=./model"])
-      >>> changed(stored, [])
-      Traceback (most recent call last):
-          ...
-      tfpaths.errors.InputError: evaluation.extractor: the run's config names './model', a program that can read and ...
-    """
-    asked = {assignment.partition("=")[0] for assignment in assignments}
-    for path, name in of(stored).programs(stored).items():
-        if not trust and path not in asked:
-            raise errors.InputError(
-                f"{path}: the run's config names {name!r}, a program that can read and write files. To fix this: if "
-                f"you know it, add --set={path}={shlex.quote(name)} or --trust; otherwise set another."
-            )
-    return schema.assign(stored, assignments)
 
 
 def get(kind: str) -> Kind:

@@ -83,7 +83,7 @@ def _own_flags() -> list[flags.Flag]:
 
 
 def _fail(error: object, status: int) -> int:
-    print("tfpaths:", " ".join(str(error).split()), file=sys.stderr)
+    print("tfpaths:", errors.shown(" ".join(str(error).split())), file=sys.stderr)
     return status
 
 

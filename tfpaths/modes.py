@@ -123,7 +123,7 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     if asked.mode == "train" and base is not None:
         value = schema.assign(base, asked.assignments)
     else:
-        value = kinds.changed(directory.known(), asked.assignments, trust=asked.trust)
+        value = directory.changed(asked.assignments, trust=asked.trust)
     errors.choose("strategy", asked.strategy, config.STRATEGIES)
     if asked.data_dir == "":
         raise errors.InputError("--data_dir: expected a directory, received ''.")

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import tqdm
 
+from tfpaths import errors
+
 # Work of less than `_DELAY_SECONDS` shows no bar; plain lines are at least `_LINE_SECONDS` apart.
 _DELAY_SECONDS, _LINE_SECONDS = 2.0, 30.0
 
@@ -15,14 +17,16 @@ Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
-    """Prints a line and flushes it. If standard output was closed (`| head`), the program continues without it.
+    """Prints a text and flushes it; control characters are escaped.
+
+    If standard output was closed (`| head`), the program continues without it.
 
     Example:
       >>> say("step 500/1500")
       step 500/1500
     """
     try:
-        print(text, flush=True)
+        print(errors.shown(text), flush=True)
     except BrokenPipeError:
         # Long work must not stop because nobody reads its output: its results are in files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -165,6 +165,16 @@ def joins_cluster(strategy: str) -> bool:
     return strategy == "multi_worker" or (strategy == "auto" and bool(os.environ.get("TF_CONFIG")))
 
 
+class _Formatter(logging.Formatter):
+    """Escapes the control characters in a warning, which can name a stranger's file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Not above: the filter runs this file as a program, which sees the standard library only.
+        from tfpaths import errors
+
+        return errors.shown(super().format(record))
+
+
 def prepare() -> None:
     """Sets TensorFlow's log level, Keras' backend and the format of warnings, before TensorFlow is imported."""
     import absl.logging
@@ -173,7 +183,7 @@ def prepare() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # TFDS and TensorFlow log through absl what they read and how long it took.
     absl.logging.set_verbosity(absl.logging.WARNING)
-    absl.logging.get_absl_handler().setFormatter(logging.Formatter("tfpaths: %(levelname)s: %(message)s"))
+    absl.logging.get_absl_handler().setFormatter(_Formatter("tfpaths: %(levelname)s: %(message)s"))
 
 
 def import_module(name: str) -> None:

@@ -44,9 +44,9 @@ class Workers:
     def __init__(self, count, command, start=ready.start):
         self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
         path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         self.processes = [
-            start(command(index, self.addresses), cwd=ROOT, env={**os.environ, "PATH": path} | self.task(index))
-            for index in range(count)
+            start(command(index, self.addresses), cwd=ROOT, env=env | self.task(index)) for index in range(count)
         ]
 
     def task(self, index):

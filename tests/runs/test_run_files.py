@@ -6,7 +6,7 @@ import shutil
 import signal
 
 import pytest
-from helpers import launch_here
+from helpers import TOY, launch_here
 
 from tfpaths import errors, files
 from tfpaths.runs import directory, results, rows
@@ -40,9 +40,12 @@ MUTATIONS = {
     "not_finite": content(b'{"step": NaN, "metrics": {"a": Infinity}}\n'),
     "wrong_types": content(b'{"step": 4, "metrics": {"a": "b"}, "protocol": 3, "kind": [], "penalty": {}}\n{}\n'),
     "large_number": content(b'{"step": 1' + b"0" * 5000 + b', "kind": "training", "name": 1e999}\n{}\n'),
+    "texts": content(b'{"step": 4, "penalty": "b", "generator_loss": [null, "c"], "discriminator_loss": true}\n'),
+    "results": content(b'{"step": 4, "metrics": {"\\u001b[31mred": 1.5}, "protocol": {"\\u001b": "\\u001b"}}'),
     "escape": content(b'{"kind": "\\u001b[31mred", "step": 1, "finding": "\\u001b[31m"}\n\x1b[31m\n'),
 }
 FILES = ["config.json", "metrics.jsonl", "results.json", ".lock", "samples/step_00000004.png"]
+FILES += ["checkpoints/step-4.index", "checkpoints/step-4.data-00000-of-00001"]
 MODES = {
     "train": ["--exp=color_mnist_dragan_ns"],
     "evaluate": ["--mode=evaluate", "--set=evaluation.metrics=ms_ssim", "--set=evaluation.split=train"],
@@ -78,7 +81,7 @@ def test_a_damaged_file_gives_one_line_and_loses_nothing(tiny_run, tmp_path, nam
     run = tmp_path / "run"
     for mutation, damage in MUTATIONS.items():
         # What is already known to be refused or ignored in one way need not be drawn or exported each time.
-        few = ("pipe", "directory") if name == ".lock" else ("pipe", "directory", "deep", "wrong_types")
+        few = ("pipe", "directory") if name == ".lock" else ("pipe", "directory", "deep", "wrong_types", "results")
         if name not in ("config.json", "metrics.jsonl") and mutation not in few:
             continue
         shutil.copytree(tiny_run, run)
@@ -88,7 +91,7 @@ def test_a_damaged_file_gives_one_line_and_loses_nothing(tiny_run, tmp_path, nam
         if mode in ("sample", "report"):
             flags.append(f"--out={tmp_path / ('a.npz' if mode == 'sample' else 'a.html')}")
         if mode == "train":
-            flags += [f"--set={text}" for text in toy_texts(tiny_run)]
+            flags += [f"--set={path}={text}" for path, text in TOY.items()]
         ended = launch_here(*flags)
         case = (mutation, ended.returncode, ended.stderr[-1000:])
         assert ended.returncode in (0, 1, 2), case
@@ -101,13 +104,6 @@ def test_a_damaged_file_gives_one_line_and_loses_nothing(tiny_run, tmp_path, nam
             assert ended.returncode == 2, case
         assert kept(run, name) == before, case
         shutil.rmtree(run)
-
-
-def toy_texts(tiny_run):
-    """The changes that make the experiment that of the tiny run."""
-    from helpers import TOY
-
-    return [f"{path}={text}" for path, text in TOY.items()]
 
 
 def test_an_older_config_takes_defaults_and_a_newer_one_is_named(tiny_run, tmp_path):
@@ -143,26 +139,3 @@ def test_rows_have_numbers_and_texts_only(tmp_path, row):
     path.write_text(json.dumps(row) + "\n" + '{"step": 1}\n')
     with pytest.raises(errors.InputError, match="expected a row in line 1"):
         rows.read_rows(path)
-
-
-def test_a_directory_is_exchanged_in_one_operation(tmp_path, monkeypatch):
-    path = tmp_path / "export"
-    seen = []
-    monkeypatch.setattr(os, "rename", lambda one, other: seen.append((one, other)) or os.replace(one, other))
-    for text in ("old", "new"):
-        with files.replaced_directory(path) as folder:
-            (folder / "model").write_text(text)
-    assert (path / "model").read_text() == "new"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["export"]
-    # The first is a new name; the second is an exchange on Linux, where no moment is without a directory.
-    assert len(seen) == 1 if files._exchange.__module__ and os.uname().sysname == "Linux" else len(seen) == 3
-
-
-def test_where_nothing_can_be_exchanged_the_old_is_set_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_exchange", lambda one, other: False)
-    path = tmp_path / "export"
-    for text in ("old", "new"):
-        with files.replaced_directory(path) as folder:
-            (folder / "model").write_text(text)
-    assert (path / "model").read_text() == "new"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["export"]

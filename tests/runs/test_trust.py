@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from helpers import launch_here, refused, toy
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
 
 import tfpaths
-from tfpaths import errors, files
-from tfpaths.runs import directory, exporting, training, trust
+from tfpaths import data, errors, files
+from tfpaths.runs import build, directory, exporting, loading, trust
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +51,15 @@ def test_an_export_of_ours_is_allowed_and_sampled(export, tiny_run, tmp_path):
     np.testing.assert_array_equal(arrays[0]["images"], arrays[1]["images"])
 
 
-@pytest.mark.parametrize("name", ["cifar10_gan_gp", "color_mnist_wgan", "celeba_ns"])
-def test_exports_of_other_networks_are_allowed(name, tmp_path):
-    value = toy(name)
-    if value.data.name != "color_mnist":
-        value = value.replace(data=toy("color_mnist_ns").data, networks=value.networks)
-    training.train(value.replace(schedule=value.schedule.replace(steps=1)), tmp_path / "run")
-    trust.check(exporting.export(tmp_path / "run"))
+# One experiment for each data set and each network.
+@pytest.mark.parametrize("name", ["cifar10_gan_gp", "celeba_ns", "stacked_mnist_ns", "color_mnist_wgan"])
+def test_exports_of_every_data_set_are_allowed(name, tmp_path):
+    value = build.complete(toy(name, data__source="auto"))
+    gan = build.build(value, data.of(value.data).shape)
+    files.write_bytes(tmp_path / "metadata.json", b"{}")
+    sampler = exporting.Sampler(loading.Trained(gan, value, 0, tmp_path), tmp_path / "metadata.json")
+    tf.saved_model.save(sampler, str(tmp_path / "export"), signatures=sampler.functions)
+    trust.check(tmp_path / "export")
 
 
 def test_a_planted_export_writes_nothing(tmp_path):
@@ -80,14 +83,14 @@ def test_a_saved_model_beside_a_run_is_not_used(tiny_run, tmp_path):
 
 
 def test_an_operation_in_a_called_function_is_found(tmp_path):
-    inner = tf.function(lambda: tf.io.read_file("/etc/hostname"), autograph=False)
+    inner = tf.function(lambda: tf.size(tf.io.read_file("/etc/hostname")), autograph=False)
     outer = tf.function(
-        lambda x: {"y": tf.cond(x > 0, lambda: tf.strings.length(inner()), lambda: 0)},
+        lambda x: {"y": tf.cond(x > 0, inner, lambda: 0)},
         [tf.TensorSpec([], tf.int32)],
         autograph=False,
     )
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=outer)
-    with pytest.raises(errors.InputError, match="its operation (ReadFile|StringLength)"):
+    with pytest.raises(errors.InputError, match="its operation ReadFile"):
         trust.check(tmp_path)
 
 
@@ -142,7 +145,7 @@ def test_an_object_that_runs_while_it_is_loaded_is_refused(tmp_path):
     values = tf.lookup.KeyValueTensorInitializer(["a"], [1])
     module.table = tf.lookup.StaticHashTable(values, -1)
     tf.saved_model.save(module, str(tmp_path))
-    with pytest.raises(errors.InputError, match="an object of the kind resource|operation"):
+    with pytest.raises(errors.InputError, match="it has an object of the kind resource"):
         trust.check(tmp_path)
 
 
@@ -155,26 +158,9 @@ def test_another_format_beside_it_is_refused(export, tmp_path, name):
 
 
 def test_allowed_operations_exist_and_touch_no_file():
-    registered = set(tf.raw_ops.__dict__)
-    assert not {name for name in trust.ALLOWED if name not in registered and name not in {"Const", "Placeholder"}} - {
-        "Snapshot"
-    }
-    words = (
-        "File",
-        "Read",
-        "Write",
-        "Save",
-        "Restore",
-        "PyFunc",
-        "Load",
-        "Dataset",
-        "Summary",
-        "Print",
-        "Send",
-        "Recv",
-    )
-    found = {name for name in trust.ALLOWED if any(word in name for word in words)}
-    assert found == {"ReadVariableOp"}
+    assert [name for name in trust.ALLOWED if op_def_registry.get(name) is None] == []
+    words = "File Read Write Save Restore PyFunc Load Dataset Summary Print Send Recv".split()
+    assert {name for name in trust.ALLOWED if any(word in name for word in words)} == {"ReadVariableOp"}
 
 
 def test_an_extractor_that_only_the_run_names_is_not_loaded(tiny_run, tmp_path):

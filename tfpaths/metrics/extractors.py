@@ -12,13 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfpaths import config as config_lib
 from tfpaths import errors, progress
 from tfpaths.data import DataSet
 from tfpaths.metrics import classifiers, saved_models
 
 # The extractors that are trained on first use, by `classifiers`.
 TRAINED_HERE = tuple(classifiers.FEATURES)
-NAMES = (*TRAINED_HERE, "inception")
 # Images in one call of an extractor.
 BATCH = 250
 
@@ -123,7 +123,7 @@ def check(name: str, data_set: DataSet) -> None:
     elif os.sep in name or pathlib.Path(name.removeprefix("inception:")).exists():
         saved_models.directory(name.removeprefix("inception:"))
     else:
-        choices = ("auto", *NAMES, "inception:DIRECTORY", "DIRECTORY")
+        choices = (*config_lib.EXTRACTORS, "inception:DIRECTORY", "DIRECTORY")
         raise errors.unknown("extractor", name, choices, path="evaluation.extractor")
 
 

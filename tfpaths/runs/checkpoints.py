@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfpaths import errors, files
+from tfpaths import errors, files, folders
 from tfpaths.gan import GAN
 
 
@@ -166,7 +166,7 @@ class Checkpoints:
         self.directory.mkdir(parents=True, exist_ok=True)
         for incomplete in self.directory.glob(".step-*"):
             shutil.rmtree(incomplete, ignore_errors=True)
-        with files.temporary_directory(self.directory, ".step-") as folder:
+        with folders.temporary_directory(self.directory, ".step-") as folder:
             self._checkpoint.write(str(folder / path.name))
             for file in sorted(folder.iterdir(), key=lambda file: file.suffix == ".index"):
                 with open(file, "rb") as written:
@@ -195,6 +195,8 @@ class Checkpoints:
         for step in reversed(self.steps):
             path = self.directory / f"step-{step}"
             try:
+                for file in self.directory.glob(f"{path.name}.*"):
+                    files.check_file("checkpoints", file)  # TensorFlow would wait for the writer of a named pipe.
                 self._checkpoint.read(str(path)).assert_consumed()
                 self._known_good, self.restored = step, json.loads(self._config_text.text)
                 return step

@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 import filelock
 
 from tfpaths import config as config_lib
-from tfpaths import errors, files, kinds, schema
+from tfpaths import errors, experiments, files, kinds, schema
 from tfpaths.runs import rows
 from tfpaths.version import __version__
 
@@ -79,18 +80,18 @@ class RunDirectory:
         """
         if not self.config.exists():
             return None
-        name, made = files.shown(self.config), ""
+        made = ""
         try:
             content = files.read_json(self.config)
             written_by = content.get("version") if isinstance(content, dict) else None
             if written_by not in (None, __version__):
-                made = f" tfpaths {files.shown(written_by)[:20]} wrote it, and this is {__version__}."
+                made = f" tfpaths {str(written_by)[:20]} wrote it, and this is {__version__}."
             return config_lib.from_dict(content)
         except errors.InputError as error:
-            why = files.shown(error).removeprefix(f"{name}: ").rstrip(".")
-            raise errors.InputError(f"{name}: expected the config of a run: {why}.{made}") from error
+            why = str(error).removeprefix(f"{self.config}: ").rstrip(".")
+            raise errors.InputError(f"{self.config}: expected the config of a run: {why}.{made}") from error
         except OSError as error:
-            raise errors.InputError(f"{name}: expected the config of a run: {files.reason(error)}.") from error
+            raise errors.InputError(f"{self.config}: expected the config of a run: {files.reason(error)}.") from error
 
     def write_config(self, config: config_lib.Experiment) -> None:
         """Writes the config, with the version of tfpaths that writes it."""
@@ -112,6 +113,29 @@ class RunDirectory:
         others = [entry.name for entry in self.path.parent.glob("*") if (entry / "config.json").is_file()]
         nearest = errors.nearest(self.path.name, others)
         raise self.refused("there is none", f"; did you mean {str(self.path.parent / nearest)!r}?" if nearest else ".")
+
+    def changed(self, assignments: Sequence[str], *, trust: bool = False) -> config_lib.Experiment:
+        """Returns the config of the run in this directory with changes.
+
+        Args:
+          assignments: The changes, as `path.to.field=value`.
+          trust: Whether programs that only the stored config names may be loaded; a stranger may have written it.
+
+        Raises:
+          InputError: There is no run, a change is invalid, or the config names a program that neither a change nor the
+            registered experiment of the same name has.
+        """
+        stored = self.known()
+        asked = {assignment.partition("=")[0] for assignment in assignments}
+        registered = experiments.EXPERIMENTS.get(stored.name)
+        known = {} if registered is None else kinds.of(registered).programs(registered)
+        for path, name in kinds.of(stored).programs(stored).items():
+            if not trust and path not in asked and known.get(path) != name:
+                raise errors.InputError(
+                    f"{path}: the run's config names {name!r}, a program that can read and write files. To fix this: "
+                    f"if you know it, add --set={path}={shlex.quote(name)} or --trust; otherwise set another."
+                )
+        return schema.assign(stored, assignments)
 
     def refused(self, why: str, end: str = ".") -> errors.InputError:
         """Returns the error for a directory without a run, or without the kind of run that is needed."""

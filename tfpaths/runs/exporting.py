@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpaths import data, files, schema
+from tfpaths import data, files, folders, schema
 from tfpaths.runs import loading, results
 from tfpaths.runs.directory import RunDirectory
 
@@ -94,7 +94,7 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
     directory = RunDirectory(trained.path)
     with (
         directory.locked(),
-        files.replaced_directory(directory.export) as folder,
+        folders.replaced_directory(directory.export) as folder,
         tempfile.TemporaryDirectory() as beside,
     ):
         metadata = pathlib.Path(beside) / METADATA
@@ -120,15 +120,15 @@ def restore(path: pathlib.Path) -> None:
 
     Example:
       >>> path = pathlib.Path("a/export")
-      >>> files.write_bytes(files.set_aside(path) / "saved_model.pb", b"")
+      >>> files.write_bytes(folders.set_aside(path) / "saved_model.pb", b"")
       >>> restore(path)
       >>> path.exists()
       True
     """
     directory = RunDirectory(path.parent)
-    if path == directory.export and not path.exists() and files.set_aside(path).exists():
+    if path == directory.export and not path.exists() and folders.set_aside(path).exists():
         with directory.locked():
-            files.restore_directory(path)
+            folders.restore_directory(path)
 
 
 def describe(trained: loading.Trained) -> dict[str, Any]:

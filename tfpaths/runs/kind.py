@@ -1,11 +1,10 @@
 """Training runs as a kind of experiment, for `launch`, `load` and `report`. No TensorFlow at import."""
 
-import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tfpaths import config as config_lib
-from tfpaths import files, kinds
+from tfpaths import kinds
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -74,8 +73,7 @@ class TrainingKind(kinds.Kind):
           {}
         """
         name = config.evaluation.extractor
-        is_local = name.startswith("inception:") or os.sep in name or (name != "auto" and files.path(name).exists())
-        return {"evaluation.extractor": name} if is_local else {}
+        return {} if name in config_lib.EXTRACTORS else {"evaluation.extractor": name}
 
     def load(self, path: pathlib.Path, config: config_lib.Training) -> Any:
         from tfpaths.runs import loading

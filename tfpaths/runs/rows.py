@@ -60,8 +60,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
             if number == len(lines):
                 break
             raise errors.InputError(
-                f"{files.shown(path)}: expected a row in line {number}, received {line[:60]!r}; repair or remove the "
-                "line."
+                f"{path}: expected a row in line {number}, received {line[:60]!r}; repair or remove the line."
             ) from error
         rows.append(row)
     return rows
@@ -112,6 +111,9 @@ def keep_rows(path: pathlib.Path, last_step: int) -> None:
 def last_values(path: pathlib.Path, step: int, names: Sequence[str]) -> dict[str, float]:
     """Returns the values of these names in the last row up to `step` that has them, or an empty mapping.
 
+    Raises:
+      InputError: As `read_rows`, or a value is not a number.
+
     Example:
       >>> path = pathlib.Path("two.jsonl")
       >>> append_rows(path, [{"step": 1, "penalty": 0.5}, {"step": 2, "penalty": 0.25}])
@@ -119,4 +121,12 @@ def last_values(path: pathlib.Path, step: int, names: Sequence[str]) -> dict[str
       {'penalty': 0.5}
     """
     rows = [row for row in read_rows(path) if row["step"] <= step and names[0] in row]
-    return {name: rows[-1][name] for name in names} if rows else {}
+    if not rows:
+        return {}
+    values: dict[str, Any] = {name: rows[-1].get(name) for name in names}
+    for name, value in values.items():
+        if not isinstance(value, int | float):
+            raise errors.InputError(
+                f"{path}: expected a number as {name} of step {rows[-1]['step']}, received {value!r}."
+            )
+    return values

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpaths import errors, files, progress
+from tfpaths import errors, files, folders, progress
 from tfpaths.data import example
 from tfpaths.runs import exporting, loading
 from tfpaths.runs import trust as trust_lib
@@ -240,7 +240,7 @@ def _write_arrays(
 
 def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Iterator[np.ndarray], num: int) -> None:
     """Writes `image_00000.png` and so on into a new directory: `path` is complete or absent."""
-    with files.new_directory(path) as folder:
+    with folders.new_directory(path) as folder:
         digits = max(5, len(str(num - 1)))
         for batch_index, batch in enumerate(samples):
             for index, single in enumerate(batch, start=batch_index * loading.BATCH):

@@ -2,8 +2,8 @@
 
 A SavedModel is a program. Most of its operations compute; some read or write files (`ReadFile`, `WriteFile`, `SaveV2`),
 call Python (`PyFunc`) or load libraries. `check` reads the program without running it, and refuses each operation that
-is not in `ALLOWED`. What it follows: every function that a caller can reach, and all that TensorFlow itself runs while
-it loads the model. What it does not promise: that the numbers mean anything, or that they need little memory or time.
+is not in `ALLOWED`, in any function that can be called. It also refuses objects that run something while they are
+loaded. What it does not promise: that the numbers mean anything, or that they need little memory or time.
 """
 
 import pathlib
@@ -46,9 +46,9 @@ _STATE = """
     VarIsInitializedOp While
 """
 ALLOWED = frozenset(" ".join((_ARITHMETIC, _SHAPES, _RANDOM, _STATE)).split())
-# What an object of a SavedModel may be; tables and other resources run functions of their own while they are loaded.
+# What an object of a SavedModel may be; tables and other resources run functions while they are loaded.
 _OBJECTS = frozenset({"asset", "bare_concrete_function", "constant", "function", "user_object", "variable"})
-
+# What TensorFlow names the functions that save and restore the variables by a graph of TensorFlow 1.
 _SAVER = ("__inference__traced_save", "__inference__traced_restore")
 
 
@@ -72,6 +72,8 @@ def check(path: pathlib.Path) -> None:
           ...
       tfpaths.errors.InputError: 'reads_files': its operation ReadFile is not one that only computes; --trust ...
     """
+    for file in path.glob("variables/*"):
+        files.check_file("--workdir", file)  # TensorFlow would wait for the writer of a named pipe.
     for other in ("saved_model.cpb", "saved_model.pbtxt"):
         # TensorFlow would read it instead of the file that is checked here.
         if (path / other).exists():
@@ -86,8 +88,10 @@ def check(path: pathlib.Path) -> None:
     functions = {function.signature.name: function for function in graph.library.function}
     if len(functions) != len(graph.library.function):
         raise _refused(path, "two of its functions have the same name")
-    # The functions that save and restore the variables by a graph of TensorFlow 1 are loaded and never run, unless
-    # something else refers to them.
+    if any("api_implements" in function.attr for function in functions.values()):
+        # TensorFlow's graph optimiser may run another function with the same text in this attribute.
+        raise _refused(path, "one of its functions has several implementations")
+    # `_SAVER`'s functions are loaded and never run, unless something else refers to them.
     waiting = [name for name in functions if not name.startswith(_SAVER)]
     waiting += objects.concrete_functions
     for node in objects.nodes:
@@ -97,12 +101,9 @@ def check(path: pathlib.Path) -> None:
         if (name := waiting.pop()) in seen or name not in functions:
             continue
         seen.add(name)
-        if "api_implements" in functions[name].attr:
-            # TensorFlow's graph optimiser may run another function with the same text in this attribute.
-            raise _refused(path, f"its function {files.shown(name)} has several implementations")
         for node in functions[name].node_def:
             if node.op not in ALLOWED and node.op not in functions:
-                raise _refused(path, f"its operation {files.shown(node.op)} is not one that only computes")
+                raise _refused(path, f"its operation {node.op} is not one that only computes")
             waiting += [node.op, *_called(node.attr.values())]
 
 
@@ -114,4 +115,4 @@ def _called(attributes: Iterable[Any]) -> Iterator[str]:
 
 
 def _refused(path: pathlib.Path, why: str) -> errors.InputError:
-    return errors.InputError(f"{files.shown(repr(str(path)))}: {why}; --trust loads it all the same.")
+    return errors.InputError(f"{str(path)!r}: {why}; --trust loads it all the same.")
