@@ -32,7 +32,7 @@ def test_build_has_no_cycle():
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
-# What opens another file than one of a run, or opens one to write: the page's style, /proc/cpuinfo, fsync, appended rows.
+# What opens another file than one of a run, or opens one to write: the page's style, /proc/cpuinfo, fsync, added rows.
 OPENS_ITSELF = {"report/page.py", "results.py", "checkpoints.py", "rows.py"}
 
 
