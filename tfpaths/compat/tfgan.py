@@ -8,18 +8,23 @@ TF-GAN's last release needs two names that TensorFlow no longer has (github.com/
   it. The name is added to TensorFlow during this import only, and an empty module replaces `tensorflow_gan.estimator`.
 - `tf.compat.v1.layers.flatten`: the kernel distance and the Inception metrics call it. In each module of TF-GAN, its
   tests included, `tf` is a view of TensorFlow in which this name exists. TensorFlow itself is not changed.
+
+The same views have the functions of `tfpaths.compat.lapack`, with which the scores of `tfpaths.metrics` are computed.
 """
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from tfpaths.compat import lapack
 
 _PACKAGE = "tensorflow_gan"
 
@@ -48,20 +53,27 @@ class _View(types.ModuleType):
         return sorted({*dir(self.__dict__["_module"]), *self.__dict__})
 
 
-def _tensorflow_view() -> _View:
-    """Returns TensorFlow with `tf.compat.v1.layers.flatten`."""
+def _views() -> dict[str, tuple[Any, _View]]:
+    """Returns by its name in TF-GAN's modules each library with its view."""
+    with _import_warnings_hidden():
+        import tensorflow_probability as tfp
     v1 = tf.compat.v1
     layers = _View("tensorflow.compat.v1.layers", v1.layers, flatten=_flatten)
     compat = _View("tensorflow.compat", tf.compat, v1=_View("tensorflow.compat.v1", v1, layers=layers))
-    return _View("tensorflow", tf, compat=compat)
+    linalg = _View("tensorflow.linalg", tf.linalg, svd=lapack.svd)
+    stats = _View("tensorflow_probability.stats", tfp.stats, covariance=lapack.covariance)
+    return {
+        "tf": (tf, _View("tensorflow", tf, compat=compat, linalg=linalg, matmul=lapack.matmul)),
+        "tfp": (tfp, _View("tensorflow_probability", tfp, stats=stats)),
+    }
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads a module of TF-GAN with the module's own loader, then replaces its `tf` by the view."""
+    """Loads a module of TF-GAN with the module's own loader, then replaces its `tf` and `tfp` by the views."""
 
-    def __init__(self, loader: Any, view: _View):
+    def __init__(self, loader: Any, views: dict[str, tuple[Any, _View]]):
         self._loader = loader
-        self._view = view
+        self._views = views
 
     def create_module(self, spec):
         return self._loader.create_module(spec)
@@ -72,8 +84,9 @@ class _Loader(importlib.abc.Loader):
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", SyntaxWarning)
             self._loader.exec_module(module)
-        if getattr(module, "tf", None) is tf:
-            module.tf = self._view
+        for name, (library, view) in self._views.items():
+            if getattr(module, name, None) is library:
+                setattr(module, name, view)
 
     def __getattr__(self, name):
         return getattr(self._loader, name)
@@ -83,15 +96,25 @@ class _Finder(importlib.abc.MetaPathFinder):
     """Finds TF-GAN's modules, and no others, and replaces their loader."""
 
     def __init__(self):
-        self._view = _tensorflow_view()
+        self._views = _views()
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target=None):
         if fullname.split(".")[0] != _PACKAGE:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._view)
+            spec.loader = _Loader(spec.loader, self._views)
         return spec
+
+
+@contextlib.contextmanager
+def _import_warnings_hidden() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # TF-Hub, which TF-GAN imports, still reads its version through pkg_resources.
+        warnings.filterwarnings("ignore", message=".*pkg_resources.*")
+        # TensorFlow Probability and TF-GAN compare versions with distutils.
+        warnings.filterwarnings("ignore", message=".*distutils.*")
+        yield
 
 
 def _import() -> types.ModuleType:
@@ -112,11 +135,7 @@ def _import() -> types.ModuleType:
         sys.modules[f"{_PACKAGE}.python.estimator"] = types.ModuleType(f"{_PACKAGE}.python.estimator")
         tf.estimator = types.SimpleNamespace(SessionRunHook=tf.compat.v1.train.SessionRunHook)
     try:
-        with warnings.catch_warnings():
-            # TF-Hub, which TF-GAN imports, still reads its version through pkg_resources.
-            warnings.filterwarnings("ignore", message=".*pkg_resources.*")
-            # TensorFlow Probability and TF-GAN compare versions with distutils.
-            warnings.filterwarnings("ignore", message=".*distutils.*")
+        with _import_warnings_hidden():
             return importlib.import_module(_PACKAGE)
     finally:
         if not had_estimator:

@@ -12,6 +12,7 @@ Everything runs on the CPU, so that the values do not depend on whether the mach
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import errors
+from tfpaths.compat import lapack
 from tfpaths.compat.tfgan import tfgan
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import METRICS, Metric, UnavailableError
@@ -61,7 +63,7 @@ def classifier_score(logits: np.ndarray) -> float:
         values = tf.constant(logits)
         # TF-GAN computes 0 * log 0 = NaN for a probability of 0; one of exp(-700) = 1e-304 adds nothing to the sum.
         values = tf.maximum(values, tf.reduce_max(values, axis=1, keepdims=True) + _LEAST_LOGIT)
-        return float(tfgan.eval.classifier_score_from_logits(values))
+        return float(_classifier_score(values))
 
 
 def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
@@ -81,7 +83,7 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
       >>> round(frechet_distance(features, features + np.array([3.0, 4.0])), 4)
       25.0
     """
-    with tf.device("CPU"):
+    with tf.device("CPU"), lapack.used():
         distance = tfgan.eval.frechet_classifier_distance_from_activations(tf.constant(real), tf.constant(fake))
     # Rounding can make the distance of equal sets slightly negative.
     return max(float(distance), 0.0)
@@ -118,11 +120,22 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
             f"kernel distance: expected at least {2 * blocks} images to compare with "
             f"{max(len(real), len(fake))}, received {min(len(real), len(fake))}."
         )
-    with tf.device("CPU"), _without_deprecation():
-        distance, error = tfgan.eval.kernel_classifier_distance_and_std_from_activations(
-            tf.constant(real), tf.constant(fake), dtype=tf.float64
-        )
+    with tf.device("CPU"), lapack.used(), _without_deprecation():
+        program = _kernel_program(real.shape[1])
+        distance, error = program(*(tf.constant(features.astype(np.float64)) for features in (real, fake)))
     return float(distance), float(error)
+
+
+# As programs, since TensorFlow then computes a cube by two products instead of a general power, and the blocks of the
+# kernel distance at the same time.
+_classifier_score = tf.function(tfgan.eval.classifier_score_from_logits, autograph=False, reduce_retracing=True)
+
+
+@functools.cache
+def _kernel_program(dimensions: int):
+    features = tf.TensorSpec([None, dimensions], tf.float64)
+    distance = tfgan.eval.kernel_classifier_distance_and_std_from_activations
+    return tf.function(distance, input_signature=[features, features], autograph=False)
 
 
 @contextlib.contextmanager
