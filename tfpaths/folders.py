@@ -125,6 +125,7 @@ def set_aside(path: pathlib.Path) -> pathlib.Path:
 
     Example:
       >>> set_aside(pathlib.Path("runs/a/export"))
-      PosixPath('runs/a/.export.old')
+      PosixPath('runs/a/.export.tfpaths-old')
     """
-    return path.with_name(f".{path.name}.old")
+    # A name that nobody else gives: the directory there is moved and deleted.
+    return path.with_name(f".{path.name}.tfpaths-old")

@@ -119,3 +119,15 @@ def test_begun_is_the_last_step_of_the_rows(run):
     run.metrics.write_bytes(b'{"a": 1}\n')
     with pytest.raises(errors.InputError, match="expected a row in line 1"):
         run.begun()
+
+
+@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard", "metrics.jsonl"])
+def test_read_only_parts_are_refused_before_anything_runs(run, name, monkeypatch):
+    part = run.path / name
+    part.touch() if name == "metrics.jsonl" else part.mkdir()
+    assert run.continued(EXPERIMENT) == EXPERIMENT
+    # As root, no part is read-only.
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != part and access(path, mode))
+    with pytest.raises(errors.InputError, match=f"expected a path that can be written.*{name} is read-only"):
+        run.continued(EXPERIMENT)

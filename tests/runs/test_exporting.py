@@ -247,7 +247,7 @@ def test_portable_network_equals_the_original(precision):
 def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     run = shutil.copytree(exported[0].path, tmp_path / "run")
     (run / ".export.0123456789abcdef").mkdir()
-    (run / "export" / "of_before").touch()
+    (run / "export" / "before.keras").touch()
     before = sorted((run / "export").rglob("*"))
 
     def failing(*args, **kwargs):
@@ -260,7 +260,7 @@ def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     assert sorted((run / "export").rglob("*")) == before
     assert not list(run.glob(".export.*"))
     exporting.export(run)
-    assert not (run / "export" / "of_before").exists()
+    assert not (run / "export" / "before.keras").exists()
     assert (run / "export" / "saved_model.pb").exists()
     assert not list(run.glob(".export.*"))
 
@@ -268,14 +268,14 @@ def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
 def test_export_that_was_being_replaced_is_put_back(exported, tmp_path, monkeypatch):
     # As a process leaves it that is killed between the two renames.
     run = shutil.copytree(exported[0].path, tmp_path / "run")
-    (run / "export").rename(run / ".export.old")
+    (run / "export").rename(run / ".export.tfpaths-old")
     exporting.restore(run / "none")
     assert not (run / "export").exists()
     with RunDirectory(run).locked(), pytest.raises(errors.InputError, match="another run is writing"):
         exporting.restore(run / "export")
     exporting.restore(run / "export")
     assert (run / "export" / "saved_model.pb").exists()
-    (run / "export").rename(run / ".export.old")
+    (run / "export").rename(run / ".export.tfpaths-old")
     monkeypatch.setattr(tf.saved_model, "save", None)
     with pytest.raises(TypeError):
         exporting.export(run)

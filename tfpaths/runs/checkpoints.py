@@ -18,6 +18,7 @@ from absl import logging
 
 from tfpaths import errors, files, folders
 from tfpaths.gan import GAN
+from tfpaths.runs import identity
 
 
 class NotFiniteError(errors.FinalError):
@@ -26,6 +27,13 @@ class NotFiniteError(errors.FinalError):
 
 class DamagedCheckpointError(errors.RunError):
     """Checkpoints exist and none of them can be read."""
+
+
+# Where TensorFlow stores the description of a checkpoint.
+_DESCRIPTION = "config/.ATTRIBUTES/py_state"
+# The names of a checkpoint's files, and of the directory in which they are written. No other file is deleted.
+_FILE = re.compile(r"step-(\d+)\.(index|data-\d{5}-of-\d{5})")
+_UNFINISHED = re.compile(rf"\.step-[0-9a-f]{{{2 * files.RANDOM_BYTES}}}")
 
 
 class _Text(tf.train.experimental.PythonState):
@@ -50,7 +58,7 @@ def steps_in(directory: pathlib.Path) -> list[int]:
       >>> steps_in(pathlib.Path("saved"))
       [20, 100]
     """
-    names = (re.fullmatch(r"step-(\d+)\.index", path.name) for path in directory.glob("step-*.index"))
+    names = (_FILE.fullmatch(path.name) for path in directory.glob("step-*.index"))
     return sorted(int(name[1]) for name in names if name)
 
 
@@ -84,7 +92,7 @@ class Checkpoints:
       directory: The directory of the checkpoints.
       gan: A compiled GAN, whose `state` is saved.
       keep: The number of checkpoints that are kept; older ones are deleted.
-      description: What each checkpoint says about the run, as JSON values: its config, device and threads.
+      description: What each checkpoint says about the run, as JSON values; see `identity.describe`.
       rows: The run's file of rows, whose content each checkpoint contains.
 
     Attributes:
@@ -164,8 +172,9 @@ class Checkpoints:
     def _write(self, path: pathlib.Path) -> None:
         """Writes a checkpoint into a temporary directory, then moves its files to their names, the index last."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        for incomplete in self.directory.glob(".step-*"):
-            shutil.rmtree(incomplete, ignore_errors=True)
+        for incomplete in self.directory.iterdir():
+            if _UNFINISHED.fullmatch(incomplete.name):
+                shutil.rmtree(incomplete, ignore_errors=True)
         with folders.temporary_directory(self.directory, ".step-") as folder:
             self._checkpoint.write(str(folder / path.name))
             for file in sorted(folder.iterdir(), key=lambda file: file.suffix == ".index"):
@@ -179,9 +188,9 @@ class Checkpoints:
             *(f'all_model_checkpoint_paths: "step-{step}"' for step in last_steps),
         ]
         files.write_bytes(self.directory / "checkpoint", ("\n".join(lines) + "\n").encode())
-        for file in self.directory.glob("step-*.*"):
-            number = re.match(r"step-(\d+)\.", file.name)
-            if number and int(number[1]) < last_steps[0]:
+        for file in self.directory.iterdir():
+            name = _FILE.fullmatch(file.name)
+            if name and int(name[1]) < last_steps[0]:
                 file.unlink()
 
     def restore(self) -> int:
@@ -190,20 +199,44 @@ class Checkpoints:
         A damaged checkpoint is skipped with a warning, and the previous one is restored.
 
         Raises:
+          InputError: The newest readable checkpoint is another run's, one of other networks, or one of another step.
           DamagedCheckpointError: Checkpoints exist and none of them can be read.
         """
         for step in reversed(self.steps):
             path = self.directory / f"step-{step}"
-            try:
-                for file in self.directory.glob(f"{path.name}.*"):
-                    files.check_file("checkpoints", file)  # TensorFlow would wait for the writer of a named pipe.
-                self._checkpoint.read(str(path)).assert_consumed()
-                self._known_good, self.restored = step, json.loads(self._config_text.text)
-                return step
-            except Exception as error:  # A damaged file can raise an error of any class.
-                logging.warning("%s is damaged and is skipped: %s", path, files.reason(error))
-            finally:
-                self._config_text.text = json.dumps(self.description)
+            stored = self._read(path)
+            if stored is None:
+                continue
+            if self._gan.step != step:
+                raise errors.InputError(
+                    f"{path}: expected a checkpoint of step {step}, received one of {self._gan.step}."
+                )
+            self._known_good, self.restored = step, stored
+            return step
         if self.steps:
             raise DamagedCheckpointError(f"none of the checkpoints in {self.directory} can be read.")
         return 0
+
+    def _read(self, path: pathlib.Path) -> dict[str, Any] | None:
+        """Restores a checkpoint of this run, and returns its description; None if it is damaged."""
+        try:
+            for file in self.directory.glob(f"{path.name}.*"):
+                files.check_file("checkpoints", file)  # TensorFlow would wait for the writer of a named pipe.
+            stored = json.loads(tf.train.load_checkpoint(str(path)).get_tensor(_DESCRIPTION))
+        except Exception as error:  # A damaged file can raise an error of any class.
+            _warn(path, error)
+            return None
+        # Before the variables are read: what another run has trained must not become this one.
+        identity.check(path, stored, self.description)
+        try:
+            self._checkpoint.read(str(path)).assert_consumed()
+        except Exception as error:
+            _warn(path, error)
+            return None
+        finally:
+            self._config_text.text = json.dumps(self.description)
+        return stored
+
+
+def _warn(path: pathlib.Path, error: Exception) -> None:
+    logging.warning("%s is damaged and is skipped: %s", path, files.reason(error))

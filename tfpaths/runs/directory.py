@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,12 @@ from tfpaths import config as config_lib
 from tfpaths import errors, experiments, files, kinds, schema
 from tfpaths.runs import rows
 from tfpaths.version import __version__
+
+# The temporary names that `files.write_bytes` gives to the files of a run. No other file is deleted.
+_UNFINISHED = re.compile(
+    r"\.(config\.json|metrics\.jsonl|results\.json|figure\.png|step_\d+\.(png|txt))"
+    rf"\.[0-9a-f]{{{2 * files.RANDOM_BYTES}}}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +162,7 @@ class RunDirectory:
         try:
             self._check_path()
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._unwritable(error.strerror) from error
         stored = self.stored()
         if stored is None:
             return config
@@ -163,14 +170,8 @@ class RunDirectory:
         if stored.kind != config.kind:
             raise errors.InputError(f"--workdir: {self.path} holds {kinds.of(stored).noun}, {stored.name!r}.")
         config = kind.settled(config, stored)
-        differences = {
-            path: pair
-            for path, pair in schema.differences(stored, config).items()
-            if not kind.may_change(path) and (is_complete or _comparable(*pair))
-        }
-        if differences:
-            listed = "; ".join(f"{path} is {old!r} there and {new!r} here" for path, (old, new) in differences.items())
-            raise errors.InputError(f"--workdir: {self.path} holds another experiment: {listed}.")
+        if differences := differing(stored, config, is_complete=is_complete):
+            raise errors.InputError(f"--workdir: {self.path} holds another experiment: {differences}.")
         return config
 
     @contextlib.contextmanager
@@ -188,31 +189,40 @@ class RunDirectory:
         except filelock.Timeout:
             raise errors.InputError(f"--workdir: another run is writing to {self.path}.") from None
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._unwritable(error.strerror) from error
         try:
+            self._remove_leftovers()
             yield
         finally:
             lock.release()
+
+    def _remove_leftovers(self) -> None:
+        """Removes the temporary files of a process that was killed while it wrote; no other process writes now."""
+        for parent in (self.path, self.samples):
+            for file in parent.iterdir() if parent.is_dir() else ():
+                if _UNFINISHED.fullmatch(file.name) and file.is_file():
+                    file.unlink()
 
     def begun(self) -> int:
         """Returns the last step that has a row; 0 if there are no rows."""
         return max((row["step"] for row in rows.read_rows(self.metrics)), default=0)
 
-    def _unwritable(self, error: OSError) -> errors.InputError:
+    def _unwritable(self, why: str | None) -> errors.InputError:
         return errors.InputError(
-            f"--workdir: expected a path that can be written, received {str(self.path)!r} ({error.strerror})."
+            f"--workdir: expected a path that can be written, received {str(self.path)!r} ({why})."
         )
 
     def _check_path(self) -> None:
         existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            raise errors.InputError(
-                f"--workdir: expected a path that can be written, received {str(self.path)!r} ({existing} "
-                f"{'is not a directory' if not existing.is_dir() else 'is read-only'})."
-            )
+        if not existing.is_dir():
+            raise self._unwritable(f"{existing} is not a directory")
         for folder in (self.samples, self.checkpoints, self.tensorboard):
             if folder.exists() and not folder.is_dir():
                 raise errors.InputError(f"--workdir: expected a directory at {folder}, found a file.")
+        # Now, and not when the first checkpoint is written. Other files are replaced, which the directory decides.
+        for part in (existing, self.samples, self.checkpoints, self.tensorboard, self.metrics):
+            if part.exists() and not os.access(part, os.W_OK | (os.X_OK if part.is_dir() else 0)):
+                raise self._unwritable(f"{part} is read-only")
         for file in (self.metrics, self.results, self.config, self.path / ".lock"):
             files.check_file("--workdir", file)
         if existing == self.path and not self.config.exists():
@@ -222,6 +232,27 @@ class RunDirectory:
                     f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "
                     f"{', '.join(others[:3])}{', …' if len(others) > 3 else ''}."
                 )
+
+
+def differing(stored: config_lib.Experiment, config: config_lib.Experiment, *, is_complete: bool = True) -> str:
+    """Returns the fields that make `config` another run than `stored`; empty if it is the same run.
+
+    Args:
+      stored: The config of a run.
+      config: A config of the same kind.
+      is_complete: Whether all options are filled in; if not, options that only one config has are not compared.
+
+    Example:
+      >>> line = experiments.get("line1_ns")
+      >>> differing(line, line.replace(seed=7))
+      'seed is 0 there and 7 here'
+    """
+    may_change = kinds.of(config).may_change
+    return "; ".join(
+        f"{path} is {old!r} there and {new!r} here"
+        for path, (old, new) in schema.differences(stored, config).items()
+        if not may_change(path) and (is_complete or _comparable(old, new))
+    )
 
 
 def _comparable(one: object, other: object) -> bool:

@@ -12,7 +12,7 @@ from tfpaths.gan import GAN
 from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator, flat
 from tfpaths.metrics.sources import Source
-from tfpaths.runs import build, devices, faults, results, rows
+from tfpaths.runs import build, devices, faults, identity, results, rows
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -60,7 +60,7 @@ def evaluate(
     kept = faults.explained(tf.distribute.get_strategy(), lambda: "The checkpoints are unchanged.")
     with directory.locked(), kept:
         gan = build.build(config, evaluator.examples(evaluator.split).shape)
-        step = Checkpoints(directory.checkpoints, gan).restore()
+        step = Checkpoints(directory.checkpoints, gan, description=identity.essence(config, gan)).restore()
         if step == 0:
             raise errors.InputError(f"--workdir: expected a run with a checkpoint, received {workdir}, which has none.")
         losses = rows.last_values(directory.metrics, step, tuple(gan.reported))

@@ -1,6 +1,7 @@
 """`export` writes a run's sampler as a SavedModel that needs TensorFlow only, and its networks for Keras."""
 
 import pathlib
+import re
 import shlex
 import tempfile
 from collections.abc import Callable
@@ -9,11 +10,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpaths import data, files, folders, schema
+from tfpaths import data, errors, files, folders, schema
 from tfpaths.runs import loading, results
 from tfpaths.runs.directory import RunDirectory
 
 METADATA = "metadata.json"
+# The files of an export, relative to it. A directory with others is not replaced.
+_FILES = re.compile(
+    r"(saved_model|fingerprint)\.pb|assets|assets/metadata\.json|variables|variables/variables\.(index|data-\d{5}-of-\d{5})"
+    r"|[^/]+\.keras"
+)
 
 
 class Sampler(tf.Module):
@@ -86,12 +92,14 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
       The export's directory.
 
     Raises:
-      InputError: The directory does not contain a trained run, or another run is writing to it.
+      InputError: The directory does not contain a trained run, another run is writing to it, or `export` has files that
+        no export writes.
 
     Example: see `tfpaths.train` for a run directory.
     """
     trained = loading.load(workdir)
     directory = RunDirectory(trained.path)
+    _check_replaceable(directory.export)
     with (
         directory.locked(),
         folders.replaced_directory(directory.export) as folder,
@@ -107,6 +115,20 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
         for name, network in trained.gan.networks.items():
             portable(network).save(folder / f"{name}.keras")
     return directory.export
+
+
+def _check_replaceable(path: pathlib.Path) -> None:
+    """Checks that a directory has an export's files only; or that it is absent."""
+    others = sorted(name for file in path.rglob("*") if not _FILES.fullmatch(name := file.relative_to(path).as_posix()))
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise errors.InputError(
+            f"expected a directory that an export can replace, received {str(path)!r}, a file or a link."
+        )
+    if others:
+        raise errors.InputError(
+            f"{path}: has files that are not an export's and would be deleted: {', '.join(others[:3])}"
+            f"{', …' if len(others) > 3 else ''}. To fix this: move them elsewhere."
+        )
 
 
 def restore(path: pathlib.Path) -> None:

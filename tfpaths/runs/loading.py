@@ -10,7 +10,7 @@ from tfpaths import config as config_lib
 from tfpaths import data, errors, files, kinds
 from tfpaths.data.example import ExampleType
 from tfpaths.gan import GAN
-from tfpaths.runs import build
+from tfpaths.runs import build, identity
 from tfpaths.runs.checkpoints import Checkpoints, steps_in
 from tfpaths.runs.directory import RunDirectory
 
@@ -97,5 +97,5 @@ def trained(path: pathlib.Path, config: config_lib.Training) -> Trained:
     if not steps_in(directory.checkpoints):
         raise directory.refused("it has no checkpoint, so it is not trained yet")
     gan = build.build(config, data.of(config.data).shape)
-    step = Checkpoints(directory.checkpoints, gan).restore()
+    step = Checkpoints(directory.checkpoints, gan, description=identity.essence(config, gan)).restore()
     return Trained(gan=gan, config=config, step=step, path=directory.path)

@@ -24,6 +24,7 @@ from tfpaths.runs import (
     evaluation,
     faults,
     fitting,
+    identity,
     profiling,
     results,
     rows,
@@ -127,14 +128,13 @@ def _prepared(
     evaluator = Evaluator(config.data, config.evaluation, data_dir=data_dir, lenient=True, splits=[examples])
     examples.batches(config.schedule.batch_size)  # Refuses a batch that is larger than the data.
     distribution.check_batch_size(config.schedule.batch_size, devices)
-    content = schema.to_dict(config)
-    distribution.check_same(json.dumps(content), "the experiment", devices)
+    distribution.check_same(json.dumps(schema.to_dict(config)), "the experiment", devices)
     with devices.scope():
         try:
             gan = build.build(config, examples.shape)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise errors.FinalError("the networks of this config do not fit into this machine's memory.") from error
-    description = {"config": content, "device": devices_lib.description(devices), "threads": devices_lib.threads()}
+    description = identity.describe(config, gan, devices)
     saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
     return _Training(config, directory, devices, examples, evaluator, gan, saved)
 
@@ -164,18 +164,13 @@ class _Training:
         return start
 
     def warn_of_other_conditions(self) -> None:
-        """Warns if the restored checkpoint is from a run on another device or with another number of threads."""
-        stored, current = self.checkpoints.restored, self.checkpoints.description
-        changes = [
-            f"{name} {stored[name]!r} there and {current[name]!r} here"
-            for name in ("device", "threads")
-            if stored.get(name, current[name]) != current[name]
-        ]
+        """Warns if the restored checkpoint is from a run on another device, with other threads or other versions."""
+        changes = identity.changes(self.checkpoints.restored, self.checkpoints.description)
         if changes:
             logging.warning(
-                "the checkpoint was written under other conditions (%s): the run continues, but not bit for bit as "
-                "without the interruption.",
-                "; ".join(changes),
+                "the checkpoint was written under other conditions (%s): the run continues, but perhaps not bit for "
+                "bit as without the interruption.",
+                changes,
             )
 
     def fit(self, others: Sequence[keras.callbacks.Callback]) -> None:

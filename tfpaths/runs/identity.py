@@ -1,0 +1,151 @@
+"""What a checkpoint says about its run, and whether it is a checkpoint of this run."""
+
+import pathlib
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tfpaths import config as config_lib
+from tfpaths import errors, schema
+from tfpaths.gan import GAN
+from tfpaths.runs import devices as devices_lib
+from tfpaths.runs import directory, results
+
+# The instructions of a CPU for which TensorFlow has kernels of their own, as Linux names them.
+_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
+# What changes the last digits of a run that continues.
+_CONDITIONS = ("device", "threads", "instructions", "versions")
+
+
+def describe(config: config_lib.Training, gan: GAN, strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """Returns what each checkpoint of a run says about it, as JSON values.
+
+    Args:
+      config: The complete config.
+      gan: The game.
+      strategy: The strategy of the run.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> from tfpaths.runs import build
+      >>> config = experiments.get("color_mnist_ns")
+      >>> sorted(describe(config, build.build(config, (28, 28, 3)), tf.distribute.get_strategy()))
+      ['config', 'device', 'instructions', 'threads', 'variables', 'versions']
+    """
+    return {
+        **essence(config, gan),
+        "device": devices_lib.description(strategy),
+        "threads": devices_lib.threads(),
+        "instructions": instructions(),
+        "versions": results.versions(),
+    }
+
+
+def essence(config: config_lib.Training, gan: GAN) -> dict[str, Any]:
+    """Returns the part of `describe` by which `check` decides: the config and the shapes of the variables.
+
+    Args:
+      config: The complete config.
+      gan: The game.
+
+    Example: see `describe`.
+    """
+    return {"config": schema.to_dict(config), "variables": shapes(gan)}
+
+
+def shapes(gan: GAN) -> dict[str, list[list[int]]]:
+    """Returns the shapes of the variables of each item of `gan.state`, in their order.
+
+    Keras numbers the names of layers anew in each process, so that names say less.
+
+    Example:
+      >>> import keras
+      >>> networks = [keras.Sequential([keras.Input((size,)), keras.layers.Dense(1)]) for size in (3, 1)]
+      >>> shapes(GAN(*networks, loss="hinge"))["generator"]
+      [[3, 1], [1]]
+    """
+    return {name: [list(v.shape) for v in getattr(item, "variables", [item])] for name, item in gan.state.items()}
+
+
+def instructions() -> str:
+    """Returns the instructions of this machine's CPU that TensorFlow has kernels for, or the CPU's architecture.
+
+    Example:
+      >>> isinstance(instructions(), str)
+      True
+    """
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    flags = re.search(r"^(?:flags|Features)\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    known = set(flags[1].split()) if flags else set()
+    return " ".join(name for name in _INSTRUCTIONS if name in known) or platform.machine()
+
+
+def check(path: pathlib.Path, stored: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Checks that a checkpoint is one of this run, and that the networks have the variables that it holds.
+
+    Args:
+      path: The checkpoint.
+      stored: The description in the checkpoint.
+      current: The description of this run. What one of the two lacks is not compared.
+
+    Raises:
+      InputError: It is another run's, or one of other networks.
+
+    Example:
+      >>> check(pathlib.Path("step-4"), {"variables": {"generator": [[3, 1]]}}, {"variables": {"generator": [[5, 1]]}})
+      Traceback (most recent call last):
+          ...
+      tfpaths.errors.InputError: step-4: expected a checkpoint of these networks: in generator, variable 0 has the ...
+    """
+    if "config" in stored and "config" in current:
+        try:
+            differences = directory.differing(*(config_lib.from_dict(each["config"]) for each in (stored, current)))
+        except errors.InputError as error:
+            raise errors.InputError(f"{path}: expected a checkpoint of this version of tfpaths: {error}") from error
+        if differences:
+            raise errors.InputError(
+                f"{path}: expected a checkpoint of this run, received one of another: {differences}. To fix this: "
+                "remove it, or use the directory of its run."
+            )
+    if "variables" in stored and "variables" in current and stored["variables"] != current["variables"]:
+        difference = _difference(stored["variables"], current["variables"])
+        raise errors.InputError(
+            f"{path}: expected a checkpoint of these networks: {difference}. To fix this: use the code of the networks "
+            "with which it was written, or another --workdir."
+        )
+
+
+def _difference(stored: Mapping[str, list], current: Mapping[str, list]) -> str:
+    """Returns the first difference between two results of `shapes`."""
+    for name in (*stored, *current):
+        old, new = stored.get(name), current.get(name)
+        if old is None or new is None:
+            return f"{name} exists {'here' if old is None else 'there'} only"
+        if len(old) != len(new):
+            return f"{name} has {len(old)} variables there and {len(new)} here"
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            if one != other:
+                return f"in {name}, variable {index} has the shape {one} there and {other} here"
+    return "their order differs"
+
+
+def changes(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """Returns which conditions differ between a checkpoint and this run; empty if none does.
+
+    Example:
+      >>> changes({"threads": 2, "versions": {"numpy": "2.0"}}, {"threads": 4, "versions": {"numpy": "2.1"}})
+      'threads 2 there and 4 here; numpy 2.0 there and 2.1 here'
+    """
+    found = []
+    for name in _CONDITIONS:
+        old, new = stored.get(name), current.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [
+                f"{key} {old[key]} there and {new[key]} here" for key in old if new.get(key, old[key]) != old[key]
+            ]
+        elif None not in (old, new) and old != new:
+            found.append(f"{name} {old} there and {new} here")
+    return "; ".join(found)
