@@ -110,8 +110,9 @@ class Folder(DataSet):
         rows, pending, unread = memory.Rows(len(files)), [], {}
         # Threads, because Pillow decodes and resizes without the interpreter's lock.
         with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            # Pillow's warnings are about single files, and must not decide which of them are read.
-            warnings.simplefilter("ignore")
+            # Pillow's warnings are about single files, and must not decide which of them are read. Other warnings, also
+            # those of other threads, are shown.
+            warnings.filterwarnings("ignore", module=r"PIL\.|tfpaths\.data\.image_")
             images = pool.map(lambda file: image_files.read(file, self.image_size), files)
             shown = tqdm.tqdm(images, total=len(files), desc=f"reading {name}", delay=5, leave=False, disable=None)
             for file, image in zip(files, shown, strict=True):

@@ -1,17 +1,78 @@
-"""Image files below a directory: which are read, and how each becomes a square of RGB pixels."""
+"""Image files below a directory: which are read, and how each becomes a square of RGB pixels.
+
+The files can come from strangers: no file can start a program, end the reading of the others, or take more than a
+limited amount of memory.
+"""
 
 import contextlib
+import functools
 import os
 import pathlib
+import re
 import stat
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from tfpaths import errors
+from tfpaths.data import image_modes
+from tfpaths.data.budget import Budget
 
 if TYPE_CHECKING:
     import PIL.Image
+
+# The formats of Pillow that are read, with the library that some builds of Pillow lack. Left out are those that start
+# another program (EPS), that are rarely maintained, that any file can be (TGA), and ICO, whose header may state another
+# size than the image inside. MPO is a JPEG for Pillow, too.
+_FORMATS = {
+    "JPEG": None,
+    "PNG": None,
+    "MPO": None,
+    "GIF": None,
+    "WEBP": "webp",
+    "BMP": None,
+    "TIFF": None,
+    "PPM": None,
+    "JPEG2000": "jpg_2000",
+    "AVIF": "avif",
+}
+
+# How files begin, to name what cannot be opened. Not here is what two bytes identify, such as BMP: texts can begin so.
+_BEGINNINGS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "GIF": rb"GIF8[79]a",
+    "WEBP": rb"RIFF....WEBP",
+    "TIFF": rb"II\*\0|MM\0\*",
+    "JPEG2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "AVIF": rb"....ftypavi[fs]",
+    "HEIC": rb"....ftyphei[cx]",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "EPS": rb"%!PS|\xc5\xd0\xd3\xc6",
+    "PDF": rb"%PDF",
+    "SVG": rb"<svg",
+    "PSD": rb"8BPS",
+    "ICO": rb"\0\0\1\0",
+    "DDS": rb"DDS ",
+    "QOI": rb"qoif",
+}
+_LONGEST_BEGINNING = 12
+
+# The pixels that are decoded at the same time, over all threads: eight photographs of 12 megapixels. The number is ours.
+# Pillow needs 4 bytes for a pixel of RGB, and up to 16 while it decodes WebP or JPEG 2000: 0.4 to 1.6 GB. An image of
+# more, up to Pillow's limit of 179 megapixels, is decoded alone.
+_PIXELS = Budget(100_000_000)
+
+# EXIF's orientation -> how the image is turned to be upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 
 def find(directory: pathlib.Path) -> dict[pathlib.Path, str]:
@@ -76,6 +137,10 @@ def read(file: pathlib.Path, size: int) -> np.ndarray | str:
     is the first frame. What is transparent is white. 16-bit levels are scaled to 8 bits. Colour profiles are not
     applied.
 
+    Read are PNG, JPEG, MPO, GIF, WebP, BMP, TIFF, PPM, JPEG 2000 and AVIF, as far as the installed Pillow can. No file
+    raises an exception, except a MemoryError if the process has no memory left. Threads that read at the same time wait
+    for each other if their images are large. Pillow may warn about a file; if warnings are errors, the file is damaged.
+
     Args:
       file: The file.
       size: The side of the square, in pixels.
@@ -87,55 +152,80 @@ def read(file: pathlib.Path, size: int) -> np.ndarray | str:
       [[[200, 200, 200]]]
       >>> pathlib.Path("notes.txt").write_text("text") and read(pathlib.Path("notes.txt"), 1)
       'not an image'
+      >>> pathlib.Path("logo.png").write_text("%!PS-Adobe-3.0 EPSF-3.0") and read(pathlib.Path("logo.png"), 1)
+      'EPS, a format that is not read'
     """
+    try:
+        with file.open("rb") as stream:
+            return _read(stream, stream.read(_LONGEST_BEGINNING), size)
+    except OSError:
+        return "cannot be opened"
+
+
+def _read(stream: IO[bytes], beginning: bytes, size: int) -> np.ndarray | str:
+    """Returns the pixels or the reason, for any content and any error of Pillow's."""
     import PIL.Image
-    import PIL.ImageOps
 
     try:
-        with PIL.Image.open(file) as image:
-            # A camera stores a photograph as its sensor lies, and how to turn it in the EXIF data.
-            upright = _eight_bits(PIL.ImageOps.exif_transpose(image), image.format)
-            if upright.mode in ("I", "F"):
-                return "32-bit numbers, whose white is not defined"
-            return np.asarray(PIL.ImageOps.fit(_rgb(upright), (size, size), PIL.Image.Resampling.LANCZOS))
+        # Of a stream, Pillow maps nothing into memory: a mapped file that another process shortens ends this one.
+        image = PIL.Image.open(stream, formats=_formats())
+        # The header states the size. Closing frees the pixels, before others may use their memory.
+        with _PIXELS.reserve(image.width * image.height), contextlib.closing(image):
+            return _square(image, size)
     except MemoryError:
-        raise
+        pass
     except PIL.Image.DecompressionBombError:
         return f"more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     except PIL.UnidentifiedImageError:
-        return "not an image"
-    except PermissionError:
-        return "cannot be opened"
+        return _unidentified(beginning)
     except Exception:  # A damaged file can raise any exception of Pillow's many formats.
         return "damaged"
+    # A file can ask for any amount of memory, by its size or by damage, and is named. But if there is no memory for an
+    # ordinary image of 16 megapixels either, the process is out of memory: it would lose each file that follows, and
+    # this line raises the MemoryError. Outside the `except`, because its traceback holds the image.
+    np.empty(4 * 16_000_000, np.uint8)
+    return "needs more memory than is available"
+
+
+def _square(image: "PIL.Image.Image", size: int) -> np.ndarray | str:
+    """Returns the central square of an opened image, upright and in RGB, or the reason why it is refused."""
+    import PIL.Image
+    import PIL.ImageOps
+
+    image.load()
+    try:
+        # A camera stores a photograph as its sensor lies, and how to turn it in the EXIF data.
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:
+        return "damaged EXIF data"
+    converted = image_modes.convert(image)
+    if isinstance(converted, str):
+        return converted
+    # Pillow turns a TIFF while it decodes it, and not every version then removes the orientation.
+    if turn and image.format != "TIFF":
+        converted = converted.transpose(PIL.Image.Transpose[turn])
+    return np.asarray(PIL.ImageOps.fit(converted, (size, size), PIL.Image.Resampling.LANCZOS).convert("RGB"))
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Returns the formats that the installed Pillow can read; `PIL.Image.open` raises a KeyError for any other."""
+    import PIL.features
+    import PIL.Image
+
+    PIL.Image.init()
+    # Only of formats that this version of Pillow has: it warns of features that it does not.
+    available = [(name, library) for name, library in _FORMATS.items() if name in PIL.Image.OPEN]
+    return tuple(name for name, library in available if library is None or PIL.features.check(library))
+
+
+def _unidentified(beginning: bytes) -> str:
+    """Returns why Pillow cannot open a file: what its first bytes say, without any decoder."""
+    for name, pattern in _BEGINNINGS.items():
+        if re.match(pattern, beginning, re.DOTALL):
+            return "damaged" if name in _formats() else f"{name}, a format that is not read"
+    return "not an image"
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def _eight_bits(image: "PIL.Image.Image", format_name: str | None) -> "PIL.Image.Image":
-    """Returns an image of 16-bit grey levels with 8 bits; any other image as it is.
-
-    Pillow's own conversion clips at 255, so that the image becomes white.
-    """
-    import PIL.Image
-
-    # In PNG and PGM, 32-bit numbers are 16-bit levels.
-    if not (image.mode.startswith("I;16") or (image.mode == "I" and format_name in ("PNG", "PPM"))):
-        return image
-    # The nearest level to v / 257, since 65535 = 257 × 255.
-    return PIL.Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def _rgb(image: "PIL.Image.Image") -> "PIL.Image.Image":
-    """Returns an image in RGB; what is transparent is white, as on a page."""
-    import PIL.Image
-
-    if image.mode not in ("RGBA", "RGBa", "LA", "La", "PA") and "transparency" not in image.info:
-        return image.convert("RGB")
-    # Without a background, the hidden colours of the transparent pixels would show.
-    layers = image.convert("RGBA")
-    page = PIL.Image.new("RGB", layers.size, "white")
-    page.paste(layers, mask=layers.getchannel("A"))
-    return page

@@ -140,10 +140,10 @@ def _kernel_program(dimensions: int):
 
 @contextlib.contextmanager
 def _without_deprecation() -> Iterator[None]:
-    """Hides TensorFlow's deprecation warning about `back_prop`, an argument that TF-GAN passes to `map_fn`."""
+    """Hides TensorFlow's deprecation warnings about `back_prop` and `dtype`, which TF-GAN passes to `map_fn`."""
 
     def is_other(record: logging.LogRecord) -> bool:
-        return "back_prop" not in record.getMessage()
+        return "calling map_fn" not in record.getMessage()
 
     logger = tf.get_logger()
     logger.addFilter(is_other)
