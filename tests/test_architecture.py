@@ -59,7 +59,7 @@ def test_tests_mirror_the_package():
 
 
 # Tests of what several modules of a folder do together.
-OF_SEVERAL_MODULES = {"plugins", "interruptions", "claims", "pictures", "report", "run_files"}
+OF_SEVERAL_MODULES = {"plugins", "interruptions", "claims", "pictures", "report", "run_files", "deletion"}
 
 
 def test_no_test_imports_another():

@@ -9,16 +9,16 @@ from typing import Any
 
 from absl import app, flags
 
-from tfpaths import errors, usage
+from tfpaths import errors, failures, usage
 
 # An absl flag for each of `usage.GROUPS`: all are read as texts, and checked where they are used.
 for _flag in itertools.chain.from_iterable(usage.GROUPS.values()):
     if isinstance(_flag.default, bool):
-        flags.DEFINE_bool(_flag.name, _flag.default, _flag.help)
+        flags.DEFINE_bool(_flag.name, _flag.default, _flag.help, allow_overwrite=False)
     elif isinstance(_flag.default, list):
         flags.DEFINE_multi_string(_flag.name, _flag.default, _flag.help)
     else:
-        flags.DEFINE_string(_flag.name, _flag.default, _flag.help)
+        flags.DEFINE_string(_flag.name, _flag.default, _flag.help, allow_overwrite=False)
 
 # What this file does itself; and what every mode takes.
 _OF_LAUNCH = ("import", "list", "debug")
@@ -27,6 +27,7 @@ _OF_EVERY_MODE = ("exp", "workdir", "mode", *_OF_LAUNCH)
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """Reads the flags; invalid ones give one line and exit status 2."""
+    failures.open_closed_descriptors()
     if not {"--help", "-h", "-help", "-?"}.isdisjoint(argv):
         print(usage.text())
         sys.exit(0)
@@ -34,9 +35,9 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         return flags.FLAGS(argv)
     except flags.UnrecognizedFlagError as error:
         names = [f"--{flag.name}" for flag in _own_flags()]
-        sys.exit(_fail(errors.unknown("flag", f"--{error.flagname}", names), 2))
+        sys.exit(failures.say(errors.unknown("flag", f"--{error.flagname}", names), 2))
     except flags.Error as error:
-        sys.exit(_fail(error, 2))
+        sys.exit(failures.say(error, 2))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -64,27 +65,12 @@ def main(argv: Sequence[str]) -> int:
         # Training catches the first signal itself and saves. This is one before it begins, or a second one.
         print("\ntfpaths: interrupted; a checkpoint that was written before is kept.", file=sys.stderr)
         return 128 + signal.SIGINT
-    except (errors.InputError, errors.RunError) as error:
-        if flags.FLAGS.debug:
-            sys.excepthook(*sys.exc_info())
-        elif detail := getattr(error, "detail", ""):
-            print(detail, file=sys.stderr)
-        return _fail(error, error.status)
-    except OSError as error:
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", errors.RunError.status)
-    except Exception:
-        # An error of the user's own code, or of ours: with its traceback, and not to be started again.
-        sys.excepthook(*sys.exc_info())
-        return errors.FinalError.status
+    except Exception as error:
+        return failures.report(error, flags.FLAGS.workdir, debug=flags.FLAGS.debug)
 
 
 def _own_flags() -> list[flags.Flag]:
     return [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]) if flag.name != "flagfile"]
-
-
-def _fail(error: object, status: int) -> int:
-    print("tfpaths:", errors.shown(" ".join(str(error).split())), file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

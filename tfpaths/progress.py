@@ -1,6 +1,8 @@
 """Progress of long work: a bar with an estimate on a terminal, a plain line every 30 seconds in a pipe or a log."""
 
+import contextlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +21,7 @@ Item = TypeVar("Item")
 def say(text: str) -> None:
     """Prints a text and flushes it; control characters are escaped.
 
-    If standard output was closed (`| head`), the program continues without it.
+    If standard output was closed (`| head`), or cannot be written to, the program continues without it.
 
     Example:
       >>> say("step 500/1500")
@@ -27,9 +29,22 @@ def say(text: str) -> None:
     """
     try:
         print(errors.shown(text), flush=True)
-    except BrokenPipeError:
+    except OSError:
         # Long work must not stop because nobody reads its output: its results are in files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def leave_terminal() -> None:
+    """Sends output to the null device instead of a terminal that is gone; writing to it would be an error.
+
+    Example: see `tfpaths.runs.signals.StopOnSignal`.
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            if stat.S_ISCHR(os.fstat(number).st_mode):
+                os.dup2(null, number)
+    os.close(null)
 
 
 def shown(items: Iterable[Item], what: str, total: int, *, each: int = 1) -> Iterator[Item]:

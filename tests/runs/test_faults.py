@@ -81,10 +81,10 @@ def test_lost_worker_is_said_only_of_errors_that_mean_it(name, monkeypatch):
 def test_other_workers_point_to_the_chief(monkeypatch):
     lost = explain(of("UnavailableError", "gone"), monkeypatch, workers=2, worker=1)
     assert str(lost) == (
-        "lost contact with another worker. The chief has the checkpoints. The same commands continue the run."
+        "lost contact with another worker. The chief has what is saved. The same commands continue the run."
     )
     of_code = explain(of("InvalidArgumentError", "Shapes differ."), monkeypatch, workers=2, worker=1)
-    assert str(of_code) == "Shapes differ (InvalidArgumentError). The chief has the checkpoints."
+    assert str(of_code) == "Shapes differ (InvalidArgumentError). The chief has what is saved."
 
 
 def test_too_little_memory_says_what_to_lower_and_a_full_disk_is_not_memory(monkeypatch):
@@ -154,4 +154,4 @@ def test_python_error_of_the_users_code_keeps_its_traceback(tmp_path):
     assert run.returncode == 3
     assert "return reel" in run.stderr
     assert "NameError" in run.stderr
-    assert "\ntfpaths:" not in run.stderr
+    assert run.stderr.splitlines()[-1] == f"tfpaths: Details: {tmp_path / 'run' / 'error.log'}"

@@ -84,7 +84,7 @@ def test_length_and_evaluation_do_not_make_another_run(finished, tmp_path):
 
 def test_other_conditions_are_a_warning(finished, tmp_path, monkeypatch, caplog):
     shutil.copytree(finished, tmp_path / "run")
-    monkeypatch.setattr(identity, "instructions", lambda: "sse2")
+    monkeypatch.setattr(identity.results, "instructions", lambda: "sse2")
     monkeypatch.setattr(identity.devices_lib, "threads", lambda: 99)
     training.train(toy(schedule__steps="6"), tmp_path / "run")
     (warning,) = [record.getMessage() for record in caplog.records if "other conditions" in record.getMessage()]

@@ -134,7 +134,11 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path):
     made, left = on_a_disk(tmp_path, "1100k", quoted(command("DISK/run", **every)))
     assert made.returncode == 1, made.stderr
     line = made.stderr.splitlines()[-1]
-    found = re.fullmatch(r"tfpaths: (/.*): .*\. The last good checkpoint: step (\d+), in .*/run/checkpoints\.", line)
+    found = re.fullmatch(
+        r"tfpaths: (/[^ ]*): cannot be written: [^{}\[]*No space left on device\. "
+        r"The last good checkpoint: step (\d+), in .*/run/checkpoints\..*",
+        line,
+    )
     assert found, made.stderr
     assert found[1].startswith(str(tmp_path / "disk" / "run" / "checkpoints"))
     kept = checkpoints.steps_in(left / "run" / "checkpoints")

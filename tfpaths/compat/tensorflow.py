@@ -1,12 +1,45 @@
 """TensorFlow: the private names that tfpaths uses, and what works around its faults."""
 
 import functools
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
+
+from tfpaths import errors
+
+_is_copy = False
+
+
+def check_process() -> None:
+    """Checks that TensorFlow works in this process: in a fork of one in which it had started, it waits for ever.
+
+    A fork has no threads but the one that called it, and TensorFlow's are missing.
+
+    Raises:
+      InputError: This process is such a fork.
+
+    Example:
+      >>> check_process()
+    """
+    if _is_copy:
+        raise errors.InputError(
+            "this process is a copy (os.fork) of one in which TensorFlow had started, and lacks its threads. To fix "
+            "this: start processes by multiprocessing.get_context('spawn'), or use TensorFlow in the copies only."
+        )
+
+
+def _note_copy() -> None:
+    global _is_copy
+    _is_copy = _is_copy or context.context()._context_handle is not None
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork.
+    os.register_at_fork(after_in_child=_note_copy)
 
 
 def custom_gradient(function: Callable) -> Callable:

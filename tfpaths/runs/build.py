@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import data, errors, games, losses, networks, options, penalties
@@ -90,6 +91,7 @@ def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
 
     Raises:
       InputError: A name or an option in the config is invalid, or the networks do not fit the examples.
+      FinalError: The networks do not fit into the memory.
 
     Example:
       >>> from tfpaths import experiments
@@ -100,13 +102,16 @@ def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
     """
     config = complete(config)
     game = games.GAMES[config.variant.game.name]
-    with compat.own_settings():
-        family = networks.family(config.networks, precision=config.precision)
-        gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
-        gan.compile(
-            **compiled_with(config.variant, config.precision, config.networks.implementation),
-            steps_per_execution=config.schedule.steps_per_execution,
-        )
+    try:
+        with compat.own_settings():
+            family = networks.family(config.networks, precision=config.precision)
+            gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
+            gan.compile(
+                **compiled_with(config.variant, config.precision, config.networks.implementation),
+                steps_per_execution=config.schedule.steps_per_execution,
+            )
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise errors.FinalError("the networks of this config do not fit into this machine's memory.") from error
     return gan
 
 

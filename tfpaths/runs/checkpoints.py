@@ -18,7 +18,7 @@ from absl import logging
 
 from tfpaths import errors, files, folders
 from tfpaths.gan import GAN
-from tfpaths.runs import identity
+from tfpaths.runs import faults, identity
 
 
 class NotFiniteError(errors.FinalError):
@@ -155,9 +155,8 @@ class Checkpoints:
         try:
             self._write(path)
         except (OSError, tf.errors.OpError) as error:
-            raise errors.RunError(
-                f"{path}: cannot be written: {files.reason(error)}. {last_good(self.directory)}"
-            ) from error
+            why = faults.cause(error) if isinstance(error, tf.errors.OpError) else files.reason(error)
+            raise errors.RunError(f"{path}: cannot be written: {why}. {last_good(self.directory)}") from error
         self._known_good = step
         return path
 

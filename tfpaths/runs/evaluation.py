@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import errors, files
+from tfpaths.compat.tensorflow import check_process
 from tfpaths.gan import GAN
 from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator, flat
@@ -49,6 +50,7 @@ def evaluate(
 
     Example: see `tfpaths.train` for a run directory.
     """
+    check_process()
     directory = RunDirectory(files.path(workdir))
     if directory.stored() is None:
         raise errors.InputError(f"--workdir: expected the directory of a run, received {workdir}, which has none.")

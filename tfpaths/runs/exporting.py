@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfpaths import data, errors, files, folders, schema
-from tfpaths.runs import loading, results
+from tfpaths.runs import faults, loading, results
 from tfpaths.runs.directory import RunDirectory
 
 METADATA = "metadata.json"
@@ -101,6 +101,8 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
     directory = RunDirectory(trained.path)
     _check_replaceable(directory.export)
     with (
+        faults.explained(tf.distribute.get_strategy(), lambda: "Nothing was written.", again=""),
+        files.named(directory.export),
         directory.locked(),
         folders.replaced_directory(directory.export) as folder,
         tempfile.TemporaryDirectory() as beside,

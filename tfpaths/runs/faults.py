@@ -11,7 +11,6 @@ import absl
 import keras
 import tensorflow as tf
 
-import tfpaths
 from tfpaths import errors
 from tfpaths.compat.tensorflow import worker, workers
 
@@ -30,16 +29,22 @@ _AROUND = re.compile(
     r"^\s*(Graph execution error:|Detected at node .*|\d+ root error\(s\) found\.|Hint: .*|\[\[.*|File \".*|)$"
 )
 # The directories of the packages themselves: a user's clone or project may be named tfpaths too.
-_LIBRARIES = tuple(pathlib.Path(str(package.__file__)).resolve().parent for package in (tfpaths, keras, tf, absl))
+_LIBRARIES = (
+    pathlib.Path(__file__).resolve().parent.parent,
+    *(pathlib.Path(str(package.__file__)).resolve().parent for package in (keras, tf, absl)),
+)
 
 
 @contextlib.contextmanager
-def explained(devices: tf.distribute.Strategy, kept: Callable[[], str]) -> Iterator[None]:
+def explained(
+    devices: tf.distribute.Strategy, kept: Callable[[], str], again: str = "The same command continues the run."
+) -> Iterator[None]:
     """Raises an error of TensorFlow's again as a RunError, whose message has the cause and what was saved.
 
     Args:
       devices: The strategy of the run.
       kept: Returns a sentence about what was saved.
+      again: A sentence about the same command, for a fault that another attempt may not meet.
 
     Raises:
       FinalError: The same command would fail again: an error of the user's code, or too little memory.
@@ -56,7 +61,17 @@ def explained(devices: tf.distribute.Strategy, kept: Callable[[], str]) -> Itera
     try:
         yield
     except tf.errors.OpError as error:
-        raise _fault(error, devices, kept) from error
+        raise _fault(error, devices, kept, again) from error
+
+
+def known(error: tf.errors.OpError) -> errors.RunError:
+    """Returns an error of TensorFlow's outside of `explained` as one whose message is a line.
+
+    Example:
+      >>> str(known(tf.errors.NotFoundError(None, None, "a.index; No such file or directory")))
+      'a.index; No such file or directory (NotFoundError).'
+    """
+    return _fault(error, tf.distribute.get_strategy(), lambda: "", "")
 
 
 def cause(error: tf.errors.OpError) -> str:
@@ -115,9 +130,12 @@ def _is_of_a_library(path: str) -> bool:
     return path.startswith("<frozen ") or any(library in parents for library in _LIBRARIES)
 
 
-def _fault(error: tf.errors.OpError, devices: tf.distribute.Strategy, kept: Callable[[], str]) -> errors.RunError:
-    saved = kept() if worker(devices) == 0 else "The chief has the checkpoints."
-    again = "The same command continues the run." if worker(devices) == 0 else "The same commands continue the run."
+def _fault(
+    error: tf.errors.OpError, devices: tf.distribute.Strategy, kept: Callable[[], str], again: str
+) -> errors.RunError:
+    is_chief = worker(devices) == 0
+    saved = kept() if is_chief else "The chief has what is saved."
+    again = again if is_chief else "The same commands continue the run."
     if workers(devices) > 1 and isinstance(error, _LOST):
         return errors.RunError(f"lost contact with another worker. {saved} {again}")
     name = operation(error)
@@ -128,5 +146,5 @@ def _fault(error: tf.errors.OpError, devices: tf.distribute.Strategy, kept: Call
             "or use more devices."
         )
     if isinstance(error, _OF_THE_CODE):
-        return errors.FinalError(f"{what}. {saved}", detail=where(error))
-    return errors.RunError(f"{what}. {saved} {again}")
+        return errors.FinalError(f"{what}. {saved}".strip(), detail=where(error))
+    return errors.RunError(f"{what}. {saved} {again}".strip())

@@ -1,8 +1,6 @@
 """What a checkpoint says about its run, and whether it is a checkpoint of this run."""
 
 import pathlib
-import platform
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +12,6 @@ from tfpaths.gan import GAN
 from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import directory, results
 
-# The instructions of a CPU for which TensorFlow has kernels of their own, as Linux names them.
-_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
 # What changes the last digits of a run that continues.
 _CONDITIONS = ("device", "threads", "instructions", "versions")
 
@@ -39,7 +35,7 @@ def describe(config: config_lib.Training, gan: GAN, strategy: tf.distribute.Stra
         **essence(config, gan),
         "device": devices_lib.description(strategy),
         "threads": devices_lib.threads(),
-        "instructions": instructions(),
+        "instructions": results.instructions(),
         "versions": results.versions(),
     }
 
@@ -64,23 +60,12 @@ def shapes(gan: GAN) -> dict[str, list[list[int]]]:
     Example:
       >>> import keras
       >>> networks = [keras.Sequential([keras.Input((size,)), keras.layers.Dense(1)]) for size in (3, 1)]
-      >>> shapes(GAN(*networks, loss="hinge"))["generator"]
+      >>> gan = GAN(*networks, loss="hinge")
+      >>> gan.compile(generator_optimizer=keras.optimizers.SGD(), discriminator_optimizer=keras.optimizers.SGD())
+      >>> shapes(gan)["generator"]
       [[3, 1], [1]]
     """
     return {name: [list(v.shape) for v in getattr(item, "variables", [item])] for name, item in gan.state.items()}
-
-
-def instructions() -> str:
-    """Returns the instructions of this machine's CPU that TensorFlow has kernels for, or the CPU's architecture.
-
-    Example:
-      >>> isinstance(instructions(), str)
-      True
-    """
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    flags = re.search(r"^(?:flags|Features)\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
-    known = set(flags[1].split()) if flags else set()
-    return " ".join(name for name in _INSTRUCTIONS if name in known) or platform.machine()
 
 
 def check(path: pathlib.Path, stored: Mapping[str, Any], current: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import data, errors, files, kinds
+from tfpaths.compat.tensorflow import check_process
 from tfpaths.data.example import ExampleType
 from tfpaths.gan import GAN
 from tfpaths.runs import build, identity
@@ -81,6 +82,7 @@ def load(path: str | pathlib.Path) -> Trained:
 
     Example: see `tfpaths.train`.
     """
+    check_process()
     directory = RunDirectory(files.path(path))
     config = directory.known()
     return kinds.of(config).load(directory.path, config)

@@ -17,6 +17,8 @@ from tfpaths import config as config_lib
 from tfpaths import files
 from tfpaths.version import __version__
 
+# The instructions of a CPU for which TensorFlow has kernels of their own, as Linux names them.
+_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
 _PACKAGES = ("tensorflow", "keras", "tensorflow-gan", "tensorflow-datasets", "numpy")
 
 
@@ -77,9 +79,25 @@ def processor() -> str:
       >>> processor() == made()["processor"]
       True
     """
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
-    return model[1] if model else platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def instructions() -> str:
+    """Returns the instructions of this machine's CPU that TensorFlow has kernels for, or the CPU's architecture.
+
+    Example:
+      >>> isinstance(instructions(), str)
+      True
+    """
+    flags = _cpuinfo("flags|Features")
+    return " ".join(name for name in _INSTRUCTIONS if name in flags.split()) or platform.machine()
+
+
+def _cpuinfo(key: str) -> str:
+    """Returns what Linux says about the first CPU under a key, a regular expression; empty on other systems."""
+    file = pathlib.Path("/proc/cpuinfo")
+    found = re.search(rf"^(?:{key})\s*: (.+)$", file.read_text() if file.exists() else "", re.MULTILINE)
+    return found[1] if found else ""
 
 
 def cores() -> int:

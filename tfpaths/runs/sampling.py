@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import errors, files, folders, progress
+from tfpaths.compat.tensorflow import check_process
 from tfpaths.data import example
 from tfpaths.runs import exporting, loading
 from tfpaths.runs import trust as trust_lib
@@ -100,6 +101,7 @@ def sample(
         raise errors.InputError(
             f"--num_samples: expected a multiple of the {STEPS} samples of a row with --interpolate, received {num}."
         )
+    check_process()
     source = files.path(path)
     exporting.restore(source)
     # A run is never sampled by a SavedModel beside its config.
@@ -244,4 +246,6 @@ def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Ite
         digits = max(5, len(str(num - 1)))
         for batch_index, batch in enumerate(samples):
             for index, single in enumerate(batch, start=batch_index * loading.BATCH):
-                (folder / f"{kind.name}_{index:0{digits}}{kind.suffix}").write_bytes(kind.single(single))
+                name = f"{kind.name}_{index:0{digits}}{kind.suffix}"
+                with files.named(path / name):
+                    (folder / name).write_bytes(kind.single(single))

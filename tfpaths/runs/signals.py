@@ -1,5 +1,6 @@
 """Signals that end the training of a run or of a study after the current step."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -8,9 +9,13 @@ from typing import Any
 
 import keras
 
+from tfpaths import progress
+
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Ends training after the current step on SIGINT (Ctrl-C) or SIGTERM; a second signal has its usual effect.
+    """Ends training after the current step on SIGINT (Ctrl-C), SIGTERM or SIGHUP; a second signal has its usual effect.
+
+    SIGHUP comes when the terminal is closed. Where it is ignored (`nohup`), it stays ignored.
 
     Python gives signals to the main thread only: in another thread this callback leaves them as they are.
 
@@ -34,9 +39,9 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopOnSignal":
-        is_main = threading.current_thread() is threading.main_thread()
-        for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
-            self._previous[number] = signal.signal(number, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, *_hangup()):
+                self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -49,10 +54,19 @@ class StopOnSignal(keras.callbacks.Callback):
     def _note(self, number: int, frame: Any) -> None:
         self.received = signal.Signals(number)
         self._restore()
+        if number == getattr(signal, "SIGHUP", None):
+            progress.leave_terminal()
         # Not `print`: the signal may interrupt another `print`, whose buffer is not reentrant.
-        os.write(2, "\nStopping after this step …\n".encode())
+        with contextlib.suppress(OSError):
+            os.write(2, "\nStopping after this step …\n".encode())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._agreed(self.received is not None):
             self.received = self.received or signal.SIGTERM
             self.model.stop_training = True
+
+
+def _hangup() -> tuple[signal.Signals, ...]:
+    """Returns SIGHUP where the system has it and nobody has asked to ignore it."""
+    number = getattr(signal, "SIGHUP", None)  # Windows has none.
+    return () if number is None or signal.getsignal(number) is signal.SIG_IGN else (number,)

@@ -130,10 +130,7 @@ def _prepared(
     distribution.check_batch_size(config.schedule.batch_size, devices)
     distribution.check_same(json.dumps(schema.to_dict(config)), "the experiment", devices)
     with devices.scope():
-        try:
-            gan = build.build(config, examples.shape)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise errors.FinalError("the networks of this config do not fit into this machine's memory.") from error
+        gan = build.build(config, examples.shape)
     description = identity.describe(config, gan, devices)
     saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
     return _Training(config, directory, devices, examples, evaluator, gan, saved)

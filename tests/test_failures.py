@@ -1,0 +1,226 @@
+"""Every mode ends with the true cause, the right exit status, and the traceback in `error.log`."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import tensorflow as tf
+from helpers import ROOT, launch
+from helpers import saving_toy as toy
+from helpers import toy_command as command
+
+from tfpaths import errors, failures, files
+from tfpaths.runs import training
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "toy"
+    training.train(toy(schedule__steps="2"), path)
+    return path
+
+
+def reported(error, *workdirs, capsys, **options):
+    """The exit status and the lines of an error."""
+    try:
+        raise error
+    except Exception as raised:
+        status = failures.report(raised, list(map(str, workdirs)), **options)
+    out, err = capsys.readouterr()
+    assert out == ""
+    return status, err.splitlines()
+
+
+@pytest.fixture
+def run(tmp_path):
+    files.write_json(tmp_path / "run" / "config.json", {})
+    return tmp_path / "run"
+
+
+# Error -> exit status, and the line before the log's name.
+LINES = {
+    "invalid": (errors.InputError("--seed: expected 1."), 2, "--seed: expected 1."),
+    "outside": (errors.RunError("the disk is full."), 1, "the disk is full. Details: LOG"),
+    "final": (errors.FinalError("NaN."), 3, "NaN. Details: LOG"),
+    "disk": (OSError(28, "No space left on device", "a.png"), 1, "a.png: No space left on device. Details: LOG"),
+    "memory": (MemoryError(), 3, r"out of memory\. To fix this: lower --batch_size, .* Details: LOG"),
+    "tensorflow": (
+        tf.errors.DataLossError(None, None, "Checksum does not match"),
+        1,
+        r"Checksum does not match \(DataLossError\)\. Details: LOG",
+    ),
+    "control characters": (errors.RunError("a\x1b[31m"), 1, r"a\\x1b\[31m\. Details: LOG"),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_known_causes_are_one_line(name, run, capsys):
+    error, expected, text = LINES[name]
+    status, lines = reported(error, run, capsys=capsys)
+    log = run / "error.log"
+    assert status == expected
+    assert len(lines) == 1, lines
+    assert re.fullmatch(f"tfpaths: {text}".replace("LOG", re.escape(str(log))), lines[0]), lines
+    assert log.exists() == (name != "invalid")
+    if log.exists():
+        content = log.read_text()
+        assert content.rstrip().endswith(f"{error!s}".rstrip()), content
+        assert "Traceback (most recent call last):" in content
+        assert "command: python" in content
+
+
+@pytest.mark.parametrize("error", [RecursionError("maximum recursion depth exceeded"), KeyError("z"), AssertionError()])
+def test_errors_of_code_keep_their_traceback(error, run, capsys):
+    status, lines = reported(error, run, capsys=capsys)
+    assert status == errors.FinalError.status
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2].startswith(type(error).__name__)
+    assert lines[-1] == f"tfpaths: Details: {run / 'error.log'}"
+
+
+def test_debug_shows_the_traceback_of_every_error(run, capsys):
+    _, lines = reported(errors.RunError("gone."), run, capsys=capsys, debug=True)
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].startswith("tfpaths: gone. Details: ")
+
+
+def test_no_log_is_written_beside_other_files(tmp_path, capsys):
+    status, lines = reported(errors.RunError("gone."), tmp_path, capsys=capsys)
+    assert (status, lines) == (1, ["tfpaths: gone."])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_log_that_cannot_be_written_changes_nothing(run, capsys, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    assert reported(errors.RunError("gone."), run, capsys=capsys) == (1, ["tfpaths: gone."])
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ({"type": "worker", "index": 0}, "error.log"),
+        ({"type": "worker", "index": 2}, "error_worker_2.log"),
+        ({"type": "worker", "index": "x"}, "error.log"),
+    ],
+)
+def test_each_worker_has_its_own_log(task, name, run, capsys, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:2", "c:3"]}, "task": task}))
+    reported(errors.RunError("gone."), run, capsys=capsys)
+    assert [file.name for file in run.glob("error*")] == [name]
+
+
+def test_the_details_of_an_error_are_shown_and_logged(run, capsys):
+    error = errors.FinalError("shapes differ.", detail="Traceback of the operation")
+    _, lines = reported(error, run, capsys=capsys)
+    assert lines[0] == "Traceback of the operation"
+    assert "Traceback of the operation\n\nTraceback (most" in (run / "error.log").read_text()
+
+
+def test_a_flag_twice_is_refused(tmp_path):
+    made = launch("--exp=color_mnist_ns", "--seed=1", "--seed=2", f"--workdir={tmp_path}/run")
+    assert made.returncode == 2
+    assert made.stderr == "tfpaths: flag --seed=2: already defined as 1\n"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("closed", ["1", "2", "1 2", "0 1 2"])
+def test_closed_descriptors_do_not_reach_files(closed, tmp_path):
+    redirections = " ".join(f"{number}>&-" if number != "0" else "0<&-" for number in closed.split())
+    words = " ".join(f"'{word}'" for word in command(tmp_path / "run", schedule__steps="2"))
+    made = subprocess.run(f"{words} {redirections}", shell=True, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    for file in (tmp_path / "run").rglob("*"):
+        if file.is_file():
+            assert b"Computing on" not in file.read_bytes(), file
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["step"] == 2
+
+
+def run_in_terminal(words, until):
+    """Starts a command in a terminal of its own, and closes the terminal after the output has `until`; its status."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(ROOT)
+        os.execv(words[0], words)
+    shown = b""
+    while until not in shown:
+        if not select.select([terminal], [], [], 120)[0]:
+            raise AssertionError(shown.decode(errors="replace"))
+        shown += os.read(terminal, 4096)
+    os.close(terminal)  # The session's processes get SIGHUP, and their writes fail.
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_closed_terminal_saves_the_run(tmp_path):
+    words = command(tmp_path / "run", schedule__steps="100000", schedule__log_every="1")
+    assert run_in_terminal(words, until=b"2/100000") == 128 + signal.SIGHUP
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert (tmp_path / "run" / "checkpoints" / f"step-{rows[-1]['step']}.index").exists()
+
+
+FORK = """
+import multiprocessing, sys, warnings
+import tfpaths
+from tfpaths import errors, startup
+startup.import_tensorflow(devices={devices})
+import tfpaths.runs.training
+warnings.simplefilter("ignore")
+
+def use():
+    try:
+        tfpaths.load(sys.argv[1]).sample(1)
+        tfpaths.evaluate(sys.argv[1], ["evaluation.metrics=ms_ssim", "evaluation.samples=8"])
+    except errors.InputError as error:
+        print("refused:", error)
+    else:
+        print("sampled")
+
+process = multiprocessing.get_context("fork").Process(target=use)
+process.start()
+process.join(100)
+print("exit", process.exitcode)
+process.kill()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize(
+    ("devices", "line"),
+    [(True, "refused: this process is a copy (os.fork) of one in which TensorFlow"), (False, "sampled")],
+)
+def test_a_fork_says_what_to_use(finished, devices, line):
+    code = textwrap.dedent(FORK).format(devices=devices)
+    made = subprocess.run(
+        [sys.executable, "-c", code, str(finished)], capture_output=True, text=True, cwd=ROOT, check=False, timeout=300
+    )
+    assert line in made.stdout, made.stdout + made.stderr
+    assert made.stdout.endswith("exit 0\n")
+
+
+@pytest.mark.parametrize("mode", ["sample", "evaluate", "export"])
+def test_networks_beyond_the_memory_are_one_line(finished, tmp_path, mode):
+    config = json.loads((finished / "config.json").read_text())
+    config["networks"]["generator_filters"] = 10**9
+    run = tmp_path / "run"
+    files.write_json(run / "config.json", config)
+    files.write_bytes(run / "checkpoints" / "step-2.index", b"")
+    extra = {"sample": [f"--out={tmp_path}/a.png"], "evaluate": ["--set=evaluation.metrics=ms_ssim"], "export": []}[
+        mode
+    ]
+    made = launch(f"--mode={mode}", f"--workdir={run}", *extra)
+    assert made.returncode == errors.FinalError.status, made.stderr
+    assert "Traceback" not in made.stderr
+    line = made.stderr.splitlines()[-1]  # TensorFlow's allocator warns before it.
+    assert line.startswith("tfpaths: the networks of this config do not fit into this machine's memory.")
+    assert pathlib.Path(line.split("Details: ")[1]) == run / "error.log"
