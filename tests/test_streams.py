@@ -59,3 +59,25 @@ def test_stream_can_be_passed_to_a_tf_function():
         np.testing.assert_array_equal(drawn, stream.fold(9).uniform((3,)))
         np.testing.assert_array_equal(inner.normal((3,)), stream.fold(9).normal((3,)))
     assert folded.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+@pytest.mark.parametrize(("row", "first"), [((), 8), ((3,), 4), ((3, 5), 12), ((4,), 1), ((128,), 2**20)])
+def test_a_draw_can_be_made_in_parts(distribution, row, first, in_graph):
+    stream = streams.root(7).fold(3)
+
+    def draw(stream, count):
+        return getattr(stream, distribution)((count, *row))
+
+    part = (tf.function(draw, autograph=False) if in_graph else draw)(stream.from_row(first), 5)
+    if first < 2**20:
+        np.testing.assert_array_equal(part, draw(stream, first + 5)[first:])
+    # A stream below it begins at the same row.
+    np.testing.assert_array_equal(draw(stream.from_row(first).fold(1), 5), draw(stream.fold(1).from_row(first), 5))
+
+
+def test_a_part_begins_at_a_multiple_of_four_numbers():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no multiple of 4"):
+        streams.root(7).from_row(2).normal((1, 3))
+    streams.root(7).from_row(2).normal((1, 2))

@@ -230,7 +230,8 @@ def named(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:  # Otherwise the text of the error is its only argument.
+            error.filename = str(path)
         raise
 
 

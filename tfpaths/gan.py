@@ -223,9 +223,18 @@ class GAN(keras.Model):
         """Generates `num` examples; the same seed gives the same examples. It can be called in a graph."""
         return self.generate(self.sample_latents(num, seed=seed))
 
-    def sample_latents(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Returns the latents that `sample` uses for this seed. It can be called in a graph."""
-        return self.latents(num, streams.root(seed, first_run=self.first_run).fold(_SAMPLES))
+    def sample_latents(
+        self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0, first: int | tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns the latents that `sample` uses for this seed. It can be called in a graph.
+
+        Args:
+          num: The number of latents.
+          seed: The seed.
+          first: The index of the first, a multiple of four, to draw the latents of many samples in parts; None for 0.
+        """
+        stream = streams.root(seed, first_run=self.first_run).fold(_SAMPLES)
+        return self.latents(num, stream if first is None else stream.from_row(first))
 
     def draw(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
         """Generates `num` examples with latents from a stream. It can be called in a graph."""

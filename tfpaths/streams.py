@@ -12,6 +12,7 @@ same numbers in every ensemble as it would alone: each run uses its own range of
 import math
 import typing
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,6 +30,7 @@ class Stream(tf.experimental.ExtensionType):
     Attributes:
       key: int32 `[2]`.
       first_run: In an ensemble, the number of its first run, an int32 scalar; otherwise None.
+      first: The number of rows that each draw skips, an int64 scalar; None for none. See `from_row`.
 
     Example:
       >>> stream = root(0).fold(3)
@@ -40,25 +42,54 @@ class Stream(tf.experimental.ExtensionType):
 
     key: tf.Tensor
     first_run: typing.Optional[tf.Tensor] = None  # noqa: UP045 - the form that ExtensionType can read
+    first: typing.Optional[tf.Tensor] = None  # noqa: UP045
 
     def fold(self, *numbers: int | tf.Tensor) -> "Stream":
         """Returns the stream at the path `numbers` below this one: `fold(a, b)` is `fold(a).fold(b)`."""
         key = self.key
         for number in numbers:
             key = tf.random.fold_in(key, tf.cast(number, tf.int32), alg=_ALGORITHM)
-        return Stream(key, self.first_run)
+        return Stream(key, self.first_run, self.first)
+
+    def from_row(self, first: int | tf.Tensor) -> "Stream":
+        """Returns the stream whose draws are those of a larger draw from its row `first` on.
+
+        A row is what one index of the first axis selects. So a large draw can be made in parts. Not for an ensemble.
+
+        Args:
+          first: The row. The numbers before it must be a multiple of four: as many as Philox draws at a time.
+
+        Example:
+          >>> whole = root(7).normal([6, 2])
+          >>> bool(tf.reduce_all(root(7).from_row(4).normal([2, 2]) == whole[4:]))
+          True
+        """
+        return Stream(self.key, self.first_run, tf.cast(first, tf.int64))
 
     def uniform(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
         """Draws numbers from U[0, 1), float32. In an ensemble, the shape is static and begins with the runs."""
         if self.first_run is not None:
             return self._uniform_of_runs(shape)
+        if self.first is not None:
+            return self._drawn(tf.raw_ops.StatelessRandomUniformV2, shape)
         return tf.random.stateless_uniform(shape, self.key, alg=_ALGORITHM)
 
     def normal(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
         """Draws numbers from N(0, 1), float32. In an ensemble they are quantiles of `uniform`, none beyond ±5.3."""
         if self.first_run is not None:
             return normal_quantile(self.uniform(shape))
+        if self.first is not None:
+            return self._drawn(tf.raw_ops.StatelessRandomNormalV2, shape)
         return tf.random.stateless_normal(shape, self.key, alg=_ALGORITHM)
+
+    def _drawn(self, operation: Any, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
+        """Draws numbers from row `first` on: each value of Philox' counter gives four of them."""
+        shape = tf.convert_to_tensor(shape, tf.int64)
+        skipped = self.first * tf.reduce_prod(shape[1:])
+        tf.debugging.assert_equal(
+            skipped % 4, tf.constant(0, tf.int64), "the numbers before `first` are no multiple of 4"
+        )
+        return operation(shape=shape, alg=_PHILOX, **self._counted_from(skipped // 4))
 
     def _uniform_of_runs(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
         """Draws numbers from U[0, 1), `[runs, ...]`; run r starts at the counter r * counts_per_run."""
@@ -66,15 +97,17 @@ class Stream(tf.experimental.ExtensionType):
         count = math.prod(rest)
         # Philox gives four numbers for each value of its counter; the quotient is rounded up.
         counts_per_run = -(-count // 4)
-        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.key)
         skipped = tf.cast(self.first_run, tf.uint64) * tf.constant(counts_per_run, tf.uint64)
         drawn = tf.raw_ops.StatelessRandomUniformV2(
-            shape=[runs, 4 * counts_per_run],
-            key=key,
-            counter=counter + tf.stack([skipped, tf.zeros_like(skipped)]),
-            alg=_PHILOX,
+            shape=[runs, 4 * counts_per_run], alg=_PHILOX, **self._counted_from(skipped)
         )  # [runs, 4 * counts_per_run]; each row has up to three numbers too many.
         return tf.reshape(drawn[:, :count], [runs, *rest])
+
+    def _counted_from(self, skipped: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns Philox' key and its counter after `skipped` values of it, by the names of raw operations."""
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.key)
+        skipped = tf.cast(skipped, tf.uint64)
+        return {"key": key, "counter": counter + tf.stack([skipped, tf.zeros_like(skipped)])}
 
 
 def root(seed: int | tf.Tensor, *, first_run: int | tf.Tensor | None = None, attempt: int | tf.Tensor = 0) -> Stream:

@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 from tfpaths import data, errors
+from tfpaths.data import image_files
 
 
 @pytest.fixture
@@ -85,6 +86,38 @@ def test_warnings_do_not_decide_which_images_are_read(tmp_path, monkeypatch, act
         images = data.load("folder", path=str(tmp_path), image_size=28)
     assert (images.size, images.notes) == (1, {"unreadable_files": 1})
     assert not [warning for warning in caught if warning.category is PIL.Image.DecompressionBombWarning]
+
+
+def test_other_warnings_are_shown_while_images_are_read(directory, monkeypatch):
+    read = image_files.read
+
+    def warn_and_read(file, size):
+        warnings.warn("of another part of the program", stacklevel=1)
+        return read(file, size)
+
+    monkeypatch.setattr(image_files, "read", warn_and_read)
+    with pytest.warns(UserWarning, match="of another part of the program"):
+        assert data.load("folder", path=str(directory), image_size=28).size == 5
+
+
+def test_files_of_strangers_are_read_or_named(directory, caplog):
+    content = (directory / "a.png").read_bytes()
+    (directory / "x.png").mkdir()
+    (directory / "x.png" / "inside.png").symlink_to(directory / "a.png")
+    (directory / "x.png" / "gone.png").symlink_to(directory / "none")
+    (directory / "text.png").write_text("text")
+    (directory / "empty.jpg").write_bytes(b"")
+    (directory / "torn.png").write_bytes(content[: len(content) // 2])
+    PIL.Image.new("RGB", (8, 8)).save(directory / "drawing.eps")
+    PIL.Image.new("LAB", (8, 8)).save(directory / "lab.tif")
+    PIL.Image.new("L", (8, 8)).save(directory / "turned.png", exif=b"Exif\0\0XXXXXXXX")
+    images = data.load("folder", path=str(directory), image_size=28)
+    assert (images.size, images.notes) == (6, {"unreadable_files": 7})
+    assert caplog.messages[-1] == (
+        f"7 of 13 files in {directory} were not read: EPS, a format that is not read (1): drawing.eps; "
+        "not an image (2): empty.jpg, text.png; colours in LAB (1): lab.tif; damaged (1): torn.png; "
+        "damaged EXIF data (1): turned.png; a broken link (1): x.png/gone.png"
+    )
 
 
 def test_linked_directories_are_read(directory, tmp_path_factory):

@@ -44,8 +44,10 @@ def test_export_gives_the_gans_images_for_a_seed(exported):
     images = model.signatures["sample"](**given)["images"]
     assert images.dtype == tf.float32
     np.testing.assert_allclose(images, expected, atol=1e-6)
-    z = model.signatures["latents"](**given)["z"]
+    z = model.signatures["latents"](**given, first=tf.constant(0))["z"]
     np.testing.assert_array_equal(z, trained.latents(5, seed=3))
+    rest = model.signatures["latents"](num_samples=tf.constant(1), seed=tf.constant(3), first=tf.constant(4))["z"]
+    np.testing.assert_array_equal(rest, z[4:])
     np.testing.assert_allclose(model.signatures["serving_default"](z=z)["images"], expected, atol=1e-6)
     levels = model.signatures["sample_uint8"](**given)["images"]
     assert levels.dtype == tf.uint8
@@ -88,7 +90,7 @@ def test_uint8_levels_match_pictures(exported):
         def sample(self, num, *, seed):
             return tf.constant(values)
 
-        def sample_latents(self, num, *, seed):
+        def sample_latents(self, num, *, seed, first):
             return tf.zeros((num, 5))
 
     stub = loading.Trained(gan=Fixed(), config=trained.config, step=0, path=trained.path)
@@ -114,7 +116,7 @@ def test_the_signatures_are_what_serving_expects(exported):
     assert described("serving_default") == ({"z": ([None, 5], "float32")}, {"images": (images, "float32")})
     assert described("sample") == (counted, {"images": (images, "float32")})
     assert described("sample_uint8") == (counted, {"images": (images, "uint8")})
-    assert described("latents") == (counted, {"z": ([None, 5], "float32")})
+    assert described("latents") == (counted | {"first": ([], "int32")}, {"z": ([None, 5], "float32")})
     # Serving finds a model by this tag, and a signature by the method of prediction.
     (graph,) = saved_model_pb2.SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs
     assert list(graph.meta_info_def.tags) == ["serve"]

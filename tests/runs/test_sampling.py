@@ -40,7 +40,7 @@ def close(images, others):
 
 @pytest.mark.parametrize("place", ["run", "export"])
 def test_every_output_format_has_the_same_images(place, run, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "BATCH", 3)  # 3 + 3 + 1
+    monkeypatch.setattr(loading, "BATCH", 4)  # 4 + 3
     source = run if place == "run" else run / "export"
     sampling.sample(source, str(tmp_path / "a.npz"), num=7, seed=3)
     arrays = np.load(tmp_path / "a.npz")
@@ -68,6 +68,35 @@ def test_samples_are_made_and_written_in_batches(run, tmp_path, monkeypatch):
     sampling.sample(run, str(tmp_path / "folder"), num=10)
     assert seen == [4, 4, 2]
     assert written == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("place", ["run", "export"])
+def test_latents_are_drawn_in_batches(place, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 16)
+    kind = loading.Trained if place == "run" else sampling.Exported
+    asked, latents = [], kind.latents
+
+    def drawn(self, num, seed=0, first=0):
+        asked.append((num, first))
+        if first >= 64:
+            raise KeyboardInterrupt
+        return latents(self, num, seed, first)
+
+    monkeypatch.setattr(kind, "latents", drawn)
+    source = run if place == "run" else run / "export"
+    # All at once, they would need a terabyte.
+    with pytest.raises(KeyboardInterrupt):
+        sampling.sample(source, str(tmp_path / "many"), num=2_000_000_000)
+    assert asked == [(16, first) for first in (0, 16, 32, 48, 64)]
+    assert not (tmp_path / "many").exists()
+
+
+def test_interpolations_are_drawn_in_batches(run, tmp_path, monkeypatch):
+    sampling.sample(run, str(tmp_path / "a.npz"), num=40, interpolate=True)
+    monkeypatch.setattr(loading, "BATCH", 16)
+    sampling.sample(run, str(tmp_path / "b.npz"), num=40, interpolate=True)
+    first, second = (np.load(tmp_path / name)["latents"] for name in ("a.npz", "b.npz"))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_interpolation_starts_and_ends_at_samples(run, tmp_path):
@@ -219,3 +248,12 @@ def test_a_directory_of_another_experiment_is_refused(run):
     done = launch_here("--mode=export", "--exp=color_mnist_ns", f"--workdir={run}")
     assert done.returncode == 2
     assert "expected a run of 'color_mnist_ns', received one of 'color_mnist_dragan_ns'" in done.stderr
+
+
+def test_an_export_of_another_version_is_refused(run, tmp_path, monkeypatch):
+    model = tf.saved_model.load(str(run / "export"))
+    path = shutil.copytree(run / "export", tmp_path / "export")
+    signatures = dict.fromkeys(("latents", "serving_default"), model.signatures["serving_default"])
+    tf.saved_model.save(model, str(path), signatures=signatures)
+    with pytest.raises(errors.InputError, match="received '.*export', whose signatures are those of another version"):
+        sampling.sample(path, str(tmp_path / "a.png"))

@@ -24,9 +24,9 @@ def export(tiny_run, tmp_path_factory):
 def planted(path, written):
     """A SavedModel with the signatures of an export that writes a file when it is called."""
     module = tf.Module()
-    scalars = [tf.TensorSpec([], tf.int32, name) for name in ("num_samples", "seed")]
+    scalars = [tf.TensorSpec([], tf.int32, name) for name in ("num_samples", "seed", "first")]
 
-    def latents(num_samples, seed):
+    def latents(num_samples, seed, first):
         tf.io.write_file(written, "planted")
         return {"z": tf.zeros([num_samples, 5])}
 

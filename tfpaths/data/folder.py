@@ -46,7 +46,7 @@ class Folder(DataSet):
     """
 
     sources = ()
-    # Version 1 had no white behind transparent images, and no linked directories.
+    # Version 1 had no white behind transparent images, no linked directories, and every format of Pillow.
     version = "2"
 
     def __init__(self, *, path: str | None = None, image_size: PositiveInt = 64):

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
 # The formats of Pillow that are read, with the library that some builds of Pillow lack. Left out are those that start
 # another program (EPS), that are rarely maintained, that any file can be (TGA), and ICO, whose header may state another
-# size than the image inside. MPO is a JPEG for Pillow, too.
+# size than the image inside. JPEG includes MPO.
 _FORMATS = {
     "JPEG": None,
     "PNG": None,
-    "MPO": None,
     "GIF": None,
     "WEBP": "webp",
     "BMP": None,
@@ -37,7 +36,7 @@ _FORMATS = {
     "AVIF": "avif",
 }
 
-# How files begin, to name what cannot be opened. Not here is what two bytes identify, such as BMP: texts can begin so.
+# How files begin, to name what cannot be opened. BMP and PPM begin with two letters, as a text can.
 _BEGINNINGS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG\r\n\x1a\n",
@@ -52,13 +51,13 @@ _BEGINNINGS = {
     "PDF": rb"%PDF",
     "SVG": rb"<svg",
     "PSD": rb"8BPS",
-    "ICO": rb"\0\0\1\0",
+    "ICO": rb"\x00\x00\x01\x00",
     "DDS": rb"DDS ",
     "QOI": rb"qoif",
 }
 _LONGEST_BEGINNING = 12
 
-# The pixels that are decoded at the same time, over all threads: eight photographs of 12 megapixels. The number is ours.
+# The pixels that are decoded at the same time, over all threads: eight photographs of 12 megapixels. Our own choice.
 # Pillow needs 4 bytes for a pixel of RGB, and up to 16 while it decodes WebP or JPEG 2000: 0.4 to 1.6 GB. An image of
 # more, up to Pillow's limit of 179 megapixels, is decoded alone.
 _PIXELS = Budget(100_000_000)
@@ -194,27 +193,31 @@ def _square(image: "PIL.Image.Image", size: int) -> np.ndarray | str:
 
     image.load()
     try:
-        # A camera stores a photograph as its sensor lies, and how to turn it in the EXIF data.
-        turn = _TURNS.get(image.getexif().get(0x0112, 1))
+        # A camera stores a photograph as its sensor lies, and how to turn it in the EXIF data. Pillow itself turns a
+        # TIFF, while it decodes it.
+        turn = None if image.format == "TIFF" else _TURNS.get(image.getexif().get(0x0112, 1))
     except Exception:
         return "damaged EXIF data"
     converted = image_modes.convert(image)
     if isinstance(converted, str):
         return converted
-    # Pillow turns a TIFF while it decodes it, and not every version then removes the orientation.
-    if turn and image.format != "TIFF":
+    if turn:
         converted = converted.transpose(PIL.Image.Transpose[turn])
     return np.asarray(PIL.ImageOps.fit(converted, (size, size), PIL.Image.Resampling.LANCZOS).convert("RGB"))
 
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
-    """Returns the formats that the installed Pillow can read; `PIL.Image.open` raises a KeyError for any other."""
+    """Prepares Pillow, and returns the formats that it can read; `PIL.Image.open` raises a KeyError for any other."""
     import PIL.features
     import PIL.Image
 
     PIL.Image.init()
-    # Only of formats that this version of Pillow has: it warns of features that it does not.
+    # The C library keeps freed blocks of up to 32 MB, as Pillow's are, for the thread that had them: each thread would
+    # hold the memory of its largest image.
+    if "PILLOW_BLOCK_SIZE" not in os.environ:
+        PIL.Image.core.set_block_size(2**26)
+    # Only of formats that this version of Pillow has: it warns of features that it does not know.
     available = [(name, library) for name, library in _FORMATS.items() if name in PIL.Image.OPEN]
     return tuple(name for name, library in available if library is None or PIL.features.check(library))
 

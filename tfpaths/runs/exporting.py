@@ -37,7 +37,8 @@ class Sampler(tf.Module):
         serving_default: z from N(0, I), float32 `[num, latent_dim]` -> samples; images are float32 in [-1, 1];
         sample: num_samples, seed, int32 scalars -> the samples of `gan.sample(num_samples, seed=seed)`;
         sample_uint8: num_samples, seed -> the same as levels in [0, 255], uint8; for images only;
-        latents: num_samples, seed -> the `z` of `sample`, to generate many samples in batches.
+        latents: num_samples, seed, first -> `z`: latents of `sample` from index `first` on, a multiple of 4, to
+          generate many samples in batches.
 
     Example: `model = tf.saved_model.load("runs/a/export")`, then `model.sample(num_samples=64, seed=0)["images"]`.
     """
@@ -60,10 +61,11 @@ class Sampler(tf.Module):
             levels = tf.round((gan.sample(num_samples, seed=seed) + 1.0) * 127.5)
             return {plural: tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)}
 
-        def latents(num_samples, seed):
-            return {"z": gan.sample_latents(num_samples, seed=seed)}
+        def latents(num_samples, seed, first):
+            return {"z": gan.sample_latents(num_samples, seed=seed, first=first)}
 
-        takes: dict[Callable, list[tf.TensorSpec]] = {serving_default: [z], sample: counted, latents: counted}
+        from_first = [*counted, tf.TensorSpec([], tf.int32, "first")]
+        takes: dict[Callable, list[tf.TensorSpec]] = {serving_default: [z], sample: counted, latents: from_first}
         if trained.example.name == "image":
             takes[sample_uint8] = counted
         self.functions = {

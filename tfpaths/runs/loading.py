@@ -58,12 +58,12 @@ class Trained:
         """
         if num < 1:
             raise errors.InputError(f"num: expected at least 1, received {num}.")
-        latents = self.latents(num, seed)
-        return np.concatenate([self.generate(latents[start : start + BATCH]) for start in range(0, num, BATCH)])
+        starts = range(0, num, BATCH)
+        return np.concatenate([self.generate(self.latents(min(BATCH, num - start), seed, start)) for start in starts])
 
-    def latents(self, num: int, seed: int = 0) -> np.ndarray:
-        """Returns the latents of `sample(num, seed)`, `[num, latent_dim]`."""
-        return self.gan.sample_latents(num, seed=seed).numpy()
+    def latents(self, num: int, seed: int = 0, first: int = 0) -> np.ndarray:
+        """Returns `num` latents of `sample(…, seed)` from index `first` on, a multiple of 4, `[num, latent_dim]`."""
+        return self.gan.sample_latents(num, seed=seed, first=first).numpy()
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Returns the samples of a batch of latents, float32 `[num, *example_shape]`; images are in [-1, 1]."""

@@ -21,6 +21,7 @@ from tfpaths.runs.directory import RunDirectory
 STEPS = 8
 # A larger picture is slow to open, and too large to look at.
 _MOST_IN_A_PICTURE = 10_000
+_MOST_IN_AN_ARRAY = 1_000_000
 
 
 class Exported:
@@ -46,6 +47,9 @@ class Exported:
             metadata = files.read_json(path / "assets" / exporting.METADATA)
             self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
             self._latents, self._samples = (self._model.signatures[name] for name in ("latents", "serving_default"))
+            takes = [set(function.structured_input_signature[1]) for function in (self._latents, self._samples)]
+            if takes != [{"num_samples", "seed", "first"}, {"z"}]:
+                raise errors.InputError(f"{str(path)!r}, whose signatures are those of another version.")
         except errors.InputError as error:
             raise errors.InputError(f"--workdir: expected an export of tfpaths, received {error}") from error
         # An incomplete or foreign file can raise an error of any class.
@@ -55,9 +59,10 @@ class Exported:
                 f"({(str(error) or type(error).__name__).splitlines()[0][:200]})."
             ) from error
 
-    def latents(self, num: int, seed: int = 0) -> np.ndarray:
-        """Returns the latents of `gan.sample(num, seed=seed)`, `[num, latent_dim]`."""
-        return self._latents(num_samples=tf.constant(num), seed=tf.constant(seed))["z"].numpy()
+    def latents(self, num: int, seed: int = 0, first: int = 0) -> np.ndarray:
+        """Returns `num` latents of `gan.sample(…, seed=seed)` from index `first` on, `[num, latent_dim]`."""
+        part = {"num_samples": tf.constant(num), "seed": tf.constant(seed), "first": tf.constant(first)}
+        return self._latents(**part)["z"].numpy()
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Returns the samples of a batch of latents, `[num, *example_shape]`."""
@@ -107,13 +112,8 @@ def sample(
     # A run is never sampled by a SavedModel beside its config.
     is_run = RunDirectory(source).config.exists()
     sampler: Sampler = loading.load(source) if is_run or not _is_export(source) else Exported(source, trust=trust)
-    if interpolate:
-        ends = sampler.latents(2 * (num // STEPS), seed)  # [2 rows, latent_dim]: the two ends of each row in turn
-        latents = np.concatenate([between(one, other) for one, other in zip(ends[::2], ends[1::2], strict=True)])
-    else:
-        latents = sampler.latents(num, seed)  # [num, latent_dim]
-    write = writer(out, sampler.example, rows_of=STEPS if interpolate else None)
-    write(batches(sampler, latents), latents, seed, sampler.step)
+    write = writer(out, sampler.example, num, rows_of=STEPS if interpolate else None)
+    write(drawn(sampler, num, seed, interpolate=interpolate), seed, sampler.step)
     return pathlib.Path(out)
 
 
@@ -121,16 +121,32 @@ def _is_export(path: pathlib.Path) -> bool:
     return any((path / f"saved_model.{end}").exists() for end in ("pb", "cpb", "pbtxt"))
 
 
-def batches(sampler: Sampler, latents: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the samples of these latents in batches and shows the progress; only one batch is in memory at a time.
+# The latents and the samples of a batch, `[num, latent_dim]` and `[num, *example_shape]`.
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+def drawn(sampler: Sampler, num: int, seed: int, *, interpolate: bool = False) -> Iterator[Batch]:
+    """Yields the latents and the samples in batches and shows the progress; only one batch is in memory at a time.
 
     Args:
       sampler: The sampler.
-      latents: `[num, latent_dim]`.
+      num: The number of samples.
+      seed: Seed for the latents.
+      interpolate: Whether each row of `STEPS` samples interpolates between two latents.
     """
-    starts = range(0, len(latents), loading.BATCH)
-    samples = (sampler.generate(latents[start : start + loading.BATCH]) for start in starts)
-    return progress.shown(samples, f"{sampler.example.name}s", len(latents), each=loading.BATCH)
+
+    def batch(start: int) -> Batch:
+        count = min(loading.BATCH, num - start)
+        if interpolate:
+            # Two latents for each row: its ends.
+            ends = sampler.latents(2 * count // STEPS, seed, 2 * start // STEPS)
+            latents = np.concatenate([between(one, other) for one, other in zip(ends[::2], ends[1::2], strict=True)])
+        else:
+            latents = sampler.latents(count, seed, start)
+        return latents, sampler.generate(latents)
+
+    batches = map(batch, range(0, num, loading.BATCH))
+    return progress.shown(batches, f"{sampler.example.name}s", num, each=loading.BATCH)
 
 
 def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarray:
@@ -161,8 +177,8 @@ def between(one: np.ndarray, other: np.ndarray, steps: int = STEPS) -> np.ndarra
     return ((np.sin((1 - t) * angle) * one + np.sin(t * angle) * other) / np.sin(angle)).astype(np.float32)
 
 
-# (batches, latents, seed, step) -> None.
-Write = Callable[[Iterator[np.ndarray], np.ndarray, int, int], None]
+# (batches, seed, step) -> None.
+Write = Callable[[Iterator[Batch], int, int], None]
 
 
 def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
@@ -192,32 +208,38 @@ def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
             f"--num_samples: expected at most {_MOST_IN_A_PICTURE} in one picture, received {num}; a directory or a "
             ".npz file holds more."
         )
+    elif path.suffix.lower() == ".npz" and num > _MOST_IN_AN_ARRAY:
+        raise errors.InputError(
+            f"--num_samples: at most {_MOST_IN_AN_ARRAY} in a .npz, which is made in memory, received {num}; "
+            "a directory holds more."
+        )
     elif not overwrite:
         files.check_new("--out", path)
 
 
-def writer(out: str, kind: example.ExampleType, *, rows_of: int | None = None) -> Write:
+def writer(out: str, kind: example.ExampleType, num: int, *, rows_of: int | None = None) -> Write:
     """Returns a function that writes samples to `out`, which `check_out` has accepted.
 
     Args:
       out: As in `sample`.
       kind: The type of one sample.
+      num: The number of samples.
       rows_of: The number of samples in a row of a picture; None for a picture that is nearly square.
 
     Example:
-      >>> write = writer("points.npz", example.POINT)
-      >>> write(iter([np.zeros([4, 2]), np.zeros([1, 2])]), np.zeros([5, 3]), 0, 100)
+      >>> write = writer("points.npz", example.POINT, 5)
+      >>> write(iter([(np.zeros([4, 3]), np.zeros([4, 2])), (np.zeros([1, 3]), np.zeros([1, 2]))]), 0, 100)
       >>> np.load("points.npz")["points"].shape
       (5, 2)
     """
     path = pathlib.Path(out)
     if _is_directory(out):
-        return lambda samples, latents, seed, step: _write_directory(path, kind, samples, len(latents))
+        return lambda batches, seed, step: _write_directory(path, kind, batches, num)
     if path.suffix.lower() == ".npz":
-        return lambda samples, latents, seed, step: _write_arrays(path, kind, samples, latents, seed, step)
-    return lambda samples, latents, seed, step: files.write_bytes(
+        return lambda batches, seed, step: _write_arrays(path, kind, batches, seed, step)
+    return lambda batches, seed, step: files.write_bytes(
         path,
-        kind.grid(np.concatenate([kind.stored(batch) for batch in samples]), rows_of or math.ceil(len(latents) ** 0.5)),
+        kind.grid(np.concatenate([kind.stored(samples) for _, samples in batches]), rows_of or math.ceil(num**0.5)),
     )
 
 
@@ -226,26 +248,26 @@ def _is_directory(out: str) -> bool:
 
 
 def _write_arrays(
-    path: pathlib.Path,
-    kind: example.ExampleType,
-    samples: Iterator[np.ndarray],
-    latents: np.ndarray,
-    seed: int,
-    step: int,
+    path: pathlib.Path, kind: example.ExampleType, batches: Iterator[Batch], seed: int, step: int
 ) -> None:
     content = io.BytesIO()
-    stored = np.concatenate([kind.stored(batch) for batch in samples])
-    arrays: dict[str, Any] = {f"{kind.name}s": stored, "latents": latents, "seed": seed, "step": step}
+    latents, stored = zip(*((latents, kind.stored(samples)) for latents, samples in batches), strict=True)
+    arrays: dict[str, Any] = {
+        f"{kind.name}s": np.concatenate(stored),
+        "latents": np.concatenate(latents),
+        "seed": seed,
+        "step": step,
+    }
     np.savez(content, **arrays)
     files.write_bytes(path, content.getvalue())
 
 
-def _write_directory(path: pathlib.Path, kind: example.ExampleType, samples: Iterator[np.ndarray], num: int) -> None:
+def _write_directory(path: pathlib.Path, kind: example.ExampleType, batches: Iterator[Batch], num: int) -> None:
     """Writes `image_00000.png` and so on into a new directory: `path` is complete or absent."""
     with folders.new_directory(path) as folder:
         digits = max(5, len(str(num - 1)))
-        for batch_index, batch in enumerate(samples):
-            for index, single in enumerate(batch, start=batch_index * loading.BATCH):
+        for batch_index, (_, samples) in enumerate(batches):
+            for index, single in enumerate(samples, start=batch_index * loading.BATCH):
                 name = f"{kind.name}_{index:0{digits}}{kind.suffix}"
                 with files.named(path / name):
                     (folder / name).write_bytes(kind.single(single))
