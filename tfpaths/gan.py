@@ -226,13 +226,7 @@ class GAN(keras.Model):
     def sample_latents(
         self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0, first: int | tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Returns the latents that `sample` uses for this seed. It can be called in a graph.
-
-        Args:
-          num: The number of latents.
-          seed: The seed.
-          first: The index of the first, a multiple of four, to draw the latents of many samples in parts; None for 0.
-        """
+        """Returns the latents that `sample` uses for this seed, from index `first` on, a multiple of four."""
         stream = streams.root(seed, first_run=self.first_run).fold(_SAMPLES)
         return self.latents(num, stream if first is None else stream.from_row(first))
 
