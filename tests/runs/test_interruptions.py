@@ -1,6 +1,7 @@
 """An interrupted run loses at most the work since its last checkpoint, and never a finished result."""
 
 import ast
+import json
 import os
 import random
 import re
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 import yaml
@@ -18,7 +21,8 @@ from helpers import saving_toy as toy
 from helpers import toy_command as command
 
 from tfpaths import errors
-from tfpaths.runs import checkpoints, rows, training
+from tfpaths.runs import checkpoints, rows, training, trust
+from tfpaths.runs.directory import RunDirectory
 
 STUDY = ("--exp=line1_gan_gp", "--set=schedule.log_every=200", "--set=study.runs=6", "--set=study.block=1")
 STUDY += ("--set=study.width=8",)
@@ -93,6 +97,68 @@ def test_twenty_random_kills_lose_nothing(tmp_path):
                 reader.get_tensor(name)  # verifies its checksum
     finish(command(path, **every))
     assert_same_run(tmp_path / "whole", path)
+
+
+def check_whole(run):
+    """Checks that each file of a run, of its export and of its samples can be read."""
+    assert RunDirectory(run).known().name == "color_mnist_dragan_ns"
+    rows.read_rows(run / "metrics.jsonl")
+    results_of_run = json.loads((run / "results.json").read_text())
+    assert results_of_run["step"] == 4
+    assert "modes_covered" in results_of_run["metrics"]
+    trust.check(run / "export")
+    for path in (run / "export" / "variables" / "variables", run / "checkpoints" / "step-4"):
+        reader = tf.train.load_checkpoint(str(path))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)  # verifies its checksum
+    for picture in (run / "samples.png", *(run / "samples").glob("step_*.png")):
+        with PIL.Image.open(picture) as image:
+            image.load()
+    assert len(np.load(run / "samples.npz")["images"]) == 64
+    assert (run / "report.html").read_text().rstrip().endswith("</html>")
+
+
+@pytest.mark.slow
+def test_two_hundred_random_kills_over_all_modes_lose_nothing(tmp_path):
+    run, moments, killed = tmp_path / "run", random.Random(0), dict.fromkeys(MODES, 0)
+    finish(command(run, schedule__steps="4", evaluation__metrics="modes", evaluation__mode_samples="400"))
+    lengths = {}
+    for mode, flags in MODES.items():
+        began = time.monotonic()
+        finish(in_mode(run, mode, flags))
+        lengths[mode] = time.monotonic() - began
+    check_whole(run)
+    before = (run / "checkpoints" / "step-4.index").read_bytes()
+    while min(killed.values()) < 40:
+        mode = min(killed, key=lambda mode: killed[mode])
+        process = start(in_mode(run, mode, MODES[mode]))
+        time.sleep(moments.uniform(0, lengths[mode]))
+        killed[mode] += process.poll() is None
+        process.kill()
+        process.communicate()
+        check_whole(run)
+    for mode, flags in MODES.items():
+        finish(in_mode(run, mode, flags))
+    check_whole(run)
+    assert (run / "checkpoints" / "step-4.index").read_bytes() == before
+    # Where files are written without a lock, only the writer knows that nobody still needs a temporary file.
+    named = re.compile(r"\.lock|\.(samples\.png|samples\.npz|report\.html)\.[0-9a-f]{16}")
+    assert not [path for path in run.rglob(".*") if not named.fullmatch(path.name)]
+
+
+# Mode -> its flags; each replaces what an earlier process has written.
+MODES = {
+    "evaluate": ["--set=evaluation.metrics=modes", "--set=evaluation.seed=7"],
+    "export": [],
+    "sample": ["--out=RUN/samples.png", "--overwrite"],
+    "sample arrays": ["--out=RUN/samples.npz", "--overwrite"],
+    "report": ["--out=RUN/report.html", "--overwrite"],
+}
+
+
+def in_mode(run, mode, flags):
+    words = [flag.replace("RUN", str(run)) for flag in flags]
+    return [sys.executable, "-m", "tfpaths.launch", f"--mode={mode.split()[0]}", f"--workdir={run}", *words]
 
 
 IN_OWN_MOUNTS = ["unshare", "-rm", "bash", "-c"]
