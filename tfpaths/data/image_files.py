@@ -58,8 +58,8 @@ _BEGINNINGS = {
 _LONGEST_BEGINNING = 12
 
 # The pixels that are decoded at the same time, over all threads: eight photographs of 12 megapixels. Our own choice.
-# Pillow needs 4 bytes for a pixel of RGB, and up to 16 while it decodes WebP or JPEG 2000: 0.4 to 1.6 GB. An image of
-# more, up to Pillow's limit of 179 megapixels, is decoded alone.
+# Measured for each pixel: 4 bytes for a JPEG, 8 if it is turned, 16 for WebP, 20 for JPEG 2000; 0.4 to 2 GB in sum. An
+# image of more, up to Pillow's limit of 179 megapixels, is decoded alone.
 _PIXELS = Budget(100_000_000)
 
 # EXIF's orientation -> how the image is turned to be upright.
