@@ -150,6 +150,7 @@ def run_in_terminal(words, until):
     """Starts a command in a terminal of its own, and closes the terminal after the output has `until`; its status."""
     pid, terminal = pty.fork()
     if not pid:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # The tests may run under nohup, which ignores it.
         os.chdir(ROOT)
         os.execv(words[0], words)
     shown = b""

@@ -224,6 +224,29 @@ def test_full_disk_error_names_the_rows_file(tmp_path):
 
 
 @pytest.mark.usefixtures("own_mounts")
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--mode=export"], r"run/\.?export"),
+        (["--mode=sample", "--out=DISK/a.png"], "a.png"),
+        (["--mode=sample", "--out=DISK/a.npz"], "a.npz"),
+        (["--mode=sample", "--out=DISK/many", "--num_samples=400"], r"many/image_\d+\.png"),
+        (["--mode=report"], r"run/report\.html"),
+    ],
+)
+def test_full_disk_in_other_modes_is_one_line_with_the_file(tmp_path, flags, named):
+    training.train(toy(schedule__steps="2"), tmp_path / "run")
+    launched = [sys.executable, "-m", "tfpaths.launch", "--workdir=DISK/run", *flags]
+    fill = 'head -c 100m /dev/zero > "$disk/full" 2> /dev/null; truncate -s -20k "$disk/full"'
+    made, left = on_a_disk(tmp_path, "4m", f'cp -r "{tmp_path}/run" "$disk"; {fill}; {quoted(launched)}')
+    assert made.returncode == 1, made.stderr
+    assert "Traceback" not in made.stderr
+    line = made.stderr.splitlines()[-1]
+    assert re.search(rf"^tfpaths: .*/disk/{named}.*No space left on device", line), made.stderr
+    assert not [path for path in left.iterdir() if path.name not in ("run", "full")]
+
+
+@pytest.mark.usefixtures("own_mounts")
 def test_read_only_disk_is_refused_and_unchanged(tmp_path):
     training.train(toy(schedule__steps="2"), tmp_path / "run")
     before = {file.relative_to(tmp_path): file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
