@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # One worker of several machines. On each machine, with its own number in the list below, from 0 on:
 #   launch/multi_worker.sh 0 [experiment] [more flags]
-# They wait for each other. Number 0 writes the run directory, and continues from its checkpoint when all are started again.
+# They wait for each other, at most 300 seconds (--cluster_timeout). Number 0 writes the run directory, and continues from its
+# checkpoint when all are started again.
 set -euo pipefail
 
 # Edit: every machine as host:port, in the same order on all of them.

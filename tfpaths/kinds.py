@@ -29,6 +29,7 @@ class Settings:
       data_dir: Directory of prepared TFDS data; None for `TFDS_DATA_DIR`, then the default of TFDS.
       strategy: A name in `tfpaths.config.STRATEGIES`.
       tpu: The TPU's name or address.
+      cluster_timeout: Seconds that the workers of `multi_worker` wait for each other; None for 300.
       profile: Whether ten steps are traced for TensorBoard's profiler.
 
     Example:
@@ -39,7 +40,12 @@ class Settings:
     data_dir: str | None = None
     strategy: str = "auto"
     tpu: str | None = None
+    cluster_timeout: int | None = None
     profile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cluster_timeout is not None:
+            errors.integer("--cluster_timeout", str(self.cluster_timeout), 1)
 
 
 class Outcome(Protocol):

@@ -11,7 +11,7 @@ from tfpaths.runs.directory import RunDirectory
 _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strategy", "tpu", "precision")
 # Mode -> the flags that it uses besides --exp, --workdir, --mode, --import and --list.
 USED: dict[str, tuple[str, ...]] = {
-    "train": (*_OF_RUNS, "profile"),
+    "train": (*_OF_RUNS, "cluster_timeout", "profile"),
     "evaluate": (*_OF_RUNS, "trust"),
     "sample": ("seed", "num_samples", "out", "interpolate", "overwrite", "trust"),
     "export": (),
@@ -42,6 +42,7 @@ class Asked:
     source: str | None
     strategy: str
     tpu: str | None
+    cluster_timeout: str | None
     precision: str | None
     profile: bool
     num_samples: str | None
@@ -129,7 +130,14 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
         raise errors.InputError("--data_dir: expected a directory, received ''.")
     # The likeliest mistakes are reported before TensorFlow is imported, which takes seconds.
     directory.continued(value, is_complete=False)
-    settings = kinds.Settings(data_dir=asked.data_dir, strategy=asked.strategy, tpu=asked.tpu, profile=asked.profile)
+    timeout = asked.cluster_timeout
+    settings = kinds.Settings(
+        data_dir=asked.data_dir,
+        strategy=asked.strategy,
+        tpu=asked.tpu,
+        cluster_timeout=None if timeout is None else errors.integer("--cluster_timeout", timeout, 1),
+        profile=asked.profile,
+    )
     kinds.of(value).check_settings(value, settings)
     startup.import_tensorflow(devices=not startup.joins_cluster(asked.strategy))
     if not is_training:

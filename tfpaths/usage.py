@@ -68,6 +68,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
     "Devices (train, evaluate)": (
         Flag("strategy", "NAME", "One of auto, one_device, mirrored, multi_worker, tpu.", "auto"),
         Flag("tpu", "NAME", "The TPU's name or address, with --strategy=tpu."),
+        Flag("cluster_timeout", "SECONDS", "How long the workers of multi_worker wait for each other.", None, "300"),
         Flag("profile", "", "Traces ten steps of training for TensorBoard's profiler.", False),
     ),
     "Sample and report": (

@@ -1,5 +1,6 @@
 """Several replicas and workers compute what one device computes, and no run is lost."""
 
+import contextlib
 import functools
 import json
 import os
@@ -15,15 +16,17 @@ import numpy as np
 import pytest
 import ready
 import tensorflow as tf
-from helpers import ROOT, wait_for
+from helpers import ROOT, launch_here, refused, toy_command, wait_for
 from helpers import saving_toy as toy
 from helpers import toy_flags as flags
 from runs import cluster
 
-from tfpaths import config, data, experiments, networks, penalties, schema, streams
+import tfpaths
+from tfpaths import config, data, errors, experiments, networks, penalties, schema, streams
 from tfpaths.gan import GAN
 from tfpaths.lines import study
 from tfpaths.runs import build, checkpoints, distribution, rows, training
+from tfpaths.runs import cluster as cluster_lib
 
 
 def free_ports(count):
@@ -39,10 +42,13 @@ def free_ports(count):
 
 
 class Workers:
-    """Processes of one job on this machine, each with its output; those that still run are killed at the end."""
+    """Processes of one job on this machine, each with its output; those that still run are killed at the end.
 
-    def __init__(self, count, command, start=ready.start):
-        self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    `absent` of the job's workers are not started.
+    """
+
+    def __init__(self, count, command, start=ready.start, absent=0):
+        self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count + absent)]
         path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
         env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         self.processes = [
@@ -108,7 +114,7 @@ def test_job_stops_when_a_worker_is_lost_and_resumes(tmp_path, two_replicas, mon
     message = chief.splitlines()[-1]
     found = re.fullmatch(
         r"tfpaths: lost contact with another worker\. The last good checkpoint: step (\d+), in .*/checkpoints\. "
-        r"The same command continues the run\.",
+        r"The same command continues the run\. Details: .*/run/error\.log",
         message,
     )
     assert found, chief
@@ -130,6 +136,89 @@ def test_job_stops_when_a_worker_is_lost_and_resumes(tmp_path, two_replicas, mon
     # Sums in another order: equal to float tolerance, which the game widens from step to step.
     for name in ("discriminator_loss", "generator_loss", "penalty"):
         np.testing.assert_allclose(resumed[3][name], whole[3][name], rtol=1e-4)
+
+
+def test_missing_worker_ends_the_others_with_a_line(tmp_path):
+    command = [*toy_command(tmp_path / "run"), "--strategy=multi_worker", "--cluster_timeout=5"]
+    with Workers(2, lambda index, _: command, absent=1) as workers:
+        ends = workers.ended()
+        missing = f"worker 2 ({workers.addresses[2]}: Connection refused)"
+    for index, (status, _, err) in enumerate(ends):
+        assert status == 1, err
+        (line,) = err.splitlines()
+        assert line.startswith(f"tfpaths: worker {index} waited 5 s for ")
+        assert f"{missing}; " in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_interrupt_ends_a_worker_that_tensorflow_connects(tmp_path):
+    """Worker 1 says that it is ready, and does not go on to TensorFlow."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        addresses = [f"127.0.0.1:{port}" for port in (*free_ports(1), other.getsockname()[1])]
+        jobs = {"worker": addresses}
+        task = {"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 0}})}
+        command = [*toy_command(tmp_path / "run"), "--strategy=multi_worker"]
+        process = ready.start(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | task)
+        try:
+            with other.accept()[0] as connection:
+                connection.sendall(b"tfpaths: worker 1 of 2 is ready\n")
+            (own,) = (task for task in cluster_lib.read(task["TF_CONFIG"]).tasks if task.index == 0)
+            while not is_tensorflow(own):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(60)
+        finally:
+            process.kill()
+            process.wait()
+    assert process.returncode == -signal.SIGINT, err
+    assert out.splitlines()[-1] == "all 2 workers are there; TensorFlow connects them"
+
+
+def is_tensorflow(task):
+    """Whether TensorFlow's server listens at a task's address."""
+    with contextlib.suppress(OSError), socket.create_connection((task.host, task.port), timeout=5) as connection:
+        return b"tfpaths" not in (connection.recv(100) or b"tfpaths")
+    return False
+
+
+@pytest.mark.parametrize("name", ["auto", "one_device", "mirrored"])
+def test_cluster_timeout_is_for_clusters(name, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    message = f"--cluster_timeout works only with --strategy=multi_worker, not with --strategy={name}."
+    with pytest.raises(errors.InputError, match=f"^{re.escape(message)}$"):
+        distribution.get(name, cluster_timeout=5)
+
+
+@pytest.mark.parametrize("name", ["multi_worker", "auto"])
+def test_cluster_timeout_reaches_the_meeting(name, tmp_path, monkeypatch):
+    (port, absent), met = free_ports(2), []
+    jobs = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{absent}"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 0}}))
+
+    def met_none(of_worker, timeout):
+        met.append((of_worker.own.port, timeout))
+        raise errors.RunError("nobody is there.")
+
+    monkeypatch.setattr(cluster_lib, "meet", met_none)
+    for experiment in ("color_mnist_ns", "line1_ns", "figure_2"):
+        for settings in ({}, {"cluster_timeout": 7}):
+            with pytest.raises(errors.RunError, match="nobody"):
+                tfpaths.train(experiment, tmp_path / "run", strategy=name, **settings)
+    assert met == [(port, 300), (port, 7)] * 3
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "soon", "2147483648"])
+def test_invalid_cluster_timeout_is_refused(text, tmp_path):
+    message = f"--cluster_timeout: expected an integer from 1 to 2^31 - 1, received {text!r}."
+    flags = [
+        "--exp=color_mnist_ns",
+        f"--workdir={tmp_path}/run",
+        "--strategy=multi_worker",
+        f"--cluster_timeout={text}",
+    ]
+    assert refused(launch_here(*flags)) == f"tfpaths: {message}"
+    with pytest.raises(errors.InputError, match=f"^{re.escape(message)}$"):
+        tfpaths.train("color_mnist_ns", tmp_path / "run", cluster_timeout=text)
 
 
 @pytest.mark.slow

@@ -52,7 +52,8 @@ class FigureKind(kinds.Kind):
         from tfpaths.runs import distribution
 
         self.check_settings(config, settings)
-        return runner.run(config, workdir, devices=distribution.get(settings.strategy, settings.tpu))
+        devices = distribution.get(settings.strategy, settings.tpu, settings.cluster_timeout)
+        return runner.run(config, workdir, devices=devices)
 
     def section(self, runs: Any) -> "Section":
         from tfpaths.figures import report

@@ -41,7 +41,8 @@ class StudyKind(kinds.Kind):
         from tfpaths.runs import distribution
 
         self.check_settings(config, settings)
-        return study.run(config, workdir, devices=distribution.get(settings.strategy, settings.tpu))
+        devices = distribution.get(settings.strategy, settings.tpu, settings.cluster_timeout)
+        return study.run(config, workdir, devices=devices)
 
     def section(self, runs: Any) -> "Section":
         from tfpaths.lines import report

@@ -2,10 +2,11 @@
 
 import contextlib
 import functools
-import json
 import os
 import pathlib
+import signal
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -14,9 +15,10 @@ import tensorflow as tf
 from absl import logging
 
 from tfpaths import config as config_lib
-from tfpaths import errors, files, progress, startup
+from tfpaths import errors, files, startup
 from tfpaths.compat import tensorflow as compat
 from tfpaths.compat.tensorflow import worker, workers
+from tfpaths.runs import cluster
 from tfpaths.runs.directory import RunDirectory
 
 __all__ = [
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 
-def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
+def get(name: str, tpu: str | None = None, cluster_timeout: int | None = None) -> tf.distribute.Strategy:
     """Returns the strategy of that name.
 
     `auto` is `tpu` if a TPU is named, `multi_worker` if TF_CONFIG is set, `mirrored` if there are several GPUs, and
@@ -47,21 +49,28 @@ def get(name: str, tpu: str | None = None) -> tf.distribute.Strategy:
     Args:
       name: A name in `config.STRATEGIES`.
       tpu: The TPU's name or address.
+      cluster_timeout: How many seconds the workers wait for each other; None for `cluster.TIMEOUT`.
 
     Raises:
-      InputError: The name is unknown, or the TPU or the cluster is missing or cannot be reached.
+      InputError: The name is unknown, TF_CONFIG is invalid, or the TPU is missing or cannot be reached.
+      RunError: The port of this worker is in use, or another worker could not be reached in time.
 
     Example:
       >>> get("one_device").num_replicas_in_sync
       1
     """
+    compat.check_process()
     errors.choose("strategy", name, config_lib.STRATEGIES)
     if name == "auto" and tpu:
         name = "tpu"
     if tpu and name != "tpu":
         raise errors.InputError(f"--tpu works only with --strategy=tpu, not with --strategy={name}.")
     if startup.joins_cluster(name):
-        return _multi_worker()
+        return _multi_worker(cluster.TIMEOUT if cluster_timeout is None else cluster_timeout)
+    if cluster_timeout is not None:
+        raise errors.InputError(
+            f"--cluster_timeout works only with --strategy=multi_worker, not with --strategy={name}."
+        )
     if name == "auto":
         name = "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
     if name == "one_device":
@@ -247,25 +256,27 @@ def _sum(strategy: tf.distribute.Strategy):
     return program
 
 
-def _multi_worker() -> tf.distribute.Strategy:
-    text = os.environ.get("TF_CONFIG")
-    try:
-        cluster = json.loads(text or "")
-        task, jobs = cluster["task"], cluster["cluster"]
-        ok = task["index"] in range(len(jobs[task["type"]])) and set(jobs) <= {"chief", "worker"} and jobs["worker"]
-    except (ValueError, KeyError, TypeError):
-        ok = False
-    if not ok:
-        raise errors.InputError(
-            f"TF_CONFIG: expected JSON with a cluster's workers and the task of this one, received {text!r}."
-        )
-    count = sum(map(len, jobs.values()))
-    progress.say(f"{task['type']} {task['index']} waits for all {count} workers of the cluster")
+def _multi_worker(timeout: float) -> tf.distribute.Strategy:
+    cluster.meet(cluster.read(os.environ.get("TF_CONFIG")), timeout)
     # TensorFlow's server logs lines here that do not help the user.
-    with startup.filtered_stderr():
+    with startup.filtered_stderr(), _ended_by_interrupt():
         level = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         finally:
             logging.set_verbosity(level)
+
+
+@contextlib.contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Lets Ctrl-C end the process: while TensorFlow connects, it holds Python's lock, and no handler would run."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -54,6 +54,7 @@ class TrainingKind(kinds.Kind):
             data_dir=settings.data_dir,
             strategy=settings.strategy,
             tpu=settings.tpu,
+            cluster_timeout=settings.cluster_timeout,
             profile=settings.profile,
         )
 

@@ -43,6 +43,7 @@ def train(
     data_dir: str | None = None,
     strategy: str = "auto",
     tpu: str | None = None,
+    cluster_timeout: int | None = None,
     profile: bool = False,
 ) -> Run:
     """Trains an experiment in a run directory, from its last checkpoint if there is one, and writes the results.
@@ -53,18 +54,19 @@ def train(
       data_dir: The directory of prepared TFDS data.
       strategy: A name in `config.STRATEGIES`.
       tpu: The TPU's name or address.
+      cluster_timeout: How many seconds the workers of `multi_worker` wait for each other; None for 300.
       profile: Whether ten steps are traced for TensorBoard's profiler.
 
     Raises:
       InputError: The input is invalid; nothing was written.
       NotFiniteError: A reported quantity or a variable became NaN or infinite, more often than `schedule.restarts`.
-      RunError: Another worker is lost, or a file cannot be written; the last checkpoint remains.
+      RunError: Another worker is missing or lost, or a file cannot be written; the last checkpoint remains.
       FinalError: The same call would fail again: an operation of the user's code, or too little memory.
 
     Example: see `tfpaths.train`.
     """
     # Before anything else, since a cluster must be joined before TensorFlow's first operation.
-    devices = distribution.get(strategy, tpu)
+    devices = distribution.get(strategy, tpu, cluster_timeout)
     given = RunDirectory(files.path(workdir))
     with (
         faults.explained(devices, lambda: checkpoints.last_good(given.checkpoints)),
