@@ -30,7 +30,7 @@ def train(experiment: str | Experiment, workdir: str | pathlib.Path | None = Non
     Args:
       experiment: The name of a registered experiment, or a value of `tfpaths.config`.
       workdir: The run directory; by default `runs/<name>`.
-      **settings: The fields of `tfpaths.kinds.Settings`: data_dir, strategy, tpu, profile.
+      **settings: The fields of `tfpaths.kinds.Settings`: data_dir, strategy, tpu, cluster_timeout, profile.
 
     Returns:
       How the run ended; `stopped_by` is None unless a signal stopped it.
