@@ -99,7 +99,7 @@ def text(width: int | None = None) -> str:
         lines += ["", f"{group}:"]
         for flag in members:
             name = f"  --{flag.name}{f'={flag.value}' if flag.value else ''}"
-            lines += textwrap.wrap(flag.help, width, initial_indent=f"{name:<28}", subsequent_indent=" " * 28)
+            lines += textwrap.wrap(flag.help, width, initial_indent=f"{name:<29}", subsequent_indent=" " * 29)
     return "\n".join(
         [*lines, "", "docs/quickstart.md explains each flag. The error for an unknown name suggests the nearest one."]
     )
