@@ -147,7 +147,7 @@ def test_closed_descriptors_do_not_reach_files(closed, tmp_path):
 
 
 def run_in_terminal(words, until):
-    """Starts a command in a terminal of its own, and closes the terminal after the output has `until`; its status."""
+    """Starts a command in a new terminal, closes it after the output has `until`, and returns the exit status."""
     pid, terminal = pty.fork()
     if not pid:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # The tests may run under nohup, which ignores it.

@@ -81,3 +81,8 @@ def test_a_part_begins_at_a_multiple_of_four_numbers():
     with pytest.raises(tf.errors.InvalidArgumentError, match="no multiple of 4"):
         streams.root(7).from_row(2).normal((1, 3))
     streams.root(7).from_row(2).normal((1, 2))
+
+
+def test_draws_of_an_ensemble_are_not_made_in_parts():
+    with pytest.raises(ValueError, match="ensemble"):
+        streams.root(7, first_run=0).from_row(4)

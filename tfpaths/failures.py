@@ -1,8 +1,6 @@
 """How the command line ends when something fails: one line, the exit status, and `error.log` in the run directory."""
 
 import datetime
-import importlib
-import json
 import os
 import pathlib
 import platform
@@ -74,7 +72,9 @@ def _known(error: Exception) -> errors.InputError | errors.RunError | None:
         return errors.RunError(f"{error.filename or 'a file'}: {error.strerror or error}")
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and isinstance(error, tensorflow.errors.OpError):
-        return importlib.import_module("tfpaths.runs.faults").known(error)
+        from tfpaths.runs import faults
+
+        return faults.known(error)
     return None
 
 
@@ -106,14 +106,14 @@ def _write_log(error: Exception, workdirs: Sequence[str]) -> pathlib.Path | None
 
 
 def _worker() -> str:
-    """Returns `_worker_1` in a worker's process that is not the chief's; else an empty text."""
+    """Returns `_worker_1` in the process of a worker that is not the chief; else an empty text."""
+    from tfpaths.runs import cluster
+
     try:
-        config = json.loads(os.environ.get("TF_CONFIG", ""))
-        kind, index = str(config["task"]["type"]), int(config["task"]["index"])
-        is_chief = kind == "chief" or (index == 0 and "chief" not in config["cluster"])
-    except (ValueError, KeyError, TypeError):
+        found = cluster.read(os.environ.get("TF_CONFIG"))
+    except errors.InputError:
         return ""
-    return "" if is_chief else f"_{'worker' if kind == 'worker' else 'task'}_{index}"
+    return "" if found.own == found.tasks[0] else f"_{found.own.name.replace(' ', '_')}"
 
 
 def open_closed_descriptors() -> None:

@@ -54,17 +54,22 @@ class Stream(tf.experimental.ExtensionType):
     def from_row(self, first: int | tf.Tensor) -> "Stream":
         """Returns the stream whose draws are those of a larger draw from its row `first` on.
 
-        A row is what one index of the first axis selects. So a large draw can be made in parts. Not for an ensemble.
+        A row is what one index of the first axis selects. So a large draw can be made in parts.
 
         Args:
           first: The row. The numbers before it must be a multiple of four: as many as Philox draws at a time.
+
+        Raises:
+          ValueError: The stream is an ensemble's.
 
         Example:
           >>> whole = root(7).normal([6, 2])
           >>> bool(tf.reduce_all(root(7).from_row(4).normal([2, 2]) == whole[4:]))
           True
         """
-        return Stream(self.key, self.first_run, tf.cast(first, tf.int64))
+        if self.first_run is not None:
+            raise ValueError("The draws of an ensemble cannot be made in parts.")
+        return Stream(self.key, None, tf.cast(first, tf.int64))
 
     def uniform(self, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
         """Draws numbers from U[0, 1), float32. In an ensemble, the shape is static and begins with the runs."""

@@ -137,6 +137,7 @@ def test_spherical_interpolation():
             10_001,
             "--num_samples: expected at most 10000 in one picture, received 10001; a directory or a .npz",
         ),
+        ("a.npz", 1_000_001, "--num_samples: expected at most 1000000 in a .npz file, received 1000001; a directory"),
     ],
 )
 def test_invalid_output_is_refused_before_reading(out, num, line, tmp_path, monkeypatch):

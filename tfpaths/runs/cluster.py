@@ -243,7 +243,7 @@ def meet(
     """Waits until all tasks of the cluster have reached each other; every ten seconds it says who is missing.
 
     A task is ready when all others answer it, and all are done when all are ready: where one task cannot reach another,
-    none goes on to TensorFlow, which would wait. A task that has gone on answers with TensorFlow's server.
+    none starts TensorFlow, which would wait. A task that has started TensorFlow answers with TensorFlow's server.
 
     Args:
       cluster: The cluster.

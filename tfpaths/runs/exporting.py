@@ -123,11 +123,11 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
 
 def _check_replaceable(path: pathlib.Path) -> None:
     """Checks that a directory has an export's files only; or that it is absent."""
-    others = sorted(name for file in path.rglob("*") if not _FILES.fullmatch(name := file.relative_to(path).as_posix()))
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise errors.InputError(
             f"expected a directory that an export can replace, received {str(path)!r}, a file or a link."
         )
+    others = sorted(name for file in path.rglob("*") if not _FILES.fullmatch(name := file.relative_to(path).as_posix()))
     if others:
         raise errors.InputError(
             f"{path}: has files that are not an export's and would be deleted: {', '.join(others[:3])}"

@@ -55,7 +55,7 @@ def essence(config: config_lib.Training, gan: GAN) -> dict[str, Any]:
 def shapes(gan: GAN) -> dict[str, list[list[int]]]:
     """Returns the shapes of the variables of each item of `gan.state`, in their order.
 
-    Keras numbers the names of layers anew in each process, so that names say less.
+    They are compared instead of names, which Keras numbers by the order of layers in the process.
 
     Example:
       >>> import keras

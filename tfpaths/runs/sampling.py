@@ -210,7 +210,7 @@ def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
         )
     elif path.suffix.lower() == ".npz" and num > _MOST_IN_AN_ARRAY:
         raise errors.InputError(
-            f"--num_samples: at most {_MOST_IN_AN_ARRAY} in a .npz, which is made in memory, received {num}; "
+            f"--num_samples: expected at most {_MOST_IN_AN_ARRAY} in a .npz file, received {num}; "
             "a directory holds more."
         )
     elif not overwrite:
