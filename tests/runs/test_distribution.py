@@ -25,7 +25,7 @@ import tfpaths
 from tfpaths import config, data, errors, experiments, networks, penalties, schema, streams
 from tfpaths.gan import GAN
 from tfpaths.lines import study
-from tfpaths.runs import build, checkpoints, distribution, rows, training
+from tfpaths.runs import build, checkpoints, distribution, meeting, rows, training
 from tfpaths.runs import cluster as cluster_lib
 
 
@@ -199,7 +199,7 @@ def test_cluster_timeout_reaches_the_meeting(name, tmp_path, monkeypatch):
         met.append((of_worker.own.port, timeout))
         raise errors.RunError("nobody is there.")
 
-    monkeypatch.setattr(cluster_lib, "meet", met_none)
+    monkeypatch.setattr(meeting, "meet", met_none)
     for experiment in ("color_mnist_ns", "line1_ns", "figure_2"):
         for settings in ({}, {"cluster_timeout": 7}):
             with pytest.raises(errors.RunError, match="nobody"):

@@ -18,7 +18,7 @@ from tfpaths import config as config_lib
 from tfpaths import errors, files, startup
 from tfpaths.compat import tensorflow as compat
 from tfpaths.compat.tensorflow import worker, workers
-from tfpaths.runs import cluster
+from tfpaths.runs import cluster, meeting
 from tfpaths.runs.directory import RunDirectory
 
 __all__ = [
@@ -49,7 +49,7 @@ def get(name: str, tpu: str | None = None, cluster_timeout: int | None = None) -
     Args:
       name: A name in `config.STRATEGIES`.
       tpu: The TPU's name or address.
-      cluster_timeout: How many seconds the workers wait for each other; None for `cluster.TIMEOUT`.
+      cluster_timeout: How many seconds the workers wait for each other; None for `meeting.TIMEOUT`.
 
     Raises:
       InputError: The name is unknown, TF_CONFIG is invalid, or the TPU is missing or cannot be reached.
@@ -66,7 +66,7 @@ def get(name: str, tpu: str | None = None, cluster_timeout: int | None = None) -
     if tpu and name != "tpu":
         raise errors.InputError(f"--tpu works only with --strategy=tpu, not with --strategy={name}.")
     if startup.joins_cluster(name):
-        return _multi_worker(cluster.TIMEOUT if cluster_timeout is None else cluster_timeout)
+        return _multi_worker(meeting.TIMEOUT if cluster_timeout is None else cluster_timeout)
     if cluster_timeout is not None:
         raise errors.InputError(
             f"--cluster_timeout works only with --strategy=multi_worker, not with --strategy={name}."
@@ -257,7 +257,7 @@ def _sum(strategy: tf.distribute.Strategy):
 
 
 def _multi_worker(timeout: float) -> tf.distribute.Strategy:
-    cluster.meet(cluster.read(os.environ.get("TF_CONFIG")), timeout)
+    meeting.meet(cluster.read(os.environ.get("TF_CONFIG")), timeout)
     # TensorFlow's server logs lines here that do not help the user.
     with startup.filtered_stderr(), _ended_by_interrupt():
         level = logging.get_verbosity()
