@@ -1,10 +1,14 @@
 import json
 import os
+import pathlib
+import re
+import tempfile
 
 import pytest
 from helpers import TOY, launch_here
 
 from tfpaths import errors, files, folders
+from tfpaths.runs.directory import RunDirectory
 
 
 def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
@@ -18,6 +22,92 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     assert caught.value.filename == str(path)
     assert json.loads(path.read_text()) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
+
+
+# Path -> where its temporary file is, if `run` is the directory of a run.
+TEMPORARY = {
+    "run/results.json": "run/.unfinished/results.json.",
+    "run/samples/step_00000004.png": "run/.unfinished/step_00000004.png.",
+    "run/checkpoints/step-4": "run/.unfinished/step-4.",
+    "run/tensorboard/events": "run/.unfinished/events.",
+    "run/studies/line/results.json": "run/studies/line/.unfinished/results.json.",
+    "run/mine/a.png": "run/mine/.a.png.",
+    "samples/a.png": "samples/.a.png.",
+    "a.png": ".a.png.",
+}
+
+
+@pytest.mark.parametrize("mark", [".lock", "config.json"])
+@pytest.mark.parametrize("name", TEMPORARY)
+def test_temporary_files_of_a_run_are_in_one_directory(tmp_path, name, mark):
+    for run in ("run", "run/studies/line"):
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / mark).touch()
+    found = files.temporary_path(tmp_path / name).relative_to(tmp_path).as_posix()
+    assert re.fullmatch(re.escape(TEMPORARY[name]) + "[0-9a-f]{16}", found), found
+    files.write_bytes(tmp_path / name, b"content")
+    assert not list(tmp_path.rglob(".unfinished"))
+
+
+def test_a_part_on_another_file_system_has_its_own_temporary_files(tmp_path):
+    elsewhere = pathlib.Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    (tmp_path / "config.json").touch()
+    with tempfile.TemporaryDirectory(dir=elsewhere) as linked:
+        (tmp_path / "samples").symlink_to(linked)
+        path = tmp_path / "samples" / "step_00000004.png"
+        assert files.temporary_path(path).parent == tmp_path / "samples" / ".unfinished"
+        files.write_bytes(path, b"picture")
+        leftover = files.create_temporary(path, pathlib.Path.touch)
+        with RunDirectory(tmp_path).locked():
+            assert not leftover.exists()
+        assert [file.name for file in pathlib.Path(linked).iterdir()] == ["step_00000004.png"]
+
+
+def test_a_run_that_begins_does_not_end_the_writing_of_another_process(tmp_path, monkeypatch):
+    """A report and `error.log` are written without the run's lock."""
+    fsync, cleaned = os.fsync, []
+
+    def slow(descriptor):
+        if len(cleaned) < 2:
+            cleaned.extend((tmp_path / ".unfinished").iterdir())
+            folders.remove_leftovers(tmp_path)
+        fsync(descriptor)
+
+    (tmp_path / "config.json").touch()
+    monkeypatch.setattr(os, "fsync", slow)
+    files.write_bytes(tmp_path / "report.html", b"whole")
+    assert (tmp_path / "report.html").read_bytes() == b"whole"
+    assert len(cleaned) == 2
+    assert not any(file.exists() for file in cleaned)
+
+
+def test_a_directory_that_is_gone_is_made_again(tmp_path, monkeypatch):
+    (tmp_path / "config.json").touch()
+    mkdir, removed = os.mkdir, []
+
+    def vanishing(path, *args):
+        mkdir(path, *args)
+        if len(removed) < 2 and os.path.basename(path) == ".unfinished":
+            os.rmdir(path)
+            removed.append(path)
+
+    monkeypatch.setattr(os, "mkdir", vanishing)
+    files.write_bytes(tmp_path / "report.html", b"whole")
+    assert (tmp_path / "report.html").read_bytes() == b"whole"
+    assert len(removed) == 2
+
+
+@pytest.mark.parametrize("name", ["none/a.png", "a.png"])
+def test_a_target_that_stays_away_ends_the_writing(tmp_path, name, monkeypatch):
+    def gone(source, target):
+        raise FileNotFoundError(2, "No such file or directory", str(target))
+
+    monkeypatch.setattr(os, "replace", gone)
+    with pytest.raises(FileNotFoundError):
+        files.write_bytes(tmp_path / name, b"")
+    assert not list(tmp_path.glob("**/.*"))
 
 
 def test_unwritable_path_error_names_the_flag(tmp_path):
@@ -93,7 +183,7 @@ def test_permissions_are_those_of_the_umask(tmp_path, umask):
             files.write_bytes(folder / "file", b"")
     with folders.new_directory(tmp_path / "new") as folder:
         pass
-    with folders.temporary_directory(tmp_path, ".temporary-") as folder:
+    with folders.temporary_directory(tmp_path / "step-1") as folder:
         assert modes(tmp_path) == {
             "parent": 0o777 & ~umask,
             "file.json": 0o666 & ~umask,

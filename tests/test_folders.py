@@ -1,11 +1,12 @@
 """A directory is replaced completely or not at all, whenever the process is killed."""
 
 import os
+import re
 import sys
 
 import pytest
 
-from tfpaths import folders
+from tfpaths import files, folders
 
 
 class Killed(BaseException):
@@ -50,6 +51,13 @@ def write(folder, content):
 def write_old(target):
     target.mkdir(parents=True)
     write(target, "old")
+    (target.parent / "config.json").touch()  # So that it is in the directory of a run.
+
+
+def repair(target):
+    """What a process does that locks the run and needs the directory."""
+    folders.remove_leftovers(target.parent)
+    folders.restore_directory(target)
 
 
 def content(folder):
@@ -85,10 +93,12 @@ def test_killed_replacement_of_a_directory_loses_nothing(tmp_path, kill):
             again = kill(lambda: replace(target), number)  # noqa: B023
             old = folders.set_aside(target)
             assert not old.exists() or content(old) == "old"
-            was_killed = kill(lambda: folders.restore_directory(target), second)  # noqa: B023
-            folders.restore_directory(target)
+            outside = {path.name for path in target.parent.iterdir()}
+            assert outside <= {"config.json", "export", ".unfinished"}
+            was_killed = kill(lambda: repair(target), second)  # noqa: B023
+            repair(target)
             assert content(target) in ("old", "new")
-            assert [path.name for path in target.parent.iterdir()] == ["export"]
+            assert sorted(path.name for path in target.parent.iterdir()) == ["config.json", "export"]
             replace(target)
             assert content(target) == "new"
     assert number >= 10
@@ -116,7 +126,7 @@ def test_failed_replacement_of_a_directory_keeps_the_old_one(tmp_path, monkeypat
     with pytest.raises(OSError, match="Input/output"):
         replace(target)
     assert content(target) == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "export"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="two directories can be exchanged on Linux only")
@@ -125,4 +135,26 @@ def test_on_linux_no_moment_is_without_a_directory(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "rename", lambda *_: pytest.fail("two renames"))
     replace(tmp_path / "export")
     assert content(tmp_path / "export") == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "export"]
+
+
+def test_leftovers_outside_a_run_are_beside_and_stay(tmp_path, kill):
+    assert kill(lambda: replace(tmp_path / "export"), 5)
+    (leftover,) = tmp_path.iterdir()
+    assert re.fullmatch(r"\.export\.[0-9a-f]{16}", leftover.name)
+    folders.remove_leftovers(tmp_path)
+    assert leftover.exists()
+
+
+def test_a_link_is_not_followed_to_remove_leftovers(tmp_path):
+    mine = tmp_path / "elsewhere" / "model.0123456789abcdef"
+    files.write_bytes(mine, b"mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".unfinished").symlink_to(mine.parent)
+    folders.remove_leftovers(tmp_path / "run")
+    (tmp_path / "run" / ".unfinished").unlink()
+    (tmp_path / "run" / ".unfinished").mkdir()
+    (tmp_path / "run" / ".unfinished" / "export.0123456789abcdef").symlink_to(mine.parent)
+    folders.remove_leftovers(tmp_path / "run")
+    assert not (tmp_path / "run" / ".unfinished").exists()
+    assert mine.read_bytes() == b"mine"

@@ -4,15 +4,23 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from tfpaths import errors
 
-# The random bytes in the name of a temporary file or directory.
-RANDOM_BYTES = 8
+# The directory in a run directory that has all temporary files of the run. It exists while there are some.
+UNFINISHED = ".unfinished"
+# What shows that a directory is a run's; and those of its directories that have files of the run.
+_MARKS = (".lock", "config.json")
+_PARTS = ("samples", "checkpoints", "tensorboard")
+# The random bytes in a temporary name.
+_RANDOM_BYTES = 8
+# More than one attempt is needed only if another process removes something at the same moment.
+_ATTEMPTS = 10
 # The largest files that are read. A run of 20,000 rows has 4 MB of them; a config or results have a few kB.
 MAX_BYTES = 2**30
 _MAX_JSON_BYTES = 2**24
@@ -183,7 +191,7 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file completely or not at all: it writes a temporary file in the same directory and renames it.
+    """Writes a file completely or not at all: it writes a temporary file and renames it; see `temporary_path`.
 
     Missing directories are created. The file has the permissions that the umask gives to a new file.
 
@@ -192,28 +200,117 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
       >>> pathlib.Path("run/notes.txt").read_bytes()
       b'finished'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files are for their owner only, and only a change of the process' umask would tell the umask.
-    temporary = unused(path.parent, f".{path.name}.")
-    try:
-        with named(path), open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    for attempt in range(1, _ATTEMPTS + 1):
+        # Not `tempfile`: its files are for their owner only, and only a change of the process' umask would tell the
+        # umask.
+        temporary = create_temporary(path, lambda new: new.touch(exist_ok=False))
+        try:
+            with named(path), open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            return
+        except FileNotFoundError:
+            # A run began in this directory, and took the file for one of a killed process.
+            if attempt == _ATTEMPTS:
+                raise
+        finally:
+            temporary.unlink(missing_ok=True)
+            remove_if_empty(temporary.parent)
 
 
-def unused(parent: pathlib.Path, prefix: str) -> pathlib.Path:
-    """Returns a path in `parent` that nobody has: the end of its name is random.
+def temporary_path(path: pathlib.Path, end: str | None = None) -> pathlib.Path:
+    """Returns a path for what is not yet complete and then renamed to `path`.
+
+    In a run directory it is in `.unfinished`, of which a run that begins removes what a killed process left. Elsewhere
+    it is beside `path`: only there it is certainly on the same file system, and a file can be renamed within one only.
+    For the same reason a part of a run directory that is on another file system, by a link, has its own `.unfinished`.
+
+    Args:
+      path: The file or the directory.
+      end: The end of the name; None for one that nobody has.
 
     Example:
-      >>> unused(pathlib.Path("runs"), ".a.") == unused(pathlib.Path("runs"), ".a.")
+      >>> print(temporary_path(pathlib.Path("samples.png"), "0123456789abcdef"))
+      .samples.png.0123456789abcdef
+      >>> write_bytes(pathlib.Path("a/config.json"), b"{}")
+      >>> path = temporary_path(pathlib.Path("a/samples/step_00000001.png"), "0123456789abcdef")
+      >>> print(path.relative_to(pathlib.Path.cwd()))
+      a/.unfinished/step_00000001.png.0123456789abcdef
+    """
+    parent = path.absolute().parent
+    for directory in (parent, parent.parent) if parent.name in _PARTS else (parent,):
+        if any(os.path.exists(directory / mark) for mark in _MARKS):
+            is_elsewhere = os.path.exists(parent) and parent.stat().st_dev != directory.stat().st_dev
+            return (parent if is_elsewhere else directory) / UNFINISHED / f"{path.name}.{end or _random()}"
+    return beside(path, end)
+
+
+def beside(path: pathlib.Path, end: str | None = None) -> pathlib.Path:
+    """Returns a path in the same directory, with the arguments of `temporary_path`.
+
+    Example:
+      >>> beside(pathlib.Path("runs/a")) == beside(pathlib.Path("runs/a"))
       False
     """
-    return parent / f"{prefix}{secrets.token_hex(RANDOM_BYTES)}"
+    return path.parent / f".{path.name}.{end or _random()}"
+
+
+def _random() -> str:
+    return secrets.token_hex(_RANDOM_BYTES)
+
+
+def is_temporary(path: pathlib.Path) -> bool:
+    """Returns whether a path is one that `temporary_path` makes in `.unfinished`, by its name.
+
+    Example:
+      >>> is_temporary(pathlib.Path(".unfinished/results.json.0123456789abcdef"))
+      True
+      >>> is_temporary(pathlib.Path(".unfinished/results.json.bak"))
+      False
+    """
+    pattern = rf"[^.].*\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}"
+    return path.parent.name == UNFINISHED and re.fullmatch(pattern, path.name, re.DOTALL) is not None
+
+
+def create_temporary(path: pathlib.Path, create: Callable[[pathlib.Path], object]) -> pathlib.Path:
+    """Creates a temporary file or directory for what becomes `path`, and returns where; see `temporary_path`.
+
+    Args:
+      path: The file or the directory; missing directories above it are created.
+      create: Creates what it is called with.
+
+    Example:
+      >>> create_temporary(pathlib.Path("b/export"), pathlib.Path.mkdir).is_dir()
+      True
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, _ATTEMPTS + 1):
+        temporary = temporary_path(path)
+        temporary.parent.mkdir(exist_ok=True)
+        try:
+            with named(path):
+                create(temporary)
+            break
+        except FileNotFoundError:  # Another process has removed `.unfinished`, which was empty.
+            if attempt == _ATTEMPTS:
+                raise
+    return temporary
+
+
+def remove_if_empty(directory: pathlib.Path) -> None:
+    """Removes a directory of temporary files if it is empty; of any other directory nothing is changed.
+
+    Example:
+      >>> pathlib.Path(".unfinished").mkdir()
+      >>> remove_if_empty(pathlib.Path(".unfinished"))
+      >>> pathlib.Path(".unfinished").exists()
+      False
+    """
+    if directory.name == UNFINISHED:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import glob
 import os
 import pathlib
 import shutil
@@ -17,31 +16,60 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @contextlib.contextmanager
-def temporary_directory(parent: pathlib.Path, prefix: str) -> Iterator[pathlib.Path]:
-    """Yields a new directory in `parent` with the umask's permissions; afterwards it is removed if it is still there.
+def temporary_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a new directory with the umask's permissions; afterwards it is removed if it is still there.
 
     Args:
-      parent: Where it is made; missing directories are created.
-      prefix: The first characters of its name.
+      path: What its content becomes. The directory is where `files.temporary_path` says.
 
     Example:
-      >>> with temporary_directory(pathlib.Path("run"), ".step-") as folder:
+      >>> with temporary_directory(pathlib.Path("run/step-1")) as folder:
       ...     folder.parent
       PosixPath('run')
       >>> folder.exists()
       False
     """
-    folder = files.unused(parent, prefix)
-    folder.mkdir(parents=True)
+    folder = files.create_temporary(path, pathlib.Path.mkdir)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        files.remove_if_empty(folder.parent)
+
+
+def remove_leftovers(directory: pathlib.Path) -> None:
+    """Removes what a killed process left in a directory's `.unfinished`. No other process may be writing there.
+
+    Only what has a name of `files.temporary_path` is removed.
+
+    Args:
+      directory: The directory of a run, or a part of it.
+
+    Example:
+      >>> for name in ("results.json.0123456789abcdef", "notes.txt"):
+      ...     files.write_bytes(pathlib.Path(".unfinished") / name, b"")
+      >>> remove_leftovers(pathlib.Path("."))
+      >>> [path.name for path in pathlib.Path(".unfinished").iterdir()]
+      ['notes.txt']
+    """
+    unfinished = directory / files.UNFINISHED
+    # A link leads to a directory that is not ours.
+    if unfinished.is_symlink() or not unfinished.is_dir():
+        return
+    for leftover in filter(files.is_temporary, unfinished.iterdir()):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+    files.remove_if_empty(unfinished)
 
 
 @contextlib.contextmanager
 def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty directory that becomes `path` if no error is raised: `path` is complete or absent.
+
+    It is beside `path`, in a run directory too: a run that begins there removes nothing of a long writing.
 
     Args:
       path: The directory, which is absent or empty.
@@ -52,9 +80,13 @@ def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
       >>> [file.name for file in pathlib.Path("samples").iterdir()]
       ['image_00000.png']
     """
-    with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
+    folder = files.beside(path)
+    folder.mkdir(parents=True)
+    try:
         yield folder
         os.rename(folder, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -62,8 +94,8 @@ def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty directory that replaces `path` if no error is raised, and the old content stays until then.
 
     On Linux the two are exchanged in one operation, where the file system can do that. Elsewhere a process that is
-    killed between two renames leaves the old directory under the name of `set_aside`; the next call, or
-    `restore_directory`, puts it back. Two processes must not replace a directory at the same time.
+    killed between two renames leaves the old directory at `set_aside`; the next call, or `restore_directory`, puts it
+    back. Two processes must not replace a directory at the same time.
 
     Args:
       path: The directory, which may be absent.
@@ -77,7 +109,7 @@ def replaced_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     restore_directory(path)
     try:
-        with temporary_directory(path.absolute().parent, f".{path.name}.") as folder:
+        with temporary_directory(path) as folder:
             yield folder
             if not path.exists():
                 os.rename(folder, path)
@@ -102,7 +134,7 @@ def _exchange(one: pathlib.Path, other: pathlib.Path) -> bool:
 
 
 def restore_directory(path: pathlib.Path) -> None:
-    """Puts back the directory that a killed process was replacing, and removes what else that process left.
+    """Puts back the directory that a killed process was replacing, or removes it if the new one is there.
 
     Example:
       >>> files.write_bytes(set_aside(pathlib.Path("kept")) / "model", b"old")
@@ -111,21 +143,24 @@ def restore_directory(path: pathlib.Path) -> None:
       b'old'
     """
     old = set_aside(path)
-    if old.exists() and not path.exists():
-        os.rename(old, path)
-    # Whatever has the name `old` is complete: it gets another name before it is removed file by file.
-    if old.exists():
-        os.rename(old, files.unused(path.parent, f".{path.name}."))
-    for leftover in path.parent.glob(glob.escape(f".{path.name}.") + 2 * files.RANDOM_BYTES * "[0-9a-f]"):
+    if not old.exists():
+        return
+    if path.exists():
+        # Whatever has the name `old` is complete: it gets another name before it is removed file by file.
+        leftover = files.temporary_path(path)
+        os.rename(old, leftover)
         shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        os.rename(old, path)
+    files.remove_if_empty(old.parent)
 
 
 def set_aside(path: pathlib.Path) -> pathlib.Path:
     """Returns where `replaced_directory` has the old directory, which is complete, until the new one has its name.
 
     Example:
-      >>> set_aside(pathlib.Path("runs/a/export"))
-      PosixPath('runs/a/.export.tfpaths-old')
+      >>> set_aside(pathlib.Path("export"))
+      PosixPath('.export.tfpaths-old')
     """
-    # A name that nobody else gives: the directory there is moved and deleted.
-    return path.with_name(f".{path.name}.tfpaths-old")
+    # A name that nobody else gives, because the directory there is moved and deleted; and one that is found again.
+    return files.temporary_path(path, "tfpaths-old")

@@ -1,11 +1,19 @@
 """Only files that tfpaths wrote are deleted or replaced, in every mode."""
 
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
 import pytest
+from helpers import ROOT
 from helpers import saving_toy as toy
 
 import tfpaths
-from tfpaths import errors, files
-from tfpaths.runs import training
+from tfpaths import errors, failures, files, folders
+from tfpaths.runs import rows, training
 from tfpaths.runs.directory import RunDirectory
 
 # Names next to those that are written, in every directory of a run.
@@ -58,17 +66,105 @@ def test_no_mode_deletes_what_it_did_not_write(tmp_path):
         assert path.read_bytes() == path.relative_to(run).as_posix().removesuffix("/kept").split("/")[-1].encode()
 
 
-def test_leftovers_of_a_killed_process_are_removed(tmp_path):
-    directory = RunDirectory(tmp_path)
-    leftovers = [
-        tmp_path / ".metrics.jsonl.0123456789abcdef",
-        tmp_path / ".config.json.fedcba9876543210",
-        directory.samples / ".step_00000004.png.0123456789abcdef",
-    ]
-    for file in leftovers:
-        files.write_bytes(file, b"half")
+# What is written under a temporary name: its name, and whether it is a directory.
+WRITTEN = {
+    "config.json": False,
+    "metrics.jsonl": False,
+    "results.json": False,
+    "figure.png": False,
+    "report.html": False,
+    "error.log": False,
+    "error_worker_1.log": False,
+    "samples/step_00000004.png": False,
+    "checkpoints/checkpoint": False,
+    "checkpoints/step-4": True,
+    "tensorboard/events.out.tfevents.1": False,
+    "export": True,
+}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_leftover_of_a_killed_process_is_removed_by_the_next_run(tmp_path, monkeypatch, name):
+    directory = RunDirectory(tmp_path / "run")
     with directory.locked():
-        assert not any(file.exists() for file in leftovers)
+        files.write_bytes(directory.config, b"old")
+    mine = plant(tmp_path / "run", ["", "samples", ".unfinished", "trials/.unfinished"])
+    before = set(directory.path.rglob("*"))
+
+    def killed(*_, **__):
+        raise Killed
+
+    with directory.locked(), monkeypatch.context() as patch:
+        for change in ("rename", "replace", "unlink", "rmdir"):
+            patch.setattr(os, change, killed)
+        patch.setattr(folders, "_exchange", killed)
+        with pytest.raises(Killed):
+            if WRITTEN[name]:
+                with folders.replaced_directory(directory.path / name) as folder:
+                    (folder / "half").touch()
+            else:
+                files.write_bytes(directory.path / name, b"half")
+    leftovers = set(directory.path.rglob("*")) - before - {directory.path / name, (directory.path / name).parent}
+    assert leftovers
+    assert {path.relative_to(directory.path).parts[0] for path in leftovers} == {".unfinished"}
+    with directory.locked():
+        assert not any(path.exists() for path in leftovers)
+    assert all(path.exists() for path in mine)
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from tfpaths.runs import rows
+from tfpaths.runs.directory import RunDirectory
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+directory = RunDirectory(pathlib.Path(sys.argv[1]))
+with directory.locked():
+    rows.rewrite_rows(directory.metrics, [{"step": 2}])
+"""
+
+
+def test_killed_process_leaves_its_files_in_one_directory(tmp_path):
+    directory = RunDirectory(tmp_path)
+    rows.rewrite_rows(directory.metrics, [{"step": 1}])
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".unfinished", "metrics.jsonl"]
+    (leftover,) = directory.unfinished.iterdir()
+    assert re.fullmatch(r"metrics\.jsonl\.[0-9a-f]{16}", leftover.name)
+    with directory.locked():
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "metrics.jsonl"]
+    assert rows.read_rows(directory.metrics) == [{"step": 1}]
+
+
+def test_all_files_of_a_run_have_their_temporary_names_in_one_directory(tmp_path, monkeypatch):
+    run, moved = tmp_path / "run", []
+
+    def recorded(move):
+        def call(source, target, *args):
+            moved.append((pathlib.Path(source), pathlib.Path(target)))
+            return move(source, target, *args)
+
+        return call
+
+    for owner, name in ((os, "replace"), (os, "rename"), (folders, "_exchange")):
+        monkeypatch.setattr(owner, name, recorded(getattr(owner, name)))
+    training.train(toy(schedule__steps="2"), run)
+    training.train(toy(schedule__steps="4"), run)  # Rewrites rows and events.
+    tfpaths.evaluate(run, ["evaluation.metrics=ms_ssim", "evaluation.samples=16"])
+    for _ in range(2):
+        tfpaths.export(run)
+    tfpaths.report(str(run))
+    failures.report(errors.RunError("gone."), [str(run)])
+    of_run = {target.relative_to(run).as_posix(): source for source, target in moved if run in target.parents}
+    assert all(run / ".unfinished" in source.parents for source in of_run.values())
+    names = {name.split(".")[0] for name in of_run}
+    assert names >= {"config", "metrics", "results", "export", "report", "error"}
+    assert names >= {"samples/step_00000000", "checkpoints/step-2", "checkpoints/checkpoint", "tensorboard/events"}
+    assert {path.name for path in run.glob(".*")} == {".lock"}
 
 
 @pytest.mark.parametrize("name", ["README.md", "assets/labels.txt", "variables/old/variables.index"])

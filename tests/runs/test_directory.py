@@ -69,7 +69,7 @@ def test_an_invalid_config_is_refused(run, content):
         run.continued(EXPERIMENT)
 
 
-@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard"])
+@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard", ".unfinished"])
 def test_file_at_a_directory_path_is_refused(run, name):
     (run.path / name).write_text("")
     with pytest.raises(errors.InputError, match=f"expected a directory at .*{name}, found a file"):
@@ -87,6 +87,14 @@ def test_foreign_directory_is_refused_and_unchanged(tmp_path):
     with pytest.raises(errors.InputError, match=r"has no config.json and holds thesis.tex"):
         RunDirectory(tmp_path).continued(EXPERIMENT)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_run_that_was_killed_before_its_config_was_written_starts(tmp_path):
+    files.write_bytes(tmp_path / ".unfinished" / "config.json.0123456789abcdef", b"{")
+    (tmp_path / ".lock").touch()
+    assert RunDirectory(tmp_path).continued(EXPERIMENT) == EXPERIMENT
+    with RunDirectory(tmp_path).locked():
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
@@ -121,7 +129,7 @@ def test_begun_is_the_last_step_of_the_rows(run):
         run.begun()
 
 
-@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard", "metrics.jsonl"])
+@pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard", ".unfinished", "metrics.jsonl"])
 def test_read_only_parts_are_refused_before_anything_runs(run, name, monkeypatch):
     part = run.path / name
     part.touch() if name == "metrics.jsonl" else part.mkdir()

@@ -248,7 +248,7 @@ def test_portable_network_equals_the_original(precision):
 
 def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
     run = shutil.copytree(exported[0].path, tmp_path / "run")
-    (run / ".export.0123456789abcdef").mkdir()
+    (run / ".unfinished" / "export.0123456789abcdef").mkdir(parents=True)
     (run / "export" / "before.keras").touch()
     before = sorted((run / "export").rglob("*"))
 
@@ -260,29 +260,31 @@ def test_failed_export_keeps_the_previous_one(exported, tmp_path, monkeypatch):
         with pytest.raises(OSError, match="the disk is full"):
             exporting.export(run)
     assert sorted((run / "export").rglob("*")) == before
-    assert not list(run.glob(".export.*"))
+    assert [path.name for path in run.glob(".*")] == [".lock"]
     exporting.export(run)
     assert not (run / "export" / "before.keras").exists()
     assert (run / "export" / "saved_model.pb").exists()
-    assert not list(run.glob(".export.*"))
+    assert [path.name for path in run.glob(".*")] == [".lock"]
 
 
 def test_export_that_was_being_replaced_is_put_back(exported, tmp_path, monkeypatch):
     # As a process leaves it that is killed between the two renames.
     run = shutil.copytree(exported[0].path, tmp_path / "run")
-    (run / "export").rename(run / ".export.tfpaths-old")
+    (run / ".unfinished").mkdir()
+    (run / "export").rename(run / ".unfinished" / "export.tfpaths-old")
     exporting.restore(run / "none")
     assert not (run / "export").exists()
     with RunDirectory(run).locked(), pytest.raises(errors.InputError, match="another run is writing"):
         exporting.restore(run / "export")
     exporting.restore(run / "export")
     assert (run / "export" / "saved_model.pb").exists()
-    (run / "export").rename(run / ".export.tfpaths-old")
+    (run / ".unfinished").mkdir()
+    (run / "export").rename(run / ".unfinished" / "export.tfpaths-old")
     monkeypatch.setattr(tf.saved_model, "save", None)
     with pytest.raises(TypeError):
         exporting.export(run)
     assert (run / "export" / "saved_model.pb").exists()
-    assert not list(run.glob(".export.*"))
+    assert [path.name for path in run.glob(".*")] == [".lock"]
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o002])

@@ -166,7 +166,8 @@ def test_failed_sampling_leaves_no_partial_folder(run, tmp_path, monkeypatch):
 
 def test_export_that_was_being_replaced_is_sampled(run, tmp_path):
     # As a process leaves it that is killed between the two renames.
-    copy = shutil.copytree(run / "export", tmp_path / ".export.tfpaths-old")
+    shutil.copy(run / "config.json", tmp_path)
+    copy = shutil.copytree(run / "export", tmp_path / ".unfinished" / "export.tfpaths-old")
     sampling.sample(tmp_path / "export", str(tmp_path / "a.npz"), num=2)
     assert not copy.exists()
     assert (tmp_path / "export" / "saved_model.pb").exists()

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,9 +30,8 @@ class DamagedCheckpointError(errors.RunError):
 
 # Where TensorFlow stores the description of a checkpoint.
 _DESCRIPTION = "config/.ATTRIBUTES/py_state"
-# The names of a checkpoint's files, and of the directory in which they are written. No other file is deleted.
+# The names of a checkpoint's files. No other file is deleted.
 _FILE = re.compile(r"step-(\d+)\.(index|data-\d{5}-of-\d{5})")
-_UNFINISHED = re.compile(rf"\.step-[0-9a-f]{{{2 * files.RANDOM_BYTES}}}")
 
 
 class _Text(tf.train.experimental.PythonState):
@@ -171,10 +169,7 @@ class Checkpoints:
     def _write(self, path: pathlib.Path) -> None:
         """Writes a checkpoint into a temporary directory, then moves its files to their names, the index last."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        for incomplete in self.directory.iterdir():
-            if _UNFINISHED.fullmatch(incomplete.name):
-                shutil.rmtree(incomplete, ignore_errors=True)
-        with folders.temporary_directory(self.directory, ".step-") as folder:
+        with folders.temporary_directory(path) as folder:
             self._checkpoint.write(str(folder / path.name))
             for file in sorted(folder.iterdir(), key=lambda file: file.suffix == ".index"):
                 with open(file, "rb") as written:

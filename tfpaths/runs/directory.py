@@ -4,22 +4,15 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 
 import filelock
 
 from tfpaths import config as config_lib
-from tfpaths import errors, experiments, files, kinds, schema
+from tfpaths import errors, experiments, files, folders, kinds, schema
 from tfpaths.runs import rows
 from tfpaths.version import __version__
-
-# The temporary names that `files.write_bytes` gives to the files of a run. No other file is deleted.
-_UNFINISHED = re.compile(
-    r"\.(config\.json|metrics\.jsonl|results\.json|figure\.png|step_\d+\.(png|txt))"
-    rf"\.[0-9a-f]{{{2 * files.RANDOM_BYTES}}}"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +71,15 @@ class RunDirectory:
     def report(self) -> pathlib.Path:
         """The report about this run."""
         return self.path / "report.html"
+
+    @property
+    def unfinished(self) -> pathlib.Path:
+        """The directory of temporary files, which exists while there are some."""
+        return self.path / files.UNFINISHED
+
+    @property
+    def _parts(self) -> tuple[pathlib.Path, ...]:
+        return self.samples, self.checkpoints, self.tensorboard
 
     def stored(self) -> config_lib.Experiment | None:
         """Returns the config of the run in this directory, or None if there is no run.
@@ -198,10 +200,8 @@ class RunDirectory:
 
     def _remove_leftovers(self) -> None:
         """Removes the temporary files of a process that was killed while it wrote; no other process writes now."""
-        for parent in (self.path, self.samples):
-            for file in parent.iterdir() if parent.is_dir() else ():
-                if _UNFINISHED.fullmatch(file.name) and file.is_file():
-                    file.unlink()
+        for directory in (self.path, *self._parts):
+            folders.remove_leftovers(directory)
 
     def begun(self) -> int:
         """Returns the last step that has a row; 0 if there are no rows."""
@@ -216,17 +216,17 @@ class RunDirectory:
         existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
         if not existing.is_dir():
             raise self._unwritable(f"{existing} is not a directory")
-        for folder in (self.samples, self.checkpoints, self.tensorboard):
+        for folder in (*self._parts, self.unfinished):
             if folder.exists() and not folder.is_dir():
                 raise errors.InputError(f"--workdir: expected a directory at {folder}, found a file.")
         # Now, and not when the first checkpoint is written. Other files are replaced, which the directory decides.
-        for part in (existing, self.samples, self.checkpoints, self.tensorboard, self.metrics):
+        for part in (existing, *self._parts, self.unfinished, self.metrics):
             if part.exists() and not os.access(part, os.W_OK | (os.X_OK if part.is_dir() else 0)):
                 raise self._unwritable(f"{part} is read-only")
         for file in (self.metrics, self.results, self.config, self.path / ".lock"):
             files.check_file("--workdir", file)
         if existing == self.path and not self.config.exists():
-            others = sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
+            others = sorted({entry.name for entry in self.path.iterdir()} - {".lock", self.unfinished.name})
             if others:
                 raise errors.InputError(
                     f"--workdir: expected a new directory or one of a run; {self.path} has no config.json and holds "

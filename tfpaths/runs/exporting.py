@@ -145,6 +145,7 @@ def restore(path: pathlib.Path) -> None:
       InputError: Another process is replacing it at this moment.
 
     Example:
+      >>> files.write_bytes(pathlib.Path("a/config.json"), b"{}")
       >>> path = pathlib.Path("a/export")
       >>> files.write_bytes(folders.set_aside(path) / "saved_model.pb", b"")
       >>> restore(path)
