@@ -1,7 +1,7 @@
 """The values that describe an experiment: frozen, typed and checked. This module does not import TensorFlow.
 
-An experiment is a `Training`, a `Study` or a `Figure`; its field `kind` says which. `tfpaths.schema` reads, writes and
-changes these values.
+An experiment is a `Training`, a `Study`, a `Figure` or a `Sweep`; its field `kind` says which. `tfpaths.schema` reads,
+writes and changes these values.
 """
 
 import re
@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 import pydantic
 import pydantic_core
 
-from tfpaths import errors, schema
+from tfpaths import errors, schema, space
 from tfpaths.schema import Component, Count, Positive, PositiveInt, Seed, Value
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Names = Annotated[tuple[str, ...], pydantic.Strict(False)]
+_LIST = pydantic.Strict(False)  # JSON has lists where a value has tuples.
+Names = Annotated[tuple[str, ...], _LIST]
 # An experiment's name is also the name of its directory.
 Name = Annotated[
     str, schema.expects("a-z, 0-9 and _", lambda name: re.fullmatch("[a-z0-9][a-z0-9_]*", name) is not None)
@@ -104,7 +105,7 @@ class Variant(Value):
 
     name: Name
     loss: Loss
-    penalty: Penalty | Annotated[tuple[Penalty, ...], pydantic.Strict(False)] | None = None
+    penalty: Penalty | Annotated[tuple[Penalty, ...], _LIST] | None = None
     weight_clip: Positive | None = None
     discriminator_steps: PositiveInt = 1
     generator_optimizer: Optimizer = Optimizer()
@@ -290,7 +291,12 @@ class Runs(Value):
       start: The generator's start: `random`, or `parallel` to the data's line at distance 1.
       width: Units of each hidden layer of the discriminator.
       depth: The number of hidden layers of the discriminator.
+      generator_scale: The factor of the generator's random start.
+      discriminator_scale: The factor of the discriminator's initial weights, which are Glorot's.
       block: The number of runs that a core trains at once. It changes only speed and memory.
+
+    Raises:
+      InputError: `generator_scale` is not 1 although the start is `parallel`.
 
     Example:
       >>> Runs(runs=10).start
@@ -301,7 +307,15 @@ class Runs(Value):
     start: Literal["random", "parallel"] = "random"
     width: PositiveInt = 64
     depth: PositiveInt = 2
+    generator_scale: Positive = 1.0
+    discriminator_scale: Positive = 1.0
     block: PositiveInt = 32
+
+    @pydantic.model_validator(mode="after")
+    def _scaled_start(self) -> "Runs":
+        if self.start == "parallel" and self.generator_scale != 1:
+            raise _wrong("generator_scale", "1 with start=parallel", self.generator_scale)
+        return self
 
 
 class Lines(Runs):
@@ -325,6 +339,23 @@ class Lines(Runs):
     players: bool = False
 
 
+class Setting(Value):
+    """A hyper-parameter that has another value in each run of a study.
+
+    Attributes:
+      path: Its field: a learning rate, Adam's beta_1 or beta_2, a penalty's weight, target or noise_scale, weight_clip,
+        or a scale of the start, such as `variant.penalty.weight`.
+      values: The value in run 0, run 1, …
+
+    Example:
+      >>> Setting(path="variant.generator_optimizer.learning_rate", values=(1e-3, 1e-4)).values
+      (0.001, 0.0001)
+    """
+
+    path: str
+    values: Annotated[tuple[float, ...], _LIST]
+
+
 class Study(Value):
     """A study: many independent runs of one variant on lines (`tfpaths.lines`).
 
@@ -333,6 +364,7 @@ class Study(Value):
       name: The experiment's name.
       variant: The losses, the penalties and the optimisers.
       study: The runs and their data.
+      settings: The hyper-parameters that differ between the runs; the other fields hold for all of them.
       schedule: The length of each run's training.
       seed: Seed for data, weights, latents and the penalties' points of all runs.
 
@@ -345,6 +377,7 @@ class Study(Value):
     name: Name
     variant: Variant
     study: Lines = Lines()
+    settings: Annotated[tuple[Setting, ...], _LIST] = ()
     schedule: StudySchedule = StudySchedule()
     seed: Seed = 0
 
@@ -382,11 +415,61 @@ class Figure(Value):
     seed: Seed = 0
 
 
-Experiment = Training | Study | Figure
-KINDS: dict[str, type[Training] | type[Study] | type[Figure]] = {
+class Sweep(Value):
+    """One or several experiments, each trained with many settings of its fields (`tfpaths.sweeps`).
+
+    All experiments get the same settings. One that lacks a field, such as the weight of a penalty, is left without it.
+
+    Attributes:
+      kind: `sweep`.
+      name: The sweep's name.
+      experiments: The experiments, all training runs or all studies, each with another name.
+      space: The axes.
+      trials: The number of settings that are drawn; None for every combination of the choices.
+      confirmed: The number of runs with new random numbers that the best setting of each study gets; 0 for none.
+      seed: Seed for the settings. That of the runs is `seed` of their experiment, unless it is an axis.
+
+    Raises:
+      InputError: Two experiments differ in kind or share a name, or an interval has no number of trials.
+
+    Example:
+      >>> study = Study(name="mine", variant=Variant(name="ns", loss="non_saturating"))
+      >>> axis = space.Range(paths=("study.generator_scale",), scale="log", low=0.1, high=10.0)
+      >>> Sweep(name="scales", experiments=(study,), space=(axis,), trials=100).confirmed
+      0
+    """
+
+    kind: Literal["sweep"] = "sweep"
+    name: Name
+    experiments: Annotated[tuple[Annotated[Training | Study, pydantic.Field(discriminator="kind")], ...], _LIST]
+    space: Annotated[tuple[Annotated[space.Choice | space.Range, pydantic.Field(discriminator="scale")], ...], _LIST]
+    trials: PositiveInt | None = None
+    confirmed: Count = 0
+    seed: Seed = 0
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> "Sweep":
+        names, kinds = ([getattr(one, field) for one in self.experiments] for field in ("name", "kind"))
+        if len(set(kinds)) != 1:
+            raise _wrong("experiments", "training runs or studies, not both", names)
+        if len(set(names)) < len(names):
+            raise _wrong("experiments", "a different name for each", names)
+        paths = tuple(path for axis in self.space for path in axis.paths)
+        if not paths or len(set(paths)) < len(paths):
+            raise _wrong("space", "axes for different fields", paths)
+        if self.trials is None and space.grid_size(self.space) is None:
+            raise _wrong("trials", "a number of trials, because a field is drawn from an interval", None)
+        if self.confirmed and "study" not in kinds:
+            raise _wrong("confirmed", "0 for training runs", self.confirmed)
+        return self
+
+
+Experiment = Training | Study | Figure | Sweep
+KINDS: dict[str, type[Training] | type[Study] | type[Figure] | type[Sweep]] = {
     "training": Training,
     "study": Study,
     "figure": Figure,
+    "sweep": Sweep,
 }
 
 

@@ -32,7 +32,7 @@ def explained(error: pydantic.ValidationError, owner: Any = None, path: str = ""
     where = ".".join(filter(None, (path, *_parts_of(first["loc"], owner))))
     received, context, kind = first["input"], first.get("ctx", {}), first["type"]
     if kind == "extra_forbidden":
-        valid = _fields_at(owner, _parts_of(first["loc"], owner)[:-1])
+        valid = _fields_at(owner, first["loc"][:-1])
         return errors.InputError(f"{where}: unknown field{errors.hint(first['loc'][-1], valid)}")
     if kind == "missing" and first["loc"][-1] == "name" and "." in where:
         parent = where.removesuffix(".name")
@@ -50,6 +50,14 @@ def explained(error: pydantic.ValidationError, owner: Any = None, path: str = ""
             return errors.InputError(
                 f"{where}: expected one of {', '.join(choices)}, received {received!r}{did_you_mean(received, choices)}"
             )
+    if kind.startswith("union_tag"):
+        # A union whose branch is chosen by a field, such as `kind`.
+        field, received = context["discriminator"].strip("'"), context.get("tag")
+        choices = [choice.strip("'") for choice in context.get("expected_tags", "").split(", ") if choice]
+        if not choices:
+            return errors.InputError(f"{where}.{field}: expected a value, received none.")
+        end = f"expected one of {', '.join(choices)}, received {received!r}{did_you_mean(str(received), choices)}"
+        return errors.InputError(f"{where}.{field}: {end}")
     # Every branch of the union failed at this path: all their types are valid.
     if len(same_path) > 1:
         wanted = [_EXPECTED[other["type"]] for other in same_path if other["type"] in _EXPECTED]
@@ -88,26 +96,41 @@ _EXPECTED = {
 
 def _parts_of(location: Sequence[int | str], owner: Any) -> list[str]:
     """Returns the parts of an error's path, without the names that pydantic gives to the branches of a union."""
+    return _walk(location, owner)[0]
+
+
+def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
+    """Returns the annotation at a location: its `Literal` if it has one."""
+    annotation = _walk(location, owner)[1]
+    literals = [option for option in branches_of(annotation) if typing.get_origin(option) is Literal]
+    return literals[0] if literals else annotation
+
+
+def _walk(location: Sequence[int | str], owner: Any) -> tuple[list[str], Any]:
+    """Returns the parts of a location that are fields or elements, and the annotation there."""
     parts: list[str] = []
     annotation = owner
     for part in location:
+        if (branch := _tagged(annotation, part)) is not None:
+            annotation = branch
+            continue
         step = _below(annotation, part)
         if step is not None:
             parts.append(str(part))
             annotation = step
         elif owner is None:
             parts.append(str(part))
-    return parts
+    return parts, annotation
 
 
-def _annotation_at(owner: Any, location: Sequence[int | str]) -> Any:
-    """Returns the annotation at a location: its `Literal` if it has one."""
-    annotation = owner
-    for part in location:
-        step = _below(annotation, part)
-        annotation = annotation if step is None else step
-    literals = [option for option in branches_of(annotation) if typing.get_origin(option) is Literal]
-    return literals[0] if literals else annotation
+def _tagged(annotation: Any, part: int | str) -> Any:
+    """Returns the branch of a union of values that a field, such as `kind`, chooses by the word `part`; or None."""
+    models = [branch for branch in branches_of(annotation) if is_model(branch)]
+    for model in models if len(models) > 1 else ():
+        literals = (field_annotation(model, field) for field in model.model_fields)
+        if any(typing.get_origin(one) is Literal and part in typing.get_args(one) for one in literals):
+            return model
+    return None
 
 
 def _below(annotation: Any, part: int | str) -> Any:
@@ -130,11 +153,10 @@ def _below(annotation: Any, part: int | str) -> Any:
     return None
 
 
-def _fields_at(owner: Any, parts: Sequence[str]) -> list[str]:
-    """Returns the names of the fields at a path below `owner`."""
-    for part in parts:
-        owner = _below(owner, int(part) if part.isdecimal() else part)
-    return [name for option in branches_of(owner) if is_model(option) for name in option.model_fields]
+def _fields_at(owner: Any, location: Sequence[int | str]) -> list[str]:
+    """Returns the names of the fields of the values at a location below `owner`."""
+    annotation = _walk(location, owner)[1]
+    return [name for option in branches_of(annotation) if is_model(option) for name in option.model_fields]
 
 
 def field_annotation(cls: type[pydantic.BaseModel], field: str) -> Any:

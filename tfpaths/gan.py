@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from tfpaths import losses, penalties, streams
+from tfpaths import losses, numerics, penalties, streams
 from tfpaths.compat import keras as compat
 from tfpaths.compat.tensorflow import apply_gradients
 from tfpaths.streams import Stream
@@ -285,7 +285,8 @@ class GAN(keras.Model):
         apply_gradients(self.discriminator_optimizer, tape.gradient(objective, variables), variables)
         if self.weight_clip is not None:
             for variable in variables:
-                variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
+                limit = numerics.of_runs(self.weight_clip, variable)
+                variable.assign(tf.clip_by_value(variable, -limit, limit))
         return {"discriminator_loss": loss, "penalty": penalty}
 
     def update_generator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
@@ -399,8 +400,7 @@ class GAN(keras.Model):
         return train_function
 
     def _one_step(self, strategy: tf.distribute.Strategy, step: Callable, iterator: Any) -> dict[str, tf.Tensor]:
-        batches = [next(iterator) for _ in range(self.discriminator_steps)]
-        values = strategy.run(step, args=tuple(batches))
+        values = strategy.run(step, args=tuple(next(iterator) for _ in range(self.discriminator_steps)))
         return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
 
     def get_config(self) -> dict[str, Any]:

@@ -9,16 +9,22 @@ import dataclasses
 import importlib
 import pathlib
 import signal
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfpaths import config as config_lib
-from tfpaths import errors
+from tfpaths import errors, schema
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
 
 # Kind -> the module whose `KIND` implements it.
-_MODULES = {"training": "tfpaths.runs.kind", "study": "tfpaths.lines.kind", "figure": "tfpaths.figures.kind"}
+_MODULES = {
+    "training": "tfpaths.runs.kind",
+    "study": "tfpaths.lines.kind",
+    "figure": "tfpaths.figures.kind",
+    "sweep": "tfpaths.sweeps.kind",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +37,10 @@ class Settings:
       tpu: The TPU's name or address.
       cluster_timeout: Seconds that the workers of `multi_worker` wait for each other; None for 300.
       profile: Whether ten steps are traced for TensorBoard's profiler.
+      engine: What starts the processes of a sweep, a name in `tfpaths.sweeps.engines.ENGINES`; None for `local`.
+      jobs: How many processes of a sweep run at once; None for the engine's choice.
+      shard: The part of a sweep that this call runs, `i/n` with i from 0 to n - 1; None for all of it.
+      imports: The user's modules that each process of a sweep imports.
 
     Example:
       >>> Settings(data_dir="data").strategy
@@ -42,10 +52,15 @@ class Settings:
     tpu: str | None = None
     cluster_timeout: int | None = None
     profile: bool = False
+    engine: str | None = None
+    jobs: int | None = None
+    shard: str | None = None
+    imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.cluster_timeout is not None:
-            errors.integer("--cluster_timeout", str(self.cluster_timeout), 1)
+        for name in ("cluster_timeout", "jobs"):
+            if getattr(self, name) is not None:
+                errors.integer(f"--{name}", str(getattr(self, name)), 1)
 
 
 class Outcome(Protocol):
@@ -67,11 +82,13 @@ class Kind(abc.ABC):
 
     Attributes:
       noun: The name of such an experiment in messages, such as `"a study"`.
+      has_steps: Whether it is a training run, whose steps can be profiled.
 
     Example: `tfpaths/lines/kind.py`.
     """
 
     noun: str
+    has_steps = False
 
     @abc.abstractmethod
     def describe(self, config: Any) -> str:
@@ -98,14 +115,25 @@ class Kind(abc.ABC):
     def section(self, runs: Any) -> "Section":
         """Returns a report's section about runs of this kind."""
 
+    def changed(self, config: Any, assignments: Sequence[str]) -> Any:
+        """Returns the config with changes, each `path.to.field=value`.
+
+        Raises:
+          InputError: A change is invalid.
+        """
+        return schema.assign(config, assignments)
+
     def check_settings(self, config: Any, settings: Settings) -> None:
         """Checks the settings before TensorFlow is imported.
 
         Raises:
           InputError: A setting does not work with this kind of experiment.
         """
-        if settings.profile:
+        if settings.profile and not self.has_steps:
             raise errors.InputError(f"--profile: {config.name} is {self.noun}; only training runs can be profiled.")
+        for name in ("engine", "jobs", "shard"):
+            if getattr(settings, name) is not None:
+                raise errors.InputError(f"--{name}: {config.name} is {self.noun}; only a sweep has several trials.")
 
     def settled(self, config: Any, stored: Any) -> Any:
         """Returns the config with each `auto` replaced by the choice in the stored config of the run."""
@@ -124,6 +152,35 @@ class Kind(abc.ABC):
         """
         del workdir, settings
         raise errors.InputError(f"--mode: {config.name} is {self.noun}, which has no samples to evaluate.")
+
+    def own_fields(self, config: Any) -> frozenset[str]:
+        """Returns the fields that each run of one experiment may have for itself: a study's hyper-parameters.
+
+        Args:
+          config: A complete config.
+        """
+        del config
+        return frozenset()
+
+    def of_trials(self, config: Any, settings: Sequence[Mapping[str, float]]) -> Any:
+        """Returns a config with one run for each setting of its `own_fields`.
+
+        Args:
+          config: A complete config.
+          settings: The fields of each run, path -> value; the same paths for all.
+        """
+        del settings
+        return config
+
+    def values(self, config: Any, path: pathlib.Path) -> list[dict[str, float | None]]:
+        """Returns what a finished experiment measured: for each of its runs, name -> value; None if it is not finite.
+
+        Args:
+          config: Its config.
+          path: Its run directory.
+        """
+        del path
+        raise errors.InputError(f"{config.name} is {self.noun}, which cannot be swept.")
 
     def programs(self, config: Any) -> dict[str, str]:
         """Returns the fields of a config that name a program which is not tfpaths' own: path -> name."""

@@ -58,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
         for name in flags.FLAGS["import"].value or ():
             startup.import_module(name)
         values: dict[str, Any] = {flag.name: flag.value for flag in _own_flags()}
-        asked = modes.Asked(**{name: value for name, value in values.items() if name not in _OF_LAUNCH})
+        imports = tuple(flags.FLAGS["import"].value or ())
+        asked = modes.Asked(imports=imports, **{name: values[name] for name in values if name not in _OF_LAUNCH})
         command = shlex.join(["python", "-m", "tfpaths.launch", *sys.argv[1:]])
         return modes.show(asked) if flags.FLAGS.list else modes.run(asked, command)
     except KeyboardInterrupt:

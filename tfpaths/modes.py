@@ -5,18 +5,21 @@ import fnmatch
 import importlib
 
 import tfpaths
-from tfpaths import config, errors, experiments, files, kinds, progress, schema, startup
+from tfpaths import config, errors, experiments, files, kinds, progress, space, startup
 from tfpaths.runs.directory import RunDirectory
 
 _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strategy", "tpu", "precision")
+_OF_SWEEPS = ("sweep", "trials", "engine", "jobs", "shard", "yes")
 # Mode -> the flags that it uses besides --exp, --workdir, --mode, --import and --list.
 USED: dict[str, tuple[str, ...]] = {
-    "train": (*_OF_RUNS, "cluster_timeout", "profile"),
+    "train": (*_OF_RUNS, "cluster_timeout", "profile", *_OF_SWEEPS),
     "evaluate": (*_OF_RUNS, "trust"),
     "sample": ("seed", "num_samples", "out", "interpolate", "overwrite", "trust"),
     "export": (),
     "report": ("out", "overwrite"),
 }
+# Sweeps of more trials need --yes.
+_MANY = 100_000
 # Flag -> the field of the config that it sets.
 _FIELDS = {
     "steps": "schedule.steps",
@@ -45,6 +48,13 @@ class Asked:
     cluster_timeout: str | None
     precision: str | None
     profile: bool
+    sweep: list[str]
+    trials: str | None
+    engine: str | None
+    jobs: str | None
+    shard: str | None
+    yes: bool
+    imports: tuple[str, ...]
     num_samples: str | None
     out: str | None
     interpolate: bool
@@ -122,7 +132,7 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     directory = RunDirectory(files.path(path))
     is_training = asked.mode == "train" and base is not None
     if asked.mode == "train" and base is not None:
-        value = schema.assign(base, asked.assignments)
+        value = _asked_for(asked, base)
     else:
         value = directory.changed(asked.assignments, trust=asked.trust)
     errors.choose("strategy", asked.strategy, config.STRATEGIES)
@@ -137,6 +147,10 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
         tpu=asked.tpu,
         cluster_timeout=None if timeout is None else errors.integer("--cluster_timeout", timeout, 1),
         profile=asked.profile,
+        engine=asked.engine,
+        jobs=None if asked.jobs is None else errors.integer("--jobs", asked.jobs, 1),
+        shard=asked.shard,
+        imports=asked.imports,
     )
     kinds.of(value).check_settings(value, settings)
     startup.import_tensorflow(devices=not startup.joins_cluster(asked.strategy))
@@ -148,3 +162,24 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
     progress.say(outcome.message(command))
     # As in a shell, the exit status after a signal is 128 + the signal's number.
     return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
+
+
+def _asked_for(asked: Asked, base: config.Experiment) -> config.Experiment:
+    """Returns the experiment of `--exp` with the changes of the flags: the sweep over it, if `--sweep` is given."""
+    value = kinds.of(base).changed(base, asked.assignments)
+    trials = None if asked.trials is None else errors.integer("--trials", asked.trials, 1)
+    if asked.sweep:
+        if not isinstance(value, config.Training | config.Study):
+            noun = kinds.of(value).noun
+            raise errors.InputError(f"--sweep: {value.name} is {noun}; expected a training run or a study.")
+        axes = tuple(space.parse(text) for text in asked.sweep)
+        value = config.Sweep(name=value.name, experiments=(value,), space=axes, trials=trials, seed=value.seed)
+    elif isinstance(value, config.Sweep):
+        value = value if trials is None else value.replace(trials=trials)
+    elif trials is not None:
+        raise errors.InputError(f"--trials: {value.name} is {kinds.of(value).noun}; expected a sweep, or --sweep.")
+    if isinstance(value, config.Sweep) and not asked.yes:
+        count = (value.trials or space.grid_size(value.space) or 0) * len(value.experiments)
+        if count > _MANY:
+            raise errors.InputError(f"--trials: {count:,} trials are more than {_MANY:,}; if you mean it, add --yes.")
+    return value

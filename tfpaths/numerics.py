@@ -1,4 +1,4 @@
-"""Norms whose gradient is finite at zero."""
+"""Norms whose gradient is finite at zero, and numbers of each run of an ensemble."""
 
 import tensorflow as tf
 
@@ -33,3 +33,21 @@ def per_example_norm(x: tf.Tensor, *, batch_axes: int = 1, epsilon: float = EPSI
     if x.dtype in (tf.float16, tf.bfloat16):
         x = tf.cast(x, tf.float32)
     return tf.sqrt(tf.reduce_sum(tf.square(x), axis=list(range(batch_axes, x.shape.rank))) + epsilon)
+
+
+def of_runs(value: float | tf.Tensor, x: tf.Tensor) -> float | tf.Tensor:
+    """Returns a number of each run, `[runs]`, as `[runs, 1, ...]` with as many axes as `x`; a scalar is unchanged.
+
+    Args:
+      value: A Python number, or a tensor or variable `[]` or `[runs]`.
+      x: `[runs, ...]`.
+
+    Example:
+      >>> of_runs(tf.constant([1.0, 2.0]), tf.zeros([2, 5, 3])).shape
+      TensorShape([2, 1, 1])
+      >>> of_runs(10.0, tf.zeros([2, 5, 3]))
+      10.0
+    """
+    if isinstance(value, int | float) or value.shape.rank == 0:
+        return value
+    return tf.reshape(value, [-1, *[1] * (len(x.shape) - 1)])

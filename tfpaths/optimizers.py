@@ -9,6 +9,8 @@ from tfpaths.registry import Registry
 from tfpaths.schema import Share
 
 # Name -> `(learning_rate, implementation, *, options)` -> an optimiser.
+# The options that may have a value for each run of an ensemble: attributes of Keras' optimisers.
+OF_RUNS = ("learning_rate", "beta_1", "beta_2")
 OPTIMIZERS: Registry[Callable[..., keras.optimizers.Optimizer]] = Registry("optimizer")
 
 

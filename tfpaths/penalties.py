@@ -22,28 +22,32 @@ Noise = Literal["uniform", "centered_uniform", "gaussian"]
 
 
 def gradient_penalty(
-    gradient_norms: tf.Tensor, *, weight: float = 10.0, target: float = 1.0, one_sided: bool = False
+    gradient_norms: tf.Tensor,
+    *,
+    weight: float | tf.Tensor = 10.0,
+    target: float | tf.Tensor = 1.0,
+    one_sided: bool = False,
 ) -> tf.Tensor:
     """Returns weight * E (||g|| - target)^2, or weight * E max(0, ||g|| - target)^2 if `one_sided`.
 
     Args:
       gradient_norms: ||g||, `[batch]` or `[runs, batch]`.
-      weight: The paper's lambda; 10 in Gulrajani et al. 2017, equation 3.
-      target: The norm at which the penalty is zero; 1 in Gulrajani et al. 2017.
+      weight: The paper's lambda; 10 in Gulrajani et al. 2017, equation 3. In an ensemble also `[runs]`.
+      target: The norm at which the penalty is zero; 1 in Gulrajani et al. 2017. In an ensemble also `[runs]`.
       one_sided: Whether only norms above the target are penalised (Gulrajani et al. 2017, section 4, "one-sided
         penalty").
 
     Returns:
-      A scalar.
+      A scalar; in an ensemble the mean over runs.
 
     Example:
       >>> float(gradient_penalty(tf.constant([5.0]), weight=10.0, target=1.0))
       160.0
     """
-    excess = gradient_norms - target
+    excess = gradient_norms - numerics.of_runs(target, gradient_norms)
     if one_sided:
         excess = tf.nn.relu(excess)
-    return weight * tf.reduce_mean(tf.square(excess))
+    return tf.reduce_mean(weight * tf.reduce_mean(tf.square(excess), axis=-1))  # over runs, over a run's examples
 
 
 def interpolate(real: tf.Tensor, fake: tf.Tensor, stream: Stream, *, batch_axes: int = 1) -> tf.Tensor:
@@ -80,7 +84,7 @@ def perturb(
     *,
     batch_axes: int = 1,
     noise: Noise = "uniform",
-    noise_scale: float = 0.5,
+    noise_scale: float | tf.Tensor = 0.5,
     interpolated: bool = True,
     synchronized: bool = False,
 ) -> tf.Tensor:
@@ -94,7 +98,7 @@ def perturb(
       stream: The stream that a and u are drawn from.
       batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
       noise: The distribution of u: `uniform` on [0, 1), `centered_uniform` on [-1/2, 1/2), or `gaussian`, N(0, 1).
-      noise_scale: c.
+      noise_scale: c; in an ensemble also `[runs]`.
       interpolated: Whether a is drawn; otherwise it is 1.
       synchronized: Whether std(x) is that of the global batch, under a strategy with several replicas.
 
@@ -113,7 +117,7 @@ def perturb(
     a = stream.fold(1).uniform(_per_example(real, batch_axes)) if interpolated else 1.0
     # All axes; in an ensemble, all but that of the runs.
     axes = list(range(batch_axes - 1, real.shape.rank))
-    return real + a * noise_scale * _std(real, axes, synchronized) * u
+    return real + a * numerics.of_runs(noise_scale, real) * _std(real, axes, synchronized) * u
 
 
 def _std(x: tf.Tensor, axes: list[int], synchronized: bool) -> tf.Tensor:
@@ -165,6 +169,9 @@ class GradientPenalty(keras.layers.Layer):
       >>> round(float(InterpolationPenalty(weight=1.0)(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 4)
       16.0
     """
+
+    # The options that may have a value for each run of an ensemble, `[runs]`.
+    of_runs: tuple[str, ...] = ("weight", "target")
 
     def __init__(
         self,
@@ -303,6 +310,8 @@ class DRAGANPenalty(GradientPenalty):
       >>> round(float(penalty(critic, tf.zeros([8, 2]), tf.ones([8, 2]))), 2)  # 10 (5 - 1)^2
       160.0
     """
+
+    of_runs = (*GradientPenalty.of_runs, "noise_scale")
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ _EXAMPLES = (
     ("Train the main experiment, and evaluate its samples:", "--exp=color_mnist_dragan_ns --steps=1500"),
     ("Change any field of its config:", "--exp=cifar10_wgan_gp --set variant.penalty.weight=5 --workdir=runs/weight_5"),
     ("Your own images:", "--exp=folder_dragan_ns --set data.path=DIRECTORY --set data.image_size=128"),
+    ("Try several values of a field:", "--exp=line1_gan_gp --sweep variant.penalty.weight=1,10,100"),
     ("Sample a finished run:", "--mode=sample --workdir=runs/weight_5 --num_samples=64 --out=samples.png"),
     ("Compare two runs on one page:", "--mode=report --workdir=runs/weight_5 --workdir=runs/color_mnist_dragan_ns"),
 )
@@ -70,6 +71,16 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("tpu", "NAME", "The TPU's name or address, with --strategy=tpu."),
         Flag("cluster_timeout", "SECONDS", "How long the workers of multi_worker wait for each other.", None, "300"),
         Flag("profile", "", "Traces ten steps of training for TensorBoard's profiler.", False),
+    ),
+    "Sweeps (train)": (
+        Flag(
+            "sweep", "PATH=VALUES", "Tries several values of a field: v1,v2 or log(low,high) or uniform(low,high).", []
+        ),
+        Flag("trials", "INTEGER", "How many settings are drawn.", None, "every combination of listed values"),
+        Flag("engine", "NAME", "What runs the trials: local processes, or a ray cluster.", None, "local"),
+        Flag("jobs", "INTEGER", "How many processes at once.", None, "one for each GPU, or core"),
+        Flag("shard", "i/n", "Runs only this part of the trials, i from 0 to n - 1."),
+        Flag("yes", "", "Allows more than 100,000 trials.", False),
     ),
     "Sample and report": (
         Flag("num_samples", "INTEGER", "How many samples.", None, "64"),

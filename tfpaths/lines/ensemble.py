@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths.gan import GAN
-from tfpaths.lines import problem
+from tfpaths.lines import hyperparameters, problem
 from tfpaths.networks import ensembles
 
 
@@ -31,6 +31,7 @@ class Ensemble:
 
     Args:
       gan: A compiled ensemble; its generator has one `LinearGenerator`.
+      settings: The hyper-parameters of its runs, which the GAN uses.
       batch_size: Examples in a batch of each run.
       start: `random` or `parallel`, see `problem.start`.
 
@@ -42,9 +43,10 @@ class Ensemble:
     Example: see `tfpaths.lines.study.build`.
     """
 
-    def __init__(self, gan: GAN, *, batch_size: int, start: str):
+    def __init__(self, gan: GAN, settings: hyperparameters.Hyperparameters, *, batch_size: int, start: str):
         assert gan.runs is not None
         self.gan = gan
+        self._settings = settings
         self._batch_size = batch_size
         self._start = start
         self.runs = gan.runs
@@ -67,6 +69,7 @@ class Ensemble:
         assert self.gan.first_run is not None
         self.gan.steps.assign(0)
         self.gan.first_run.assign(first_run)
+        self._settings.assign(first_run)
         for variable, value in self._fresh:
             variable.assign(value)
         with tf.device(self._device):
@@ -100,10 +103,14 @@ class Ensemble:
         drawn = problem.line(stream, *self._linear.offset.shape)
         self.data.mean.assign(drawn.mean)
         self.data.direction.assign(drawn.direction)
-        offset, directions = problem.start(self._start, stream, drawn, self._linear.directions.shape[2])
+        scales = [
+            self._settings.variables.get(path, 1.0)
+            for path in (hyperparameters.GENERATOR_SCALE, hyperparameters.DISCRIMINATOR_SCALE)
+        ]
+        offset, directions = problem.start(self._start, stream, drawn, self._linear.directions.shape[2], scales[0])
         self._linear.offset.assign(offset)
         self._linear.directions.assign(directions)
-        ensembles.reset(self.gan.discriminator, stream.fold(problem.DISCRIMINATOR))
+        ensembles.reset(self.gan.discriminator, stream.fold(problem.DISCRIMINATOR), scales[1])
 
     def _data(self) -> problem.Line:
         return problem.Line(*(tf.convert_to_tensor(value) for value in (self.data.mean, self.data.direction)))

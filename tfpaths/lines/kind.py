@@ -1,6 +1,7 @@
 """Studies as a kind of experiment. No TensorFlow at import."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfpaths import config as config_lib
@@ -28,13 +29,21 @@ class StudyKind(kinds.Kind):
         return f"{study.runs:,} GANs on a line in R^{study.dimension}, {latents}: {config.variant.describe()}"
 
     def complete(self, config: config_lib.Study) -> config_lib.Study:
+        from tfpaths.lines import hyperparameters
         from tfpaths.runs import build
 
-        return config.replace(variant=build.complete_variant(config.variant))
+        config = config.replace(variant=build.complete_variant(config.variant))
+        hyperparameters.check(config)
+        return config
 
     def may_change(self, path: str) -> bool:
         # A run does not depend on its block. `study.continued` checks the length of runs, with an error of its own.
-        return path in ("study.runs", "study.block") or (path.startswith("schedule.") and path != "schedule.batch_size")
+        # It checks the values of settings too, of which more runs have more.
+        return (
+            path in ("study.runs", "study.block")
+            or (path.startswith("settings.") and path.endswith(".values"))
+            or (path.startswith("schedule.") and path != "schedule.batch_size")
+        )
 
     def train(self, config: config_lib.Study, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:
         from tfpaths.lines import study
@@ -43,6 +52,25 @@ class StudyKind(kinds.Kind):
         self.check_settings(config, settings)
         devices = distribution.get(settings.strategy, settings.tpu, settings.cluster_timeout)
         return study.run(config, workdir, devices=devices)
+
+    def own_fields(self, config: config_lib.Study) -> frozenset[str]:
+        from tfpaths.lines import hyperparameters
+
+        return frozenset(hyperparameters.common(config))
+
+    def of_trials(self, config: config_lib.Study, settings: Sequence[Mapping[str, float]]) -> config_lib.Study:
+        columns = tuple(
+            config_lib.Setting(path=path, values=tuple(float(fields[path]) for fields in settings))
+            for path in settings[0]
+        )
+        return config.replace(settings=columns, study=config.study.replace(runs=len(settings)))
+
+    def values(self, config: config_lib.Study, path: pathlib.Path) -> list[dict[str, float | None]]:
+        from tfpaths.lines import statistics
+        from tfpaths.runs import rows
+        from tfpaths.runs.directory import RunDirectory
+
+        return statistics.outcomes(rows.read_rows(RunDirectory(path).metrics), config.study.runs)
 
     def section(self, runs: Any) -> "Section":
         from tfpaths.lines import report

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpaths import numerics
 from tfpaths.streams import Stream
 
 # Branches of the stream that training does not use: its branches are steps, which are not negative.
@@ -108,10 +109,13 @@ def data_stream(stream: Stream, step: int | tf.Tensor, update: int) -> Stream:
     return stream.fold(_DATA, step, update)
 
 
-def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tensor, tf.Tensor]:
+def start(
+    kind: str, stream: Stream, data: Line, latents: int, scale: float | tf.Tensor = 1.0
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws the generator's c and S before the first step.
 
-    `random`: c ~ N(0, I), and each column of S ~ N(0, I / latents), so that samples have the spread of the data.
+    `random`: c ~ N(0, I), and each column of S ~ N(0, I / latents), so that samples have the spread of the data; both
+    times `scale`.
     `parallel`: S = (s, 0, …) and c = m + v, where v is a random vector of length 1 that is orthogonal to s. The line
     is parallel to the data's at distance 1, so d^2 = 1.
 
@@ -120,6 +124,7 @@ def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tenso
       stream: The stream of an ensemble.
       data: Its data.
       latents: k.
+      scale: The factor of a random start: a number, or one for each run, `[runs]`.
 
     Returns:
       c, `[runs, dimension]`, and S, `[runs, dimension, latents]`.
@@ -139,7 +144,7 @@ def start(kind: str, stream: Stream, data: Line, latents: int) -> tuple[tf.Tenso
     drawn = stream.fold(0).normal((runs, dimension))
     if kind == "random":
         directions = stream.fold(1).normal((runs, dimension, latents)) / latents**0.5
-        return drawn, directions
+        return numerics.of_runs(scale, drawn) * drawn, numerics.of_runs(scale, directions) * directions
     if kind != "parallel":
         raise ValueError(f"Expected 'random' or 'parallel', received {kind!r}.")
     s = data.direction  # [runs, dimension]

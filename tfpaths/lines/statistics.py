@@ -109,3 +109,35 @@ def _ascent(rows: Sequence[Row], suffix: str) -> dict[str, float | None]:
         # Per unit of net descent; undefined for a run that did not descend.
         f"climbed{suffix}": sum(row["climbed"] for row in rows[1:]) / descent if descent > 0 else None,
     }
+
+
+def outcomes(rows: Sequence[Row], runs: int) -> list[dict[str, float | None]]:
+    """Returns how each of the first `runs` runs of a study ended, as shares of its initial squared distance.
+
+    `final` is the share at the last step, `best` the smallest share at a logged step, and `arrived` the first logged
+    step at which it was at most a tenth. None where the run was not finite, or never so near.
+
+    Args:
+      rows: The rows of `metrics.jsonl`.
+      runs: The number of runs.
+
+    Example:
+      >>> rows = [
+      ...     {"run": 0, "step": step, "squared_distance": distance, "rises": 0.0, "climbed": 0.0}
+      ...     for step, distance in ((0, 4.0), (10, 0.2), (20, 1.0))]
+      >>> outcomes(rows, 1)
+      [{'final': 0.25, 'best': 0.05, 'arrived': 10, 'initial': 4.0}]
+    """
+    best: dict[int, float] = {}
+    for row in rows:
+        if row["rises"] is not None:
+            best[row["run"]] = min(best.get(row["run"], np.inf), row["squared_distance"])
+    return [
+        {
+            "final": None if path["final"] is None else path["final"] / path["initial"],
+            "best": best[path["run"]] / path["initial"] if path["run"] in best else None,
+            "arrived": path["arrived"],
+            "initial": path["initial"],
+        }
+        for path in paths(rows, runs)
+    ]

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfpaths import config as config_lib
 from tfpaths import errors, files, games, progress, schema
 from tfpaths.compat import keras as compat
-from tfpaths.lines import ensemble, statistics
+from tfpaths.lines import ensemble, hyperparameters, statistics
 from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import distribution, faults, results
 from tfpaths.runs import rows as rows_lib
@@ -73,15 +73,18 @@ def build(config: config_lib.Study, runs: int) -> ensemble.Ensemble:
       >>> block.distance().shape
       TensorShape([4])
     """
-    study, variant = config.study, complete_variant(config.variant)
+    config = config.replace(variant=complete_variant(config.variant))
+    study, variant = config.study, config.variant
     game = games.GAMES[variant.game.name]
     with compat.own_settings():
         generator, discriminator = ensemble.players(
             runs, study.dimension, study.latents, width=study.width, depth=study.depth
         )
         gan = game(generator, discriminator, runs=runs, seed=config.seed, **arguments(variant))
-        gan.compile(**compiled_with(variant))
-    return ensemble.Ensemble(gan, batch_size=config.schedule.batch_size, start=study.start)
+        gan.compile(**compiled_with(variant, implementation="keras"))
+        settings = hyperparameters.Hyperparameters(config, runs)
+        settings.apply(gan)
+    return ensemble.Ensemble(gan, settings, batch_size=config.schedule.batch_size, start=study.start)
 
 
 def run(
@@ -111,6 +114,7 @@ def run(
     """
     devices = devices or tf.distribute.get_strategy()
     config = config.replace(variant=complete_variant(config.variant))
+    hyperparameters.check(config)
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
         continued(config, RunDirectory(files.path(workdir)))
@@ -145,7 +149,9 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
       'line1_ns'
     """
     config, stored = cast(_Config, directory.continued(config)), directory.stored()
-    if stored is None or stored.schedule is None or config.schedule is None:
+    if not isinstance(stored, config_lib.Study | config_lib.Figure):
+        return config
+    if stored.schedule is None or config.schedule is None:
         return config
     old, new = ((schedule.steps, schedule.log_every) for schedule in (stored.schedule, config.schedule))
     if old != new:
@@ -153,6 +159,14 @@ def continued(config: _Config, directory: RunDirectory) -> _Config:
             f"--workdir: {directory.path} holds this experiment with schedule.steps={old[0]} and "
             f"schedule.log_every={old[1]}; expected the same, received {new[0]} and {new[1]}."
         )
+    if isinstance(stored, config_lib.Study) and isinstance(config, config_lib.Study):
+        for index, (before, after) in enumerate(zip(stored.settings, config.settings, strict=True)):
+            runs = min(len(before.values), len(after.values))
+            if before.values[:runs] != after.values[:runs]:
+                raise errors.InputError(
+                    f"settings.{index}.values: expected those of the runs in {directory.path}, and more of them for "
+                    f"more runs, received other values of {after.path}."
+                )
     return config
 
 

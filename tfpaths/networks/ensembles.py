@@ -3,11 +3,14 @@
 `reset` draws the initial weights from a stream, so run i has the same weights in every ensemble as it would alone.
 """
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfpaths import numerics
 from tfpaths.networks.fast import FastLeakyReLU
 from tfpaths.streams import Stream
 
@@ -45,12 +48,13 @@ class EnsembleDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def reset(self, stream: Stream) -> None:
-        """Draws weights from Glorot's uniform distribution, and sets biases to zero."""
+    def reset(self, stream: Stream, scale: float | tf.Tensor = 1.0) -> None:
+        """Draws weights from Glorot's uniform distribution, times `scale`, and sets biases to zero."""
         inputs = self.kernel.shape[1]
         # Glorot and Bengio 2010, equation 16; the fans are those of one run.
         limit = (6.0 / (inputs + self.units)) ** 0.5
-        self.kernel.assign(limit * (2.0 * stream.uniform(self.kernel.shape) - 1.0))
+        drawn = limit * (2.0 * stream.uniform(self.kernel.shape) - 1.0)
+        self.kernel.assign(numerics.of_runs(scale, drawn) * drawn)
         self.bias.assign(tf.zeros_like(self.bias))
 
     def get_config(self) -> dict[str, Any]:
@@ -76,8 +80,13 @@ def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
     return keras.Model(examples, EnsembleDense(1)(x), name="discriminator")
 
 
-def reset(model: keras.Model, stream: Stream) -> None:
+def reset(model: keras.Model, stream: Stream, scale: float | tf.Tensor = 1.0) -> None:
     """Draws new weights for each `EnsembleDense` layer of a model, each layer from its own stream.
+
+    Args:
+      model: The model.
+      stream: The stream of an ensemble.
+      scale: The factor of the initial weights: a number, or one for each run, `[runs]`.
 
     Example:
       >>> from tfpaths import streams
@@ -88,4 +97,37 @@ def reset(model: keras.Model, stream: Stream) -> None:
       True
     """
     for index, layer in enumerate(layer for layer in model.layers if isinstance(layer, EnsembleDense)):
-        layer.reset(stream.fold(index))
+        layer.reset(stream.fold(index), scale)
+
+
+def with_values_of_runs(optimizer: keras.optimizers.Optimizer, values: Mapping[str, tf.Variable]) -> None:
+    """Makes the optimiser of an ensemble use other values of its options for each run.
+
+    Keras' update of a variable `[runs, ...]` is computed with options `[runs, 1, ...]`. `fast.FusedAdam` is not
+    possible here, since TensorFlow's fused operation takes scalars.
+
+    Args:
+      optimizer: Keras' Adam, RMSprop or SGD, or another one whose `update_step` is arithmetic.
+      values: Option, such as `learning_rate` or `beta_1` -> its values, `[runs]`.
+
+    Example:
+      >>> optimizer, w = keras.optimizers.SGD(), keras.Variable([[1.0], [1.0]])  # [runs, 1]
+      >>> with_values_of_runs(optimizer, {"learning_rate": tf.Variable([0.5, 0.1])})
+      >>> optimizer.apply([tf.ones([2, 1])], [w])
+      >>> w.numpy().tolist()
+      [[0.5], [0.8999999761581421]]
+    """
+    optimizer.update_step = functools.partial(_update_step, optimizer, optimizer.update_step, values)
+
+
+def _update_step(optimizer, update_step, values, gradient, variable, learning_rate):
+    shaped = {name: numerics.of_runs(value, variable) for name, value in values.items()}
+    learning_rate = shaped.pop("learning_rate", learning_rate)
+    scalars = {name: getattr(optimizer, name) for name in shaped}
+    for name, value in shaped.items():
+        setattr(optimizer, name, value)
+    try:
+        return update_step(gradient, variable, learning_rate)
+    finally:
+        for name, value in scalars.items():
+            setattr(optimizer, name, value)

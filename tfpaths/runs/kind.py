@@ -14,6 +14,7 @@ class TrainingKind(kinds.Kind):
     """Training of one game on one data set, with checkpoints, samples and an evaluation."""
 
     noun = "a training run"
+    has_steps = True
 
     def describe(self, config: config_lib.Training) -> str:
         """Returns the data set, the variant and the number of steps.
@@ -29,9 +30,6 @@ class TrainingKind(kinds.Kind):
         from tfpaths.runs import build
 
         return build.complete(config)
-
-    def check_settings(self, config: config_lib.Training, settings: kinds.Settings) -> None:
-        """Accepts every setting."""
 
     def settled(self, config: config_lib.Training, stored: config_lib.Training) -> config_lib.Training:
         if config.data.source == "auto":
@@ -64,6 +62,13 @@ class TrainingKind(kinds.Kind):
         from tfpaths.runs import evaluation
 
         return evaluation.evaluate(config, workdir, data_dir=settings.data_dir)
+
+    def values(self, config: config_lib.Training, path: pathlib.Path) -> list[dict[str, float | None]]:
+        from tfpaths.runs import results
+        from tfpaths.runs.directory import RunDirectory
+
+        del config
+        return [(results.read_results(RunDirectory(path).results) or {"metrics": {}})["metrics"]]
 
     def programs(self, config: config_lib.Training) -> dict[str, str]:
         """Returns the SavedModel that is the extractor, if it is one.

@@ -1,0 +1,1 @@
+"""Sweeps: one experiment, or several, over many settings of their fields."""

@@ -1,0 +1,115 @@
+"""`trials.jsonl`: a row for each trial of a sweep that has ended. No TensorFlow."""
+
+import math
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import filelock
+
+from tfpaths import config as config_lib
+from tfpaths import kinds
+from tfpaths.runs import rows as rows_lib
+from tfpaths.sweeps.plan import Job
+
+FINISHED, FAILED = "finished", "failed"
+
+
+class Ledger:
+    """The rows of a sweep's trials, which several processes may add to.
+
+    A row has the `trial` and its `experiment`, the `job` that trained it, its `status` (`finished` or `failed`), `why`
+    it failed, the last `step`, the fields of its setting by path, and what was measured by name.
+
+    Args:
+      directory: The directory of the sweep, which exists.
+
+    Example:
+      >>> _ = pathlib.Path("sweep").mkdir()
+      >>> Ledger(pathlib.Path("sweep")).rows
+      []
+    """
+
+    def __init__(self, directory: pathlib.Path):
+        self._path = directory / "trials.jsonl"
+        # Held for the moment of a write only; the operating system releases it when a process is killed.
+        self._lock = filelock.FileLock(directory / ".trials.lock")
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, in the order of their writing."""
+        return rows_lib.read_rows(self._path)
+
+    def has(self, job: Job, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Returns whether all trials of a job are among the rows."""
+        ended = {row["trial"] for row in rows if row["experiment"] == job.experiment}
+        return ended.issuperset(job.trials)
+
+    def add(self, job: Job, directory: pathlib.Path, *, why: str = "") -> None:
+        """Adds the trials of a job that has ended.
+
+        Args:
+          job: The job.
+          directory: Its run directory.
+          why: Why it failed; "" if it is finished.
+        """
+        self._write([*self.rows, *rows_of(job, directory, why=why)])
+
+    def sort(self, order: Iterable[str]) -> None:
+        """Orders the rows by experiment, then by trial.
+
+        Args:
+          order: The names of the experiments.
+        """
+        self._write(self.rows, {name: index for index, name in enumerate(order)})
+
+    def _write(self, rows: Iterable[Mapping[str, Any]], order: Mapping[str, int] | None = None) -> None:
+        with self._lock:
+            # Read again under the lock: another process may have added rows.
+            found = {(row["experiment"], row["trial"]): row for row in [*rows, *self.rows]}
+            listed = list(found.values())
+            if order is not None:
+                listed.sort(key=lambda row: (order.get(row["experiment"], len(order)), row["trial"]))
+            rows_lib.rewrite_rows(self._path, listed)
+
+
+def rows_of(job: Job, directory: pathlib.Path, *, why: str = "") -> list[dict[str, Any]]:
+    """Returns the rows of a job's trials, see `Ledger`."""
+    values: list[Any] = [{}] if why else kinds.of(job.config).values(job.config, directory)
+    if len(values) < len(job.trials):
+        values *= len(job.trials)
+    return [
+        {
+            "step": job.config.schedule.steps,
+            "trial": trial,
+            "experiment": job.experiment,
+            "job": job.name,
+            "status": FAILED if why else FINISHED,
+            **({"why": why} if why else {}),
+            **_flat(fields),
+            **{name: value for name, value in measured.items() if value is None or math.isfinite(value)},
+        }
+        for trial, fields, measured in zip(job.trials, job.settings, values, strict=True)
+    ]
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns fields with lists in place of tuples, as JSON has them, and numbers in place of their texts."""
+    return {path: _number(value) for path, value in fields.items()}
+
+
+def _number(value: Any) -> Any:
+    """Returns the number that a text of the command line is; another value as it is."""
+    if isinstance(value, tuple):
+        return [_number(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value) if value.lstrip("+-").isdecimal() else float(value)
+    except ValueError:
+        return value
+
+
+def settings_of(row: Mapping[str, Any], config: config_lib.Sweep) -> dict[str, Any]:
+    """Returns the fields of a row's setting, path -> value."""
+    return {path: row[path] for axis in config.space for path in axis.paths if path in row}

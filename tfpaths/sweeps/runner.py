@@ -1,0 +1,235 @@
+"""`run` trains the trials of a sweep that are missing, in processes that an engine starts, and writes the results."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import filelock
+import tqdm
+
+from tfpaths import config as config_lib
+from tfpaths import errors, files, kinds, progress
+from tfpaths.runs import results
+from tfpaths.runs import rows as rows_lib
+from tfpaths.runs.directory import RunDirectory
+from tfpaths.runs.signals import StopOnSignal
+from tfpaths.sweeps import plan, robustness, summary
+from tfpaths.sweeps.engines import ENGINES
+from tfpaths.sweeps.engines.registry import Ended, Engine, Task
+from tfpaths.sweeps.ledger import Ledger
+from tfpaths.sweeps.plan import Job
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a call of `run` ended.
+
+    Attributes:
+      directory: The sweep's directory.
+      trials: How many trials the sweep has, over all experiments.
+      ended: How many of them have ended.
+      finding: A sentence that says what the sweep shows; None as long as trials are missing.
+      stopped_by: The signal that stopped the call, or None.
+    """
+
+    directory: RunDirectory
+    trials: int
+    ended: int
+    finding: str | None
+    stopped_by: signal.Signals | None = None
+
+    def message(self, command: str) -> str:
+        """Returns the summary for a terminal; `command` is the command that continues the sweep."""
+        path = self.directory.path
+        if self.finding is None:
+            why = f"Stopped by {self.stopped_by.name}. " if self.stopped_by else ""
+            return (
+                f"{why}{self.ended} of {self.trials} trials have ended and are kept. The same command trains the "
+                f"others:\n  {command}"
+            )
+        paths = {"picture": path / "figure.png", "trials": path / "trials.jsonl", "results": self.directory.results}
+        return "\n".join([self.finding, *(f"  {what:<11}{file}" for what, file in paths.items())])
+
+
+def run(config: config_lib.Sweep, workdir: str | pathlib.Path, settings: kinds.Settings) -> Outcome:
+    """Trains the trials of a sweep that are missing, then writes `trials.jsonl`, `results.json` and `figure.png`.
+
+    A trial that fails for a reason of its own, such as a NaN or too little memory, is a result. One that was lost, for
+    example with its machine, is trained again by the same call, or by the next one.
+
+    Args:
+      config: The sweep.
+      workdir: Its directory; each job has a run directory in `trials/`.
+      settings: The engine, the number of processes, the shard, and where the data are.
+
+    Raises:
+      InputError: The config is invalid, the engine cannot be used, or the directory holds something else.
+      RunError: Trials were lost; those that have ended are kept.
+
+    Example: `python -m tfpaths.launch --exp=line1_ns --sweep study.width=16,64 --steps=100`.
+    """
+    directory, shard = RunDirectory(files.path(workdir)), plan.shard(settings.shard)
+    engine = ENGINES.lookup(settings.engine or "local", path="--engine")(settings.jobs)
+    engine.check()
+    config = plan.complete(config)
+    directory.continued(config)
+    jobs = plan.jobs(config)
+    with _locked(directory, shard), StopOnSignal() as stop:
+        directory.continued(config)
+        directory.write_config(config)
+        ledger = Ledger(directory.path)
+        mine = [job for index, job in enumerate(jobs) if index % shard[1] == shard[0]]
+        sweep = _Sweep(config, directory, settings, engine, ledger, stop)
+        lost = sweep.train(mine)
+        total = sum(len(job.trials) for job in jobs)
+        is_whole = all(ledger.has(job, ledger.rows) for job in jobs)
+        if is_whole and config.confirmed and stop.received is None:
+            lost += sweep.train(plan.confirmations(config, robustness.best(config, ledger.rows)))
+            is_whole = not lost and stop.received is None
+        if lost and stop.received is None:
+            raise errors.RunError(f"{_lost(lost)} The trials that have ended are kept; the same command trains these.")
+        finding = None
+        if is_whole:
+            ledger.sort([one.name for one in config.experiments])
+            finding = _write(config, directory, ledger)
+        return Outcome(directory, total, len(ledger.rows), finding, None if finding else stop.received)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sweep:
+    """The objects of one call of `run`."""
+
+    config: config_lib.Sweep
+    directory: RunDirectory
+    settings: kinds.Settings
+    engine: Engine
+    ledger: Ledger
+    stop: StopOnSignal
+
+    def train(self, jobs: Sequence[Job]) -> list[Ended]:
+        """Trains the jobs that have not ended; returns how those ended that were lost."""
+        rows, byname = self.ledger.rows, {job.name: job for job in jobs}
+        missing = [job for job in jobs if not self._ended(job, rows)]
+        for job in missing:
+            at = self.path(job)
+            at.path.mkdir(parents=True, exist_ok=True)
+            at.write_config(job.config)
+        tasks = [Task(job.name, _arguments(self.path(job).path, self.settings), self.path(job).path) for job in missing]
+        trials = [max(len(job.trials), 1) for job in jobs]
+        done = sum(trials) - sum(max(len(job.trials), 1) for job in missing)
+        lost: list[Ended] = []
+        with contextlib.closing(_Shown(self.config.name, done, sum(trials), len(jobs))) as shown:
+            ends = self.engine.run(tasks, heard=shown.heard, stopped=lambda: self.stop.received is not None)
+            for ended in ends if tasks else ():
+                job = byname[ended.name]
+                if ended.status in (0, errors.FinalError.status):
+                    if job.trials:
+                        self.ledger.add(job, self.path(job).path, why=ended.message if ended.status else "")
+                    elif ended.status:
+                        lost.append(ended)
+                    shown.ended(ended, max(len(job.trials), 1))
+                elif self.stop.received is None:
+                    lost.append(ended)
+                    shown.ended(ended, 0)
+        return lost
+
+    def path(self, job: Job) -> RunDirectory:
+        return RunDirectory(self.directory.path / "trials" / job.name)
+
+    def _ended(self, job: Job, rows: Sequence[Mapping[str, Any]]) -> bool:
+        if job.trials:
+            return self.ledger.has(job, rows)
+        # A confirmation, which has no rows of its own: it has ended if its results are those of its config.
+        at = self.path(job)
+        return at.results.exists() and at.stored() == job.config
+
+
+class _Shown:
+    """The progress of a sweep: a bar, and on a terminal a line for each running job; otherwise plain lines."""
+
+    def __init__(self, name: str, done: int, total: int, jobs: int):
+        self._name, self._done, self._total = name, done, total
+        is_terminal = sys.stderr.isatty()
+        self._bar = tqdm.tqdm(desc=name, total=total, initial=done, dynamic_ncols=True) if is_terminal else None
+        self._lines: dict[str, tqdm.tqdm] = {}
+        if self._bar is None:
+            progress.say(f"{name}: {done} of {total} trials have ended; {jobs} jobs in all")
+
+    def heard(self, name: str, line: str) -> None:
+        """Shows the last line of a running job."""
+        if self._bar is None or not line.strip():
+            return
+        if name not in self._lines:
+            taken = {bar.pos for bar in self._lines.values()}
+            position = next(place for place in range(1, len(taken) + 2) if -place not in taken and place not in taken)
+            self._lines[name] = tqdm.tqdm(bar_format="{desc}", position=position, leave=False)
+        self._lines[name].set_description_str(errors.shown(f"  {name}: {line.strip()}"[:200]))
+
+    def ended(self, ended: Ended, trials: int) -> None:
+        """Shows that a job has ended."""
+        self._done += trials
+        if (bar := self._lines.pop(ended.name, None)) is not None:
+            bar.close()
+        if self._bar is not None:
+            self._bar.update(trials)
+            if ended.status:
+                self._bar.write(errors.shown(f"{ended.name}: {ended.message}"))
+            return
+        why = f": {ended.message}" if ended.status else ""
+        progress.say(f"{self._name}: {self._done} of {self._total} trials, {ended.name} has ended{why}")
+
+    def close(self) -> None:
+        """Removes the lines."""
+        for bar in [*self._lines.values(), *([self._bar] if self._bar is not None else [])]:
+            bar.close()
+
+
+def _arguments(directory: pathlib.Path, settings: kinds.Settings) -> tuple[str, ...]:
+    """Returns the arguments of the interpreter that start the process of a job, `tfpaths/trial.py`."""
+    data = () if settings.data_dir is None else (f"--data_dir={os.path.abspath(files.path(settings.data_dir))}",)
+    imports = (f"--import={name}" for name in settings.imports)
+    return ("-m", "tfpaths.trial", f"--directory={directory.absolute()}", *data, *imports)
+
+
+@contextlib.contextmanager
+def _locked(directory: RunDirectory, shard: tuple[int, int]) -> Iterator[None]:
+    """Locks the whole sweep, or one shard of it: another process may train another shard at the same time."""
+    if shard == (0, 1):
+        with directory.locked():
+            yield
+        return
+    directory.path.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(directory.path / f".shard-{shard[0]}-{shard[1]}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except filelock.Timeout:
+        raise errors.InputError(
+            f"--shard: another process trains {shard[0]}/{shard[1]} of {directory.path} already."
+        ) from None
+
+
+def _lost(lost: Sequence[Ended]) -> str:
+    """Returns a sentence about the jobs that were lost."""
+    named = "; ".join(f"{ended.name}: {ended.message or f'exit status {ended.status}'}" for ended in lost[:3])
+    more = f"; and {len(lost) - 3} more" if len(lost) > 3 else ""
+    return f"{len(lost)} job{'s' if len(lost) > 1 else ''} did not end well ({named}{more})."
+
+
+def _write(config: config_lib.Sweep, directory: RunDirectory, ledger: Ledger) -> str:
+    """Writes `results.json` and `figure.png`; returns the finding."""
+    drawn = summary.drawn(config, ledger.rows, directory.path)
+    protocol = {"trials": plan.trials(config), "experiments": [one.name for one in config.experiments]}
+    rows_lib.rewrite_rows(directory.metrics, drawn.rows)
+    files.write_bytes(directory.path / "figure.png", drawn.picture)
+    steps = max(one.schedule.steps for one in config.experiments)
+    content = results.summary(
+        config, steps, drawn.metrics, protocol, device=summary.device(ledger.rows, directory.path)
+    )
+    files.write_json(directory.results, {**content, "finding": drawn.finding})
+    return drawn.finding
