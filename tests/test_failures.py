@@ -28,12 +28,24 @@ def finished(tmp_path_factory):
     return path
 
 
-def reported(error, *workdirs, capsys, **options):
-    """The exit status and the lines of an error."""
+PACKAGE, INSTALLED = ROOT / "tfpaths" / "gan.py", pathlib.Path(tf.__file__)
+
+
+def raised_in(path, body, value=None):
+    """The error of a line of code that uses `value`, as if the line were in the file at `path`."""
+    names = {}
+    exec(compile(f"import pathlib\ndef use(value):\n    {body}\n", str(path), "exec"), names)
     try:
-        raise error
-    except Exception as raised:
-        status = failures.report(raised, list(map(str, workdirs)), **options)
+        names["use"](value)
+    except Exception as error:
+        return error.with_traceback(error.__traceback__.tb_next)
+
+
+def reported(error, *workdirs, capsys, **options):
+    """The exit status and the lines of an error of this package."""
+    if error.__traceback__ is None:
+        error = raised_in(PACKAGE, "raise value", error)
+    status = failures.report(error, list(map(str, workdirs)), **options)
     out, err = capsys.readouterr()
     assert out == ""
     return status, err.splitlines()
@@ -84,6 +96,37 @@ def test_errors_of_code_keep_their_traceback(error, run, capsys):
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-2].startswith(type(error).__name__)
     assert lines[-1] == f"tfpaths: Details: {run / 'error.log'}"
+
+
+MISSING = "pathlib.Path('/none/a.csv').read_text()"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "is_one_line"),
+    [
+        ("/home/me/mine.py", "open('/none/a.csv')", False),
+        ("/home/me/mine.py", MISSING, False),  # The innermost frames are the standard library's.
+        (PACKAGE, MISSING, True),
+        (INSTALLED, MISSING, True),
+        ("/home/me/tfpaths/mine.py", MISSING, False),
+    ],
+)
+def test_file_errors_of_the_users_code_keep_their_traceback(path, body, is_one_line, run, capsys):
+    status, lines = reported(raised_in(path, body), run, capsys=capsys)
+    assert (status == 1) == is_one_line
+    if is_one_line:
+        assert lines == [f"tfpaths: /none/a.csv: No such file or directory. Details: {run / 'error.log'}"]
+    else:
+        assert status == errors.FinalError.status
+        assert f'  File "{path}", line 3, in use' in lines
+        assert lines[-2] == "FileNotFoundError: [Errno 2] No such file or directory: '/none/a.csv'"
+
+
+def test_file_error_of_this_package_in_the_users_code_is_one_line(run, capsys):
+    error = raised_in("/home/me/mine.py", "value(pathlib.Path('/dev/null/a.json'), {})", files.write_json)
+    status, lines = reported(error, run, capsys=capsys)
+    assert status == errors.RunError.status
+    assert lines == [f"tfpaths: /dev/null: File exists. Details: {run / 'error.log'}"]
 
 
 def test_debug_shows_the_traceback_of_every_error(run, capsys):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from tfpaths import errors, files
 from tfpaths.version import __version__
 
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+_STANDARD_LIBRARY = pathlib.Path(os.__file__).resolve().parent
 _MEMORY = (
     "out of memory. To fix this: lower --batch_size, --num_samples, or the widths and sizes in the config; or use a "
     "machine with more memory."
@@ -69,6 +71,8 @@ def _known(error: Exception) -> errors.InputError | errors.RunError | None:
     if isinstance(error, MemoryError):
         return errors.FinalError(_MEMORY)
     if isinstance(error, OSError):
+        if _is_of_user(error):
+            return None
         return errors.RunError(f"{error.filename or 'a file'}: {error.strerror or error}")
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and isinstance(error, tensorflow.errors.OpError):
@@ -76,6 +80,22 @@ def _known(error: Exception) -> errors.InputError | errors.RunError | None:
 
         return faults.known(error)
     return None
+
+
+def _is_of_user(error: Exception) -> bool:
+    """Returns whether the user's code raised an error, itself or by calling a library.
+
+    The innermost frame decides that is not of an installed library: it is the user's, or this package's.
+    """
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        name = frame.f_code.co_filename
+        path = pathlib.Path(name).resolve()
+        if _PACKAGE in path.parents:
+            return False
+        is_library = _STANDARD_LIBRARY in path.parents or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+        if not is_library and not name.startswith("<frozen "):
+            return True
+    return False
 
 
 def _write_log(error: Exception, workdirs: Sequence[str]) -> pathlib.Path | None:

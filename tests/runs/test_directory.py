@@ -1,4 +1,5 @@
 import os
+import pathlib
 
 import pytest
 
@@ -71,9 +72,20 @@ def test_an_invalid_config_is_refused(run, content):
 
 @pytest.mark.parametrize("name", ["samples", "checkpoints", "tensorboard", ".unfinished"])
 def test_file_at_a_directory_path_is_refused(run, name):
-    (run.path / name).write_text("")
-    with pytest.raises(errors.InputError, match=f"expected a directory at .*{name}, found a file"):
-        run.continued(EXPERIMENT)
+    for make, found in ((pathlib.Path.touch, "a file"), (lambda path: path.symlink_to("none"), "a broken link")):
+        make(run.path / name)
+        with pytest.raises(errors.InputError, match=f"expected a directory at .*{name}, found {found}"):
+            run.continued(EXPERIMENT)
+        (run.path / name).unlink()
+
+
+def test_file_at_the_path_of_temporary_files_is_refused_in_every_mode_that_locks(run):
+    run.unfinished.touch()
+    with pytest.raises(errors.InputError, match="expected a directory at .*unfinished, found a file"), run.locked():
+        pass
+    run.unfinished.unlink()
+    with run.locked():
+        pass
 
 
 def test_directory_at_a_file_path_is_refused(run):

@@ -9,7 +9,7 @@ from helpers import state
 
 from tfpaths import errors, evaluate, schema
 from tfpaths.networks import NETWORKS
-from tfpaths.runs import build, identity, loading, training
+from tfpaths.runs import build, checkpoints, identity, loading, training
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,22 @@ def test_another_runs_checkpoints_are_refused_in_every_mode(finished, tmp_path, 
         with pytest.raises(errors.InputError, match=line):
             use()
     assert {file: file.read_bytes() for file in before} == before
+
+
+DESCRIPTIONS = ["", "5", "null", "[]", '"x"', "[" * 100_000, '{"config": 5}', '{"variables": {"generator": 5}}']
+DESCRIPTIONS += ['{"versions": 5}', '{"versions": {"numpy": 2}}', '{"threads": "2"}', '{"device": ["CPU"]}']
+
+
+@pytest.mark.parametrize("number", range(len(DESCRIPTIONS)))
+def test_a_checkpoint_with_another_description_is_damaged(tmp_path, number, caplog):
+    gan = build.build(toy(), (28, 28, 3))
+    description = identity.essence(toy(), gan)
+    saved = checkpoints.Checkpoints(tmp_path, gan, description=description)
+    saved._config_text.text = DESCRIPTIONS[number]
+    saved.save()
+    with pytest.raises(checkpoints.DamagedCheckpointError, match="none of the checkpoints in .* can be read"):
+        checkpoints.Checkpoints(tmp_path, gan, description=description).restore()
+    assert "what it says about its run is not in the form that tfpaths writes" in caplog.text
 
 
 def test_a_checkpoint_under_another_steps_name_is_refused(finished, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from helpers import launch, launch_here, refused
 
-from tfpaths import errors
+from tfpaths import errors, files
 from tfpaths.data import pictures
 from tfpaths.runs import exporting, loading, sampling
 
@@ -179,6 +179,37 @@ def test_damaged_export_gives_a_one_line_error(run, tmp_path):
     with pytest.raises(errors.InputError, match="expected an export of tfpaths, received .*, which cannot be read"):
         sampling.sample(copy, str(tmp_path / "a.npz"))
     assert not (tmp_path / "a.npz").exists()
+
+
+# What is wrong -> the tensor of 3 samples, and that of 3 latents.
+FOREIGN = {
+    "no dimension": (tf.zeros([]), tf.zeros([3, 4])),
+    "no images": (tf.zeros([3, 8]), tf.zeros([3, 4])),
+    "channels": (tf.zeros([3, 8, 8, 5]), tf.zeros([3, 4])),
+    "fewer": (tf.zeros([2, 8, 8, 3]), tf.zeros([3, 4])),
+    "fewer latents": (tf.zeros([2, 8, 8, 3]), tf.zeros([2, 4])),
+    "texts": (tf.fill([3], "text"), tf.zeros([3, 4])),
+    "integers": (tf.zeros([3, 8, 8, 3], tf.int64), tf.zeros([3, 4])),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_samples_of_an_export_are_one_line(name, tmp_path):
+    """Its program only computes, and its signatures are those of an export."""
+    samples, latents = FOREIGN[name]
+    scalars = [tf.TensorSpec([], tf.int32, name) for name in ("num_samples", "seed", "first")]
+    z = [tf.TensorSpec([None, 4], tf.float32, "z")]
+    signatures = {
+        "latents": tf.function(lambda num_samples, seed, first: {"z": latents}, scalars, autograph=False),
+        "serving_default": tf.function(lambda z: {"images": samples}, z, autograph=False),
+    }
+    tf.saved_model.save(tf.Module(), str(tmp_path / "export"), signatures=signatures)
+    files.write_json(tmp_path / "export" / "assets" / exporting.METADATA, {"step": 1, "example": "image"})
+    with pytest.raises(
+        errors.InputError, match=r"expected an export of tfpaths, .* whose samples cannot be written \("
+    ):
+        sampling.sample(tmp_path / "export", str(tmp_path / "a.png"), num=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
 def test_the_command_line_samples(run, expected, tmp_path):

@@ -1,12 +1,15 @@
 """A stranger's SavedModel runs nothing unless it is trusted."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import launch_here, refused, toy
+from helpers import ROOT, launch_here, refused, toy
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
@@ -155,6 +158,40 @@ def test_another_format_beside_it_is_refused(export, tmp_path, name):
     (path / name).write_bytes(b"")
     with pytest.raises(errors.InputError, match=f"it has a {name}, which is not checked"):
         trust.check(path)
+
+
+# All of them are read by `tf.saved_model.load`.
+NAMES = ["saved_model.pb", "fingerprint.pb", "debug/saved_model_debug_info.pb"]
+NAMES += ["variables/variables.index", "variables/variables.data-00000-of-00001", "assets/metadata.json"]
+
+
+# In a process of its own, which can be ended where it waits for the writer of a pipe.
+SAMPLE_EACH = """
+import sys, tfpaths
+from tfpaths import errors
+for path in sys.argv[2:]:
+    try:
+        tfpaths.sample(path, f"{path}.png", num=1, trust=sys.argv[1] == "True")
+    except errors.InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_named_pipe_in_an_export_is_refused(export, tmp_path, trusted):
+    paths = []
+    for index, name in enumerate(NAMES):
+        path = shutil.copytree(export, tmp_path / str(index))
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).unlink(missing_ok=True)
+        os.mkfifo(path / name)
+        paths.append(path)
+    command = [sys.executable, "-c", SAMPLE_EACH, str(trusted), *paths]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=200)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(NAMES), done.stderr
+    for path, name, line in zip(paths, NAMES, lines, strict=True):
+        assert line.endswith(f"expected a file at {path / name}, found a named pipe."), line
 
 
 def test_allowed_operations_exist_and_touch_no_file():

@@ -216,7 +216,7 @@ class Checkpoints:
         try:
             for file in self.directory.glob(f"{path.name}.*"):
                 files.check_file("checkpoints", file)  # TensorFlow would wait for the writer of a named pipe.
-            stored = json.loads(tf.train.load_checkpoint(str(path)).get_tensor(_DESCRIPTION))
+            stored = identity.parse(tf.train.load_checkpoint(str(path)).get_tensor(_DESCRIPTION))
         except Exception as error:  # A damaged file can raise an error of any class.
             _warn(path, error)
             return None

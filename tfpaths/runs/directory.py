@@ -193,10 +193,17 @@ class RunDirectory:
         except OSError as error:
             raise self._unwritable(error.strerror) from error
         try:
+            self._check_directories(self.unfinished)
             self._remove_leftovers()
             yield
         finally:
             lock.release()
+
+    def _check_directories(self, *folders_of_run: pathlib.Path) -> None:
+        for folder in folders_of_run:
+            if os.path.lexists(folder) and not folder.is_dir():
+                what = "a broken link" if folder.is_symlink() else "a file"
+                raise errors.InputError(f"--workdir: expected a directory at {folder}, found {what}.")
 
     def _remove_leftovers(self) -> None:
         """Removes the temporary files of a process that was killed while it wrote; no other process writes now."""
@@ -216,9 +223,7 @@ class RunDirectory:
         existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
         if not existing.is_dir():
             raise self._unwritable(f"{existing} is not a directory")
-        for folder in (*self._parts, self.unfinished):
-            if folder.exists() and not folder.is_dir():
-                raise errors.InputError(f"--workdir: expected a directory at {folder}, found a file.")
+        self._check_directories(*self._parts, self.unfinished)
         # Now, and not when the first checkpoint is written. Other files are replaced, which the directory decides.
         for part in (existing, *self._parts, self.unfinished, self.metrics):
             if part.exists() and not os.access(part, os.W_OK | (os.X_OK if part.is_dir() else 0)):

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import pydantic
 import tensorflow as tf
 
 from tfpaths import config as config_lib
@@ -14,6 +15,37 @@ from tfpaths.runs import directory, results
 
 # What changes the last digits of a run that continues.
 _CONDITIONS = ("device", "threads", "instructions", "versions")
+
+
+class _Description(pydantic.BaseModel, strict=True):
+    """The fields of `describe` and their types; each may be absent."""
+
+    config: dict[str, Any] = {}
+    variables: dict[str, list[list[int]]] = {}
+    device: str = ""
+    threads: int = 0
+    instructions: str = ""
+    versions: dict[str, str] = {}
+
+
+def parse(text: bytes) -> dict[str, Any]:
+    """Returns the description in a checkpoint, which a stranger may have written.
+
+    Raises:
+      ValueError: It is not JSON with the fields of `describe`, or some of them.
+
+    Example:
+      >>> parse(b'{"threads": 2}')
+      {'threads': 2}
+      >>> parse(b'{"threads": "two"}')
+      Traceback (most recent call last):
+          ...
+      ValueError: what it says about its run is not in the form that tfpaths writes
+    """
+    try:
+        return _Description.model_validate_json(text).model_dump(exclude_unset=True)
+    except pydantic.ValidationError as error:
+        raise ValueError("what it says about its run is not in the form that tfpaths writes") from error
 
 
 def describe(config: config_lib.Training, gan: GAN, strategy: tf.distribute.Strategy) -> dict[str, Any]:

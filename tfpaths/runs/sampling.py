@@ -1,5 +1,6 @@
 """`sample` writes samples of a trained run or of its export to a picture, an array file or a directory."""
 
+import contextlib
 import io
 import math
 import os
@@ -41,8 +42,7 @@ class Exported:
 
     def __init__(self, path: pathlib.Path, *, trust: bool = False):
         try:
-            if not trust:
-                trust_lib.check(path)
+            (trust_lib.check_files if trust else trust_lib.check)(path)
             self._model = tf.saved_model.load(str(path))
             metadata = files.read_json(path / "assets" / exporting.METADATA)
             self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
@@ -62,12 +62,19 @@ class Exported:
     def latents(self, num: int, seed: int = 0, first: int = 0) -> np.ndarray:
         """Returns `num` latents of `gan.sample(…, seed=seed)` from index `first` on, `[num, latent_dim]`."""
         part = {"num_samples": tf.constant(num), "seed": tf.constant(seed), "first": tf.constant(first)}
-        return self._latents(**part)["z"].numpy()
+        return _checked(self._latents(**part)["z"], num)
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Returns the samples of a batch of latents, `[num, *example_shape]`."""
         (samples,) = self._samples(z=tf.constant(latents)).values()
-        return samples.numpy()
+        return _checked(samples, len(latents))
+
+
+def _checked(tensor: tf.Tensor, num: int) -> np.ndarray:
+    """Returns a tensor of an export's program as an array of `num` rows, if it is one."""
+    if tensor.dtype != tf.float32 or tensor.shape[:1] != [num]:
+        raise ValueError(f"expected {num} of float32, received {tensor.dtype.name} {tensor.shape}")
+    return tensor.numpy()
 
 
 Sampler = loading.Trained | Exported
@@ -113,8 +120,27 @@ def sample(
     is_run = RunDirectory(source).config.exists()
     sampler: Sampler = loading.load(source) if is_run or not _is_export(source) else Exported(source, trust=trust)
     write = writer(out, sampler.example, num, rows_of=STEPS if interpolate else None)
-    write(drawn(sampler, num, seed, interpolate=interpolate), seed, sampler.step)
+    batches = drawn(sampler, num, seed, interpolate=interpolate)
+    if isinstance(sampler, Exported):
+        with _of_export(source):
+            write(batches, seed, sampler.step)
+    else:
+        write(batches, seed, sampler.step)
     return pathlib.Path(out)
+
+
+@contextlib.contextmanager
+def _of_export(path: pathlib.Path) -> Iterator[None]:
+    """Raises errors of samples that are none as an InputError: a foreign program can return tensors of any form."""
+    try:
+        yield
+    except (errors.InputError, errors.RunError, OSError, MemoryError, tf.errors.ResourceExhaustedError):
+        raise
+    except Exception as error:
+        raise errors.InputError(
+            f"--workdir: expected an export of tfpaths, received {str(path)!r}, whose samples cannot be written "
+            f"({type(error).__name__}: {files.reason(error)[:200]})."
+        ) from error
 
 
 def _is_export(path: pathlib.Path) -> bool:

@@ -72,8 +72,7 @@ def check(path: pathlib.Path) -> None:
           ...
       tfpaths.errors.InputError: 'reads_files': its operation ReadFile is not one that only computes; --trust ...
     """
-    for file in path.glob("variables/*"):
-        files.check_file("--workdir", file)  # TensorFlow would wait for the writer of a named pipe.
+    check_files(path)
     for other in ("saved_model.cpb", "saved_model.pbtxt"):
         # TensorFlow would read it instead of the file that is checked here.
         if (path / other).exists():
@@ -105,6 +104,25 @@ def check(path: pathlib.Path) -> None:
             if node.op not in ALLOWED and node.op not in functions:
                 raise _refused(path, f"its operation {node.op} is not one that only computes")
             waiting += [node.op, *_called(node.attr.values())]
+
+
+def check_files(path: pathlib.Path) -> None:
+    """Checks that TensorFlow finds regular files where it reads a SavedModel: it would wait for a named pipe's writer.
+
+    Args:
+      path: The directory of the SavedModel.
+
+    Raises:
+      InputError: There is something else than a file or a directory.
+
+    Example:
+      >>> files.write_bytes(pathlib.Path("model/saved_model.pb"), b"")
+      >>> check_files(pathlib.Path("model"))
+    """
+    for pattern in ("*", "variables/*", "assets/*", "debug/*"):
+        for file in path.glob(pattern):
+            if not file.is_dir():
+                files.check_file("--workdir", file)
 
 
 def _called(attributes: Iterable[Any]) -> Iterator[str]:
