@@ -8,6 +8,8 @@ Every contender draws new data, latents and points in each step and uses all cor
 which sleeps while another is measured. They take turns; a ratio is of one turn, and the median is over turns. Prints a
 table and writes `benchmarks/results/ensemble.json`. Libraries that are not installed are left out.
 
+"A setting for each run" has other learning rates, betas and penalty weights in every run, as a sweep has.
+
 The peers are written as their users would write them: JAX with vmap over runs and scan over steps in one compiled
 program, and the same with the runs divided among one thread for each core, as in tfpaths; PyTorch with batched products
 of one matrix for each run; and PyTorch with a loop over the steps of one run. Each is measured with the number of runs
@@ -15,6 +17,7 @@ from `_SIZES` that is best for it.
 """
 
 import concurrent.futures
+import functools
 import itertools
 import statistics
 
@@ -37,22 +40,54 @@ def side_by_side(functions):
         list(pool.map(lambda function: function(), functions))
 
 
-def tfpaths(runs):
-    """Returns the contender of tfpaths: a block of runs for each core, as in a study."""
-    from tfpaths import experiments, schema, startup
+def tfpaths(runs, settings=None):
+    """Returns the contender of tfpaths: a block of runs for each core, as in a study.
+
+    Args:
+      runs: The number of runs.
+      settings: Path -> the hyper-parameter of each run; None for the same in all runs.
+    """
+    from tfpaths import config, experiments, schema, startup
 
     startup.import_tensorflow()
     from tfpaths.lines import study
 
-    experiment = schema.override(experiments.get("line1_gan_gp"), {"study.dimension": str(DIMENSION)})
+    changes = {"study.dimension": str(DIMENSION), "study.runs": str(runs)}
+    experiment = schema.override(experiments.get("line1_gan_gp"), changes)
+    columns = tuple(config.Setting(path=path, values=values) for path, values in (settings or {}).items())
+    experiment = experiment.replace(settings=columns)
     blocks = [study.build(experiment, runs // CORES) for _ in range(CORES)]
     for index, block in enumerate(blocks):
         block.reset(index * block.runs)
     return lambda steps: side_by_side([lambda block=block: block.advance(steps) for block in blocks])
 
 
-def jax_program(runs):
-    """Returns JAX's ensemble: (the program of a number of steps, its state, the keys of the runs)."""
+def drawn(runs):
+    """Returns hyper-parameters of each run around those of the experiment, by name."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    ranges = {"rate_g": (1e-3, 1e-2), "rate_d": (1e-3, 1e-2), "beta_1": (0.3, 0.7), "beta_2": (0.85, 0.95)}
+    return {name: random.uniform(*ends, runs) for name, ends in {**ranges, "weight": (1.0, 20.0)}.items()}
+
+
+def tfpaths_settings(runs):
+    """Returns the contender of tfpaths with rates, betas and weight of each run."""
+    paths = {"variant.penalty.weight": "weight"}
+    for player in ("generator", "discriminator"):
+        paths[f"variant.{player}_optimizer.learning_rate"] = f"rate_{player[0]}"
+        paths |= {f"variant.{player}_optimizer.{beta}": beta for beta in ("beta_1", "beta_2")}
+    values = drawn(runs)
+    return tfpaths(runs, {path: tuple(values[name].tolist()) for path, name in paths.items()})
+
+
+def jax_program(runs, settings=None):
+    """Returns JAX's ensemble: (the program of a number of steps, its state, the keys of the runs).
+
+    Args:
+      runs: The number of runs.
+      settings: The hyper-parameters of each run, by name; None for the same, written into the program, in all runs.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -65,16 +100,17 @@ def jax_program(runs):
     def generate(weights, z):
         return z @ weights[1] + weights[0]
 
-    def adam(weights, gradients, state):
+    def adam(weights, gradients, state, rate, betas):
         first, second, count = state
         count = count + 1
-        first = jax.tree.map(lambda m, g: BETAS[0] * m + (1 - BETAS[0]) * g, first, gradients)
-        second = jax.tree.map(lambda v, g: BETAS[1] * v + (1 - BETAS[1]) * g * g, second, gradients)
-        rate = RATE * jnp.sqrt(1 - BETAS[1] ** count) / (1 - BETAS[0] ** count)
+        first = jax.tree.map(lambda m, g: betas[0] * m + (1 - betas[0]) * g, first, gradients)
+        second = jax.tree.map(lambda v, g: betas[1] * v + (1 - betas[1]) * g * g, second, gradients)
+        rate = rate * jnp.sqrt(1 - betas[1] ** count) / (1 - betas[0] ** count)
         weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-7), weights, first, second)
         return weights, (first, second, count)
 
-    def step(state, key):
+    def step(hyper, state, key):
+        betas = (hyper["beta_1"], hyper["beta_2"])
         generator, discriminator, g_state, d_state, mean, direction = state
         keys = jax.random.split(key, 4)
         real = mean + direction * jax.random.normal(keys[0], (BATCH, 1))
@@ -86,15 +122,17 @@ def jax_program(runs):
             losses = jax.nn.softplus(-discriminate(weights, real)) + jax.nn.softplus(discriminate(weights, fake))
             slopes = jax.grad(lambda x: discriminate(weights, x).sum())(points)
             norms = jnp.sqrt((slopes**2).sum(axis=1) + 1e-12)
-            return losses.mean() + 10 * ((norms - 1) ** 2).mean()
+            return losses.mean() + hyper["weight"] * ((norms - 1) ** 2).mean()
 
-        discriminator, d_state = adam(discriminator, jax.grad(discriminator_loss)(discriminator), d_state)
+        gradients = jax.grad(discriminator_loss)(discriminator)
+        discriminator, d_state = adam(discriminator, gradients, d_state, hyper["rate_d"], betas)
         z = jax.random.normal(keys[3], (BATCH, 1))
 
         def generator_loss(weights):
             return jax.nn.softplus(-discriminate(discriminator, generate(weights, z))).mean()
 
-        generator, g_state = adam(generator, jax.grad(generator_loss)(generator), g_state)
+        gradients = jax.grad(generator_loss)(generator)
+        generator, g_state = adam(generator, gradients, g_state, hyper["rate_g"], betas)
         return (generator, discriminator, g_state, d_state, mean, direction), None
 
     def begin(key):
@@ -109,19 +147,30 @@ def jax_program(runs):
         line = (jax.random.normal(keys[5], (DIMENSION,)), jax.random.normal(keys[6], (DIMENSION,)))
         return (generator, discriminator, zeros(generator), zeros(discriminator), *line)
 
-    def one_run(state, key, steps):
-        return jax.lax.scan(step, state, jax.random.split(key, steps))[0]
+    def one_run(state, key, steps, hyper):
+        return jax.lax.scan(functools.partial(step, hyper), state, jax.random.split(key, steps))[0]
 
-    program = jax.jit(jax.vmap(one_run, (0, 0, None)), static_argnums=2, donate_argnums=0)
+    same = {"rate_g": RATE, "rate_d": RATE, "beta_1": BETAS[0], "beta_2": BETAS[1], "weight": 10.0}
+    if settings is None:
+        every = jax.vmap(lambda state, key, steps: one_run(state, key, steps, same), (0, 0, None))
+        program = jax.jit(every, static_argnums=2, donate_argnums=0)
+    else:
+        every = jax.vmap(one_run, (0, 0, None, 0))
+        values = {name: jnp.asarray(value, jnp.float32) for name, value in settings.items()}
+        compiled = jax.jit(every, static_argnums=2, donate_argnums=0)
+
+        def program(state, keys, steps):
+            return compiled(state, keys, steps, values)
+
     state = jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(0), runs))
     return program, state, jax.random.split(jax.random.key(1), runs)
 
 
-def jax_blocks(runs, blocks):
+def jax_blocks(runs, blocks, settings=None):
     """Returns JAX's contender, with the runs divided into blocks, each in its own thread."""
     import jax
 
-    ensembles = [list(jax_program(runs // blocks)) for _ in range(blocks)]
+    ensembles = [list(jax_program(runs // blocks, settings and settings(runs // blocks))) for _ in range(blocks)]
 
     def advance(ensemble, steps):
         program, state, keys = ensemble
@@ -138,6 +187,11 @@ def jax_ensemble(runs):
 def jax_in_threads(runs):
     """Returns the same with a program for each core."""
     return jax_blocks(runs, CORES)
+
+
+def jax_settings(runs):
+    """Returns the same with rates, betas and weight of each run, as arguments of vmap."""
+    return jax_blocks(runs, CORES, drawn)
 
 
 def torch_stacked(runs):
@@ -226,8 +280,10 @@ def torch_alone(runs):
 # Name -> (library, the function that makes the contender, the numbers of runs at once to try).
 CONTENDERS = {
     "tfpaths": ("tensorflow", tfpaths, _SIZES),
+    "tfpaths, a setting for each run": ("tensorflow", tfpaths_settings, _SIZES),
     "JAX, vmap and scan": ("jax", jax_ensemble, _SIZES),
     "JAX, the same in a thread for each core": ("jax", jax_in_threads, _SIZES),
+    "JAX, a setting for each run, in threads": ("jax", jax_settings, _SIZES),
     "PyTorch, stacked matrices": ("torch", torch_stacked, _SIZES),
     "PyTorch, one run at a time": ("torch", torch_alone, (1,)),
 }

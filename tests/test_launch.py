@@ -51,7 +51,7 @@ def test_list_needs_no_tensorflow(tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     lines = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
     assert [name for name, _, _ in lines] == list(experiments.names())
-    assert {kind for _, kind, _ in lines} == {"training", "study", "figure"}
+    assert {kind for _, kind, _ in lines} == {"training", "study", "figure", "sweep"}
     assert all(what for _, _, what in lines)
     some = launch("--list", "--exp=cifar10_*gp")
     assert [line.split()[0] for line in some.stdout.splitlines()] == ["cifar10_wgan_gp", "cifar10_gan_gp"]

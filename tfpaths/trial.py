@@ -1,15 +1,23 @@
 """A process of a sweep: `python -m tfpaths.trial --directory=…` trains the experiment of a run directory."""
 
 import argparse
+import contextlib
+import ctypes
+import signal
 import sys
 from collections.abc import Sequence
 
 from tfpaths import failures, files, kinds, startup
 from tfpaths.runs.directory import RunDirectory
 
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
 
 def main(argv: Sequence[str]) -> int:
-    """Trains the experiment whose config is in a run directory; returns the exit status, as the command line does."""
+    """Trains the experiment whose config is in a run directory; returns the exit status, as the command line does.
+
+    Example: `python -m tfpaths.trial --directory=runs/a/trials/line1_ns-study.width=16`.
+    """
     parser = argparse.ArgumentParser(prog="python -m tfpaths.trial", allow_abbrev=False)
     parser.add_argument("--directory", required=True)
     parser.add_argument("--data_dir")
@@ -28,5 +36,13 @@ def main(argv: Sequence[str]) -> int:
         return failures.report(error, [asked.directory])
 
 
+def _end_with_parent() -> None:
+    """Asks Linux for SIGTERM when the process that started this one ends, however it ends: the trial is saved."""
+    with contextlib.suppress(OSError, AttributeError):  # Another system, or another C library.
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     sys.exit(main(sys.argv[1:]))

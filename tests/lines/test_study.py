@@ -68,6 +68,8 @@ def test_rows_and_results(whole):
         "start": "random",
         "width": 16,
         "depth": 2,
+        "generator_scale": 1.0,
+        "discriminator_scale": 1.0,
         "players": False,
     }
     message = whole.message("the command")

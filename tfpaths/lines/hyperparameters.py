@@ -16,6 +16,7 @@ from tfpaths.gan import GAN
 from tfpaths.networks import ensembles
 from tfpaths.optimizers import OF_RUNS
 from tfpaths.penalties import PENALTIES
+from tfpaths.runs.build import complete_variant
 
 GENERATOR_SCALE, DISCRIMINATOR_SCALE = "study.generator_scale", "study.discriminator_scale"
 
@@ -82,7 +83,8 @@ def check(config: config_lib.Study) -> None:
         if not np.isfinite(values).all():
             raise errors.InputError(f"settings.{index}.values: expected finite numbers, received {values.tolist()}.")
         for value in (values.min(), values.max()):
-            schema.override(config.replace(settings=()), {setting.path: repr(float(value))})
+            changed = schema.override(config.replace(settings=()), {setting.path: repr(float(value))})
+            complete_variant(changed.variant)
 
 
 class Hyperparameters:

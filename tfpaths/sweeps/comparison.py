@@ -15,6 +15,8 @@ class Share:
       trials: The number of all trials.
       low: The lower end of the exact 95 % interval of the share.
       high: Its upper end.
+
+    Example: see `share`.
     """
 
     count: int
@@ -55,6 +57,8 @@ class Pair:
       only_second: The number at which only the second one succeeds.
       trials: The number of settings.
       p: The two-sided p-value of the exact test that neither is better (McNemar 1947).
+
+    Example: see `paired`.
     """
 
     only_first: int

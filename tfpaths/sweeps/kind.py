@@ -17,7 +17,10 @@ _FIXED = ("kind", "name", "settings", "study.runs", "study.block", "study.player
 
 
 class SweepKind(kinds.Kind):
-    """Experiments with many settings of their fields."""
+    """Experiments with many settings of their fields.
+
+    Example: see its method `describe`.
+    """
 
     noun = "a sweep"
 

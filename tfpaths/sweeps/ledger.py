@@ -74,7 +74,15 @@ class Ledger:
 
 
 def rows_of(job: Job, directory: pathlib.Path, *, why: str = "") -> list[dict[str, Any]]:
-    """Returns the rows of a job's trials, see `Ledger`."""
+    """Returns the rows of a job's trials, see `Ledger`.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> job = Job("a", "line1_ns", experiments.get("line1_ns"), (7,), ({"study.width": 16},))
+      >>> row = rows_of(job, pathlib.Path("trials/a"), why="out of memory.")[0]
+      >>> row["trial"], row["status"], row["study.width"]
+      (7, 'failed', 16)
+    """
     values: list[Any] = [{}] if why else kinds.of(job.config).values(job.config, directory)
     if len(values) < len(job.trials):
         values *= len(job.trials)
@@ -111,5 +119,11 @@ def _number(value: Any) -> Any:
 
 
 def settings_of(row: Mapping[str, Any], config: config_lib.Sweep) -> dict[str, Any]:
-    """Returns the fields of a row's setting, path -> value."""
+    """Returns the fields of a row's setting, path -> value.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> settings_of({"trial": 0, "study.width": 16}, experiments.get("robustness_line1"))
+      {'study.width': 16}
+    """
     return {path: row[path] for axis in config.space for path in axis.paths if path in row}

@@ -48,10 +48,15 @@ def trials(config: config_lib.Sweep) -> int:
 
 
 def complete(config: config_lib.Sweep) -> config_lib.Sweep:
-    """Returns a sweep whose experiments have all options filled in; checks the first setting of each axis.
+    """Returns a sweep whose experiments have all options filled in.
 
     Raises:
       InputError: An option of an experiment is invalid, or no experiment has the field of an axis.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> complete(experiments.get("robustness_line1")).experiments[1].variant.penalty.options["target"]
+      1.0
     """
     filled = tuple(kinds.of(one).complete(one) for one in config.experiments)
     config = config.replace(experiments=filled)
@@ -78,7 +83,7 @@ def jobs(config: config_lib.Sweep) -> list[Job]:
       >>> axes = tuple(space.parse(text) for text in texts)
       >>> sweep = config_lib.Sweep(name="mine", experiments=(experiments.get("line1_ns"),), space=axes, trials=5)
       >>> [(job.name, job.trials) for job in jobs(complete(sweep))]
-      [('line1_ns-study.width=8', (0, 3)), ('line1_ns-study.width=16', (1, 2, 4))]
+      [('line1_ns-study.width=8', (0, 3, 4)), ('line1_ns-study.width=16', (1, 2))]
     """
     seed = None if config.trials is None else config.seed
     settings = [space.setting(config.space, trial, seed=seed) for trial in range(trials(config))]
@@ -135,6 +140,13 @@ def confirmations(config: config_lib.Sweep, best: Mapping[str, Mapping[str, Any]
     Args:
       config: A complete sweep of studies.
       best: Name of the experiment -> the fields of its best trial.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> sweep = complete(experiments.get("robustness_line1"))
+      >>> (job,) = confirmations(sweep, {"line1_ns_d2": {"study.width": 16}})
+      >>> job.name, job.config.study.runs, job.config.study.width
+      ('line1_ns_d2-best', 1000, 16)
     """
     made = []
     for experiment in config.experiments:

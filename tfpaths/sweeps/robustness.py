@@ -16,8 +16,8 @@ from tfpaths.lines.statistics import FAILED_ABOVE
 from tfpaths.runs import results
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.sweeps import comparison, plan
+from tfpaths.sweeps.drawn import Drawn, Row
 from tfpaths.sweeps.ledger import settings_of
-from tfpaths.sweeps.summary import Drawn, Row
 
 # A cell of the plane of learning rates with fewer settings is not compared.
 _FEWEST = 10
@@ -51,6 +51,13 @@ def best(config: config_lib.Sweep, rows: Sequence[Row]) -> dict[str, dict[str, A
 
     Returns:
       Name of the experiment -> path -> value; an experiment without a finite trial is left out.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> finals = ((16, 0.5), (64, 0.2), (256, None))
+      >>> rows = [{"experiment": "line1_ns_d2", "study.width": width, "final": final} for width, final in finals]
+      >>> best(experiments.get("robustness_line1"), rows)
+      {'line1_ns_d2': {'study.width': 64}}
     """
     found = {}
     for experiment in config.experiments:
@@ -67,6 +74,8 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
       config: The complete sweep.
       rows: The rows of `trials.jsonl`.
       directory: The sweep's directory.
+
+    Example: `python -m tfpaths.launch --exp=line1_ns --sweep study.width=16,64 --steps=100`.
     """
     groups = _groups(config)
     metrics: dict[str, float] = {}
@@ -124,6 +133,15 @@ def cells(
       rows: The rows of `trials.jsonl`.
       first: The experiment that is compared with.
       second: The other one.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> sweep = experiments.get("robustness_line1")
+      >>> places = [{"experiment": name, "trial": trial, _RATES[0]: 2e-3, _RATES[1]: 2e-2, "final": final}
+      ...     for trial in range(10) for name, final in (("line1_ns_d2", 0.5), ("line1_gan_gp_d2", 0.05))]
+      >>> (cell,) = cells(sweep, places, *sweep.experiments[:2])
+      >>> cell["generator_rate"], cell["share"], cell["share_compared"], cell["p"]  # 2 / 2^10
+      ([0.001, 0.01], 1.0, 0.0, 0.001953125)
     """
     ranges = [rate_range(config, path) for path in _RATES]
     if None in ranges:
@@ -156,7 +174,13 @@ def cells(
 
 
 def rate_range(config: config_lib.Sweep, path: str) -> space.Range | None:
-    """Returns the interval from which a field is drawn, or None."""
+    """Returns the interval from which a field is drawn, or None.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> rate_range(experiments.get("robustness_line1"), _RATES[0]).high
+      0.1
+    """
     return next((axis for axis in config.space if isinstance(axis, space.Range) and path in axis.paths), None)
 
 
@@ -239,6 +263,8 @@ def picture(
       config: The sweep.
       rows: The rows of `trials.jsonl`.
       groups: The experiments, in groups that differ only in their variant; each group is a row of the picture.
+
+    Example: see `drawn`.
     """
     ranges = [rate_range(config, path) for path in _RATES]
     maps = max(len(group) for group in groups) if None not in ranges else 0

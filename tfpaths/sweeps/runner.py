@@ -24,6 +24,9 @@ from tfpaths.sweeps.engines.registry import Ended, Engine, Task
 from tfpaths.sweeps.ledger import Ledger
 from tfpaths.sweeps.plan import Job
 
+# The lock of a shard, and how long a shard waits for another process to write the config.
+_SHARD, _WAIT_SECONDS = ".shard-{}-{}.lock", 60.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -35,6 +38,12 @@ class Outcome:
       ended: How many of them have ended.
       finding: A sentence that says what the sweep shows; None as long as trials are missing.
       stopped_by: The signal that stopped the call, or None.
+
+    Example:
+      >>> outcome = Outcome(RunDirectory(pathlib.Path("runs/a")), trials=8, ended=3, finding=None)
+      >>> print(outcome.message("the command"))
+      3 of 8 trials have ended and are kept. The same command trains the others:
+        the command
     """
 
     directory: RunDirectory
@@ -79,9 +88,7 @@ def run(config: config_lib.Sweep, workdir: str | pathlib.Path, settings: kinds.S
     config = plan.complete(config)
     directory.continued(config)
     jobs = plan.jobs(config)
-    with _locked(directory, shard), StopOnSignal() as stop:
-        directory.continued(config)
-        directory.write_config(config)
+    with _locked(directory, shard, config), StopOnSignal() as stop:
         ledger = Ledger(directory.path)
         mine = [job for index, job in enumerate(jobs) if index % shard[1] == shard[0]]
         sweep = _Sweep(config, directory, settings, engine, ledger, stop)
@@ -197,21 +204,46 @@ def _arguments(directory: pathlib.Path, settings: kinds.Settings) -> tuple[str, 
 
 
 @contextlib.contextmanager
-def _locked(directory: RunDirectory, shard: tuple[int, int]) -> Iterator[None]:
-    """Locks the whole sweep, or one shard of it: another process may train another shard at the same time."""
+def _locked(directory: RunDirectory, shard: tuple[int, int], config: config_lib.Sweep) -> Iterator[None]:
+    """Locks the whole sweep, or one shard of it, and writes the config.
+
+    Raises:
+      InputError: Another process trains it, or the directory holds something else.
+    """
     if shard == (0, 1):
         with directory.locked():
+            for file in directory.path.glob(_SHARD.format("*", "*")):
+                with _lock(file, 0, f"another process trains a shard of {directory.path}."):
+                    pass
+            _begin(directory, config)
             yield
         return
     directory.path.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(directory.path / f".shard-{shard[0]}-{shard[1]}.lock", timeout=0)
+    # Held only while the config is written; a process that trains the whole sweep holds it longer.
+    with _lock(directory.path / ".lock", _WAIT_SECONDS, f"another process trains all of {directory.path}."):
+        _begin(directory, config)
+    trains = f"another process trains {shard[0]}/{shard[1]} of {directory.path} already."
+    with _lock(directory.path / _SHARD.format(*shard), 0, trains):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(file: pathlib.Path, seconds: float, otherwise: str) -> Iterator[None]:
+    lock = filelock.FileLock(file, timeout=seconds)
     try:
-        with lock:
-            yield
+        lock.acquire()
     except filelock.Timeout:
-        raise errors.InputError(
-            f"--shard: another process trains {shard[0]}/{shard[1]} of {directory.path} already."
-        ) from None
+        raise errors.InputError(f"--shard: {otherwise}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _begin(directory: RunDirectory, config: config_lib.Sweep) -> None:
+    # Another process may have been here since the first check.
+    directory.continued(config)
+    directory.write_config(config)
 
 
 def _lost(lost: Sequence[Ended]) -> str:

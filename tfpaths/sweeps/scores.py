@@ -10,7 +10,7 @@ import numpy as np
 from tfpaths import config as config_lib
 from tfpaths import plotting
 from tfpaths.runs.report import tables
-from tfpaths.sweeps.summary import Drawn, Row
+from tfpaths.sweeps.drawn import Drawn, Row
 
 # What every training reports about its last step; the other numbers of a trial are scores of its samples.
 _LOSSES = ("discriminator_loss", "generator_loss", "penalty")
@@ -38,6 +38,13 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
       config: The complete sweep.
       rows: The rows of `trials.jsonl`.
       directory: The sweep's directory.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> common = {"step": 3000, "trial": 0, "experiment": "color_mnist_ns", "status": "finished"}
+      >>> rows = [{**common, "modes": modes} for modes in (10, 30, 60)]
+      >>> drawn(experiments.get("robustness_color_mnist"), rows, pathlib.Path()).metrics["color_mnist_ns_modes_median"]
+      30.0
     """
     del directory
     names = score_names(config, rows)
@@ -59,7 +66,12 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
 
 
 def values_of(rows: Sequence[Row], name: str) -> list[float]:
-    """Returns a score of the trials that have it."""
+    """Returns a score of the trials that have it.
+
+    Example:
+      >>> values_of([{"modes": 3}, {"modes": None}, {}], "modes")
+      [3.0]
+    """
     return [float(row[name]) for row in rows if row.get(name) is not None]
 
 
@@ -89,6 +101,8 @@ def picture(config: config_lib.Sweep, rows: Sequence[Row], names: Sequence[str])
       config: The sweep.
       rows: The rows of `trials.jsonl`.
       names: The scores.
+
+    Example: see `drawn`.
     """
     columns = min(len(names), 3) or 1
     lines = -(-max(len(names), 1) // columns)
