@@ -226,7 +226,7 @@ def test_full_disk_error_names_the_rows_file(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--mode=export"], r"run/\.?export"),
+        (["--mode=export"], r"run/(\.unfinished/)?export"),
         (["--mode=sample", "--out=DISK/a.png"], "a.png"),
         (["--mode=sample", "--out=DISK/a.npz"], "a.npz"),
         (["--mode=sample", "--out=DISK/many", "--num_samples=400"], r"many/image_\d+\.png"),
