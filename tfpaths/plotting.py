@@ -51,6 +51,7 @@ LOOKS = {
     "minimax": Look("minimax GAN", "#CC79A7", (0, (5, 1)), "v"),
     "wgan": Look("WGAN", "#E69F00", (0, (1, 3)), "P"),
     "dragan": Look("DRAGAN", "#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "X"),
+    "r1": Look("NS-GAN with R1", "#F0E442", (0, (5, 2, 1, 2)), "p"),
 }
 DATA_COLOR, GENERATED_COLOR = "#777777", "#D55E00"
 
