@@ -1,9 +1,12 @@
 """Whether a run ends bit for bit the same: many runs in separate processes, some of them killed and resumed.
 
     python -m benchmarks.determinism [--scale=1]
+    python -m benchmarks.determinism --cost=15
 
 Trains one small experiment again and again under several conditions, compares the last checkpoint of each run with that
-of the first, and writes `benchmarks/results/determinism.json`.
+of the first, and writes `benchmarks/results/determinism.json`. With `--cost`, prints instead what TensorFlow's
+`enable_op_determinism()` costs in a step of dragan_ns with batches of 64 images of 28×28: two processes, with it and
+without it, take turns.
 """
 
 import concurrent.futures
@@ -21,10 +24,11 @@ import time
 import numpy as np
 from absl import app, flags
 
-from benchmarks import store
+from benchmarks import spread, store, turns
 from tfpaths import startup
 
 _SCALE = flags.DEFINE_float("scale", 1.0, "The number of runs of each condition, relative to the table's.")
+_COST = flags.DEFINE_integer("cost", 0, "Measures the cost of determinism in so many turns, at least 2.", lower_bound=0)
 
 _STEPS = 40
 _FLAGS = {
@@ -94,8 +98,38 @@ def busy(count: int):
             process.wait()
 
 
+def step(deterministic: bool):
+    """Returns a contender whose step is one of `fit`; see `turns.Contender`."""
+    import tensorflow as tf
+
+    from benchmarks import steps
+
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(0)  # Without it, an operation that draws by TensorFlow's own seeds is an error.
+    return steps.tfpaths("dragan_ns", 28, "float32")
+
+
+def cost(count: int) -> None:
+    """Prints the time of a step with and without TensorFlow's determinism, and the ratio of each turn."""
+    from tfpaths.runs import results
+
+    contenders = {name: turns.Contender("tensorflow", step, (name,), 2.0) for name in (True, False)}
+    seconds = turns.compete(contenders, count)
+    for contender in contenders.values():
+        contender.close()
+    ratios = [deterministic / usual for deterministic, usual in zip(seconds[True], seconds[False], strict=True)]
+    print(f"{results.made()['processor']}, {turns.CORES} cores, {count} turns")
+    for name, values in (("without", seconds[False]), ("with", seconds[True])):
+        print(f"{name:8} {spread([1000 * value for value in values])} ms a step")
+    print(f"ratio    {spread(ratios)}")
+
+
 def main(argv):
     del argv
+    if _COST.value:
+        cost(_COST.value)
+        return
     startup.import_tensorflow()
     first, rows = {}, []
     for name, (count, threads, devices, killed, load, compared_with) in CONDITIONS.items():
