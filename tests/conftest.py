@@ -13,7 +13,9 @@ import signal
 import sys
 import tempfile
 
+import filelock
 import pytest
+import separate
 
 from tfpaths import schema, startup
 
@@ -34,11 +36,15 @@ atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
 os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={_compiled}")
 # Compiling takes longer than running here: without the compiler's optimisations, the tests of lines take a third less.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-startup.import_tensorflow(logical_cpus=2)
+startup.prepare()
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from helpers import CELEBA_SIZES, portrait, toy  # noqa: E402
+
+def pytest_configure(config):
+    """Imports TensorFlow where tests run: the process that distributes them to pytest-xdist's workers runs none."""
+    if config.getoption("dist", "no") == "no":
+        startup.import_tensorflow(logical_cpus=2, devices=not separate.applies(config))
+        if separate.applies(config):
+            config.pluginmanager.register(separate.Plugin(config))
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +74,53 @@ def tfds_dir():
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def digits_enlarged_once():
+    """Enlarges the embedded digits once for a process: each of hundreds of runs takes a quarter second less."""
+    from tfpaths.data import digits
+
+    enlarge = digits.embedded
+
+    @functools.cache
+    def enlarged(split):
+        made = enlarge(split)
+        made.images.flags.writeable = made.labels.flags.writeable = False  # All loads share them.
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "embedded", enlarged)
+        yield
+
+
 @pytest.fixture(scope="session")
-def celeba_dir(tmp_path_factory):
+def made_once(request, tmp_path_factory):
+    """Returns a directory that all processes of these tests share: `made_once(name, make)` calls `make(path)` once.
+
+    The directory is read-only: a test that writes there makes a copy.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+
+    def directory(name, make):
+        path = root / "shared" / name
+        path.parent.mkdir(exist_ok=True)
+        complete = path.with_name(f"{name}.complete")
+        with filelock.FileLock(path.with_name(f"{name}.lock")):
+            if not complete.exists():
+                shutil.rmtree(path, ignore_errors=True)
+                make(path)
+                complete.touch()
+        return path
+
+    return directory
+
+
+@pytest.fixture(scope="session")
+def celeba_dir(made_once):
     """CelebA prepared by TFDS's own builder (name, version, features, JPEG) from synthetic portraits."""
     import tensorflow_datasets as tfds
+    from helpers import CELEBA_SIZES, portrait
     from tensorflow_datasets.datasets.celeb_a import celeb_a_dataset_builder as published
 
     with tfds.core.registered.skip_registration():
@@ -97,24 +146,24 @@ def celeba_dir(tmp_path_factory):
                         },
                     )
 
-    folder = tmp_path_factory.mktemp("tfds")
-    CelebA(data_dir=str(folder)).download_and_prepare()
-    return folder
+    return made_once("celeba", lambda path: CelebA(data_dir=str(path)).download_and_prepare())
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
-    """The directory of a run of four steps. Read-only: a test that writes there makes a copy."""
+def tiny_run(made_once):
+    """The directory of a run of four steps; see `made_once`."""
+    from helpers import toy
+
     from tfpaths.runs import training
 
-    path = tmp_path_factory.mktemp("runs") / "tiny"
-    training.train(toy("color_mnist_dragan_ns"), path)
-    return path
+    return made_once("tiny_run", lambda path: training.train(toy("color_mnist_dragan_ns"), path))
 
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory):
     """The directory of a study of three runs of four steps, written directly to avoid compiling one."""
+    import numpy as np
+
     from tfpaths import experiments, files
     from tfpaths.lines import statistics
     from tfpaths.runs import results, rows
@@ -139,9 +188,11 @@ def tiny_study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def memory_given_back():
+def memory_given_back(request):
     """Gives back what a module's compilations have freed: 100 MB for each block of runs, which the C library keeps."""
     yield
+    if separate.is_copy(request.config):
+        return  # The process ends with the module.
     gc.collect()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library than GNU's
@@ -154,6 +205,8 @@ def blocks_compiled_once():
 
     Compiling a block takes seconds. `lines/test_ensemble.py` tests `reset`, and `lines/test_study.py` several cores.
     """
+    import tensorflow as tf
+
     from tfpaths.lines import study
 
     build, blocks = study.build, {}
@@ -176,4 +229,6 @@ def blocks_compiled_once():
 @pytest.fixture(scope="session")
 def two_replicas():
     """Two logical CPUs. One for all tests: TensorFlow gives the collectives of every such strategy the same keys."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -88,7 +88,7 @@ def start(command, *, cwd, env):
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=env, start_new_session=True)
     pipes = [os.pipe() for _ in range(3)]
     request = {"command": command[1:], "cwd": str(cwd), "env": env}
-    socket.send_fds(_server(), [json.dumps(request).encode()], [write for _, write in pipes])
+    socket.send_fds(server(), [json.dumps(request).encode()], [write for _, write in pipes])
     for _, write in pipes:
         os.close(write)
     out, err, ended = (os.fdopen(read) for read, _ in pipes)
@@ -108,7 +108,7 @@ def _environment():
 
 
 @functools.cache
-def _server():
+def server():
     """The socket to this process' own waiting process, which ends with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
@@ -144,7 +144,7 @@ def _next_request(channel):
         message, received, *_ = socket.recv_fds(channel, 2**20, 3)
         if not message:
             return None
-        if not _fork():
+        if not fork():
             break
         for one in received:
             os.close(one)
@@ -152,7 +152,7 @@ def _next_request(channel):
     channel.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     out, err, ended = received
-    pid = _fork()
+    pid = fork()
     if pid:
         os.close(out)
         os.close(err)
@@ -167,7 +167,8 @@ def _next_request(channel):
     return json.loads(message)
 
 
-def _fork():
+def fork():
+    """Copies this process, which must not have started TensorFlow."""
     with warnings.catch_warnings():
         # NumPy's threads are the only others; they wait for work.
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)

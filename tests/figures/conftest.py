@@ -31,18 +31,13 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def whole(small, tmp_path_factory):
-    """Returns the directory of a small drawn figure, read-only; each is drawn once."""
-    paths = {}
+def whole(small, made_once):
+    """Returns the directory of a small drawn figure, read-only; each is drawn once for all processes."""
 
     def drawn(name):
         from tfpaths.figures import runner
 
-        if name not in paths:
-            path = tmp_path_factory.mktemp("figures") / name
-            runner.run(small(name), path)
-            paths[name] = path
-        return paths[name]
+        return made_once(name, lambda path: runner.run(small(name), path))
 
     return drawn
 

@@ -2,41 +2,21 @@
 
 import pathlib
 
-import numpy as np
 import pytest
-import tensorflow as tf
-
-from tfpaths import config, data
-from tfpaths.metrics import cache, extractors
-
-
-class Inception(tf.Module):
-    """A model with the interface of TF-GAN's Inception: fixed random projections of 75 averages."""
-
-    def __init__(self, logits=1008, features=2048, names=("logits", "pool_3")):
-        super().__init__()
-        draw = np.random.default_rng(0)
-        self.names = names
-        self.projections = [tf.Variable(draw.normal(size=(75, n)), dtype=tf.float32) for n in (logits, features)]
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
-    def __call__(self, images):
-        small = tf.reshape(tf.image.resize(images, (5, 5)), [-1, 75])
-        values = [tf.matmul(small, projection) for projection in self.projections]
-        # As pool_3 is in the original: with two axes of length one.
-        values[1] = values[1][:, tf.newaxis, tf.newaxis, :]
-        return dict(zip(self.names, values, strict=True))
 
 
 @pytest.fixture(scope="session")
 def inception():
     """The class of a model with Inception's interface, of any number of outputs."""
+    from inception import Inception
+
     return Inception
 
 
 @pytest.fixture
 def saved(tmp_path):
     """Saves a module as a SavedModel; returns its directory."""
+    import tensorflow as tf
 
     def save(module, name="model", **options):
         tf.saved_model.save(module, str(tmp_path / name), **options)
@@ -48,6 +28,9 @@ def saved(tmp_path):
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """A separate cache for one test, which contains the shared classifier."""
+    from tfpaths import config, data
+    from tfpaths.metrics import cache, extractors
+
     extractors.get("digits", data.of(config.Data(name="color_mnist")), source="embedded")
     directory = pathlib.Path(tmp_path / "cache")
     directory.mkdir()
@@ -60,6 +43,8 @@ def own_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def pictures(tmp_path):
     """Writes PNGs of one image each into a directory of a split; returns the directory of all splits."""
+    import numpy as np
+    import tensorflow as tf
 
     def write(split, images, root="images"):
         for index, image in enumerate(images):
