@@ -84,6 +84,12 @@ class SweepKind(kinds.Kind):
             if path in _FIXED or path.split(".")[0] in _FIXED:
                 raise errors.InputError(f"--sweep {path}: this field cannot be swept.")
 
+    def settled(self, config: config_lib.Sweep, stored: config_lib.Sweep) -> config_lib.Sweep:
+        if [one.name for one in config.experiments] != [one.name for one in stored.experiments]:
+            return config
+        pairs = zip(config.experiments, stored.experiments, strict=True)
+        return config.replace(experiments=tuple(kinds.of(one).settled(one, before) for one, before in pairs))
+
     def may_change(self, path: str) -> bool:
         # More trials add to those before, since a setting does not depend on their number.
         return path in ("trials", "confirmed")
