@@ -118,7 +118,7 @@ def test_a_sweep_from_the_command_line(tmp_path):
     axis = f"--sweep={RATE}=log(1e-3,1e-1)"
     run = launch("--exp=line1_ns", axis, "--trials=3", *flags, f"--workdir={tmp_path / 'run'}")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "line1_ns: 3 of 3 trials, line1_ns has ended" in run.stdout
+    assert "line1_ns 3/3  line1_ns has ended" in run.stdout
     assert "share of settings that end near equilibrium" in run.stdout
     made = {path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith(".")}
     assert made == {"config.json", "trials", "trials.jsonl", "metrics.jsonl", "results.json", "figure.png"}

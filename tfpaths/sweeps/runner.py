@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -161,6 +162,7 @@ class _Shown:
 
     def __init__(self, name: str, done: int, total: int, jobs: int):
         self._name, self._done, self._total = name, done, total
+        self._first, self._began = done, time.monotonic()
         is_terminal = sys.stderr.isatty()
         self._bar = tqdm.tqdm(desc=name, total=total, initial=done, dynamic_ncols=True) if is_terminal else None
         self._lines: dict[str, tqdm.tqdm] = {}
@@ -188,7 +190,14 @@ class _Shown:
                 self._bar.write(errors.shown(f"{ended.name}: {ended.message}"))
             return
         why = f": {ended.message}" if ended.status else ""
-        progress.say(f"{self._name}: {self._done} of {self._total} trials, {ended.name} has ended{why}")
+        progress.say(f"{self._name} {self._done}/{self._total}{self._left()}  {ended.name} has ended{why}")
+
+    def _left(self) -> str:
+        """Returns the estimate of the time that is left, from the trials of this call; "" if none has ended."""
+        made, missing = self._done - self._first, self._total - self._done
+        if not made or not missing:
+            return ""
+        return f"  left {tqdm.tqdm.format_interval((time.monotonic() - self._began) / made * missing)}"
 
     def close(self) -> None:
         """Removes the lines."""
