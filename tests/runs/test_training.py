@@ -138,14 +138,14 @@ class TestResuming:
         assert_same_run(finished[0], tmp_path)
 
     @pytest.mark.parametrize("what", ["*", "*.index"])
-    def test_run_with_lost_checkpoints_is_refused(self, tmp_path, what):
-        training.train(toy(), tmp_path)
-        for file in (tmp_path / "checkpoints").glob(what):
+    def test_run_with_lost_checkpoints_is_refused(self, finished, tmp_path, what):
+        path = pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
+        for file in (path / "checkpoints").glob(what):
             file.unlink()
-        before = files_in(tmp_path)
+        before = files_in(path)
         with pytest.raises(errors.InputError, match="expected a checkpoint beside the rows .* step 4; found none"):
-            training.train(toy(), tmp_path)
-        assert files_in(tmp_path) == before
+            training.train(toy(), path)
+        assert files_in(path) == before
 
     def test_other_number_of_threads_is_warned_about(self, finished, tmp_path, monkeypatch, caplog):
         path = pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
