@@ -121,20 +121,26 @@ def server():
 
 def _prepare():
     """Imports what the commands import, but finds no device: TensorFlow would start threads, which no copy has."""
-    import importlib
-    import pkgutil
-
     from absl import app
 
-    import tfpaths
     from tfpaths import startup
 
     startup.import_tensorflow(devices=False)
-    for module in pkgutil.walk_packages(tfpaths.__path__, "tfpaths."):
-        if module.name != "tfpaths.launch":  # `run_module` imports it as __main__
-            importlib.import_module(module.name)
+    import_package()
     # TensorFlow asks absl to call it when a program begins; a program that imports TensorFlow later does not see that.
     app._init_callbacks.clear()
+
+
+def import_package():
+    """Imports all modules of the package but the command line's, which `run_module` imports as `__main__`."""
+    import importlib
+    import pkgutil
+
+    import tfpaths
+
+    for module in pkgutil.walk_packages(tfpaths.__path__, "tfpaths."):
+        if module.name != "tfpaths.launch":
+            importlib.import_module(module.name)
 
 
 def _next_request(channel):

@@ -1,9 +1,9 @@
 """A process for each test file under pytest-xdist, so that what XLA compiles for a file is freed with the file.
 
 XLA keeps its programs until a process ends: a worker that ran all its files itself reached 5.4 GB. So a worker imports
-TensorFlow, without finding devices, and collects the tests; for each file it copies itself (`os.fork`), and the copy
-runs the file's tests one after the other and sends their reports. If a copy is killed, its test fails, and another copy
-runs the rest of the file.
+TensorFlow and the package, but finds no devices and imports no test. It copies itself (`os.fork`) once to collect the
+tests' names, and then for each file: the copy imports the file, runs its tests one after the other and sends their
+reports. If a copy is killed, its test fails, and another copy runs the rest of the file.
 
 Without pytest-xdist, and on other systems than Linux, pytest runs all tests itself, and a debugger stops in them.
 """
@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import traceback
-import warnings
 
 import pytest
 import ready
@@ -33,40 +32,49 @@ def is_copy(config):
     return config.pluginmanager.has_plugin(_Copy.__name__)
 
 
+class Name(pytest.Item):
+    """A test of which the worker knows only the name, the file and the line."""
+
+    def runtest(self):
+        raise NotImplementedError("a copy runs it")
+
+
 class Plugin:
-    """Runs the tests of each file in a copy of this process."""
+    """Collects tests, and runs the tests of each file, in copies of this process."""
 
     def __init__(self, config):
         self._config = config
-        self._started_by = None  # the file whose import has started TensorFlow
-        self._connection = None  # to the copy; in the copy, to this process
-        self._pid = None  # of the copy; None in the copy
+        self._connection = None  # to the copy
+        self._pid = None  # of the copy
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(self, collector):
-        from tensorflow.python.eager import context
+    def pytest_sessionstart(self, session):
+        # What the copies share: imports, objects that need no garbage collection, the directory for temporary files,
+        # and the process that waits for commands.
+        ready.import_package()
+        gc.collect()
+        gc.freeze()
+        self._config._tmp_path_factory.getbasetemp()
+        ready.server()
+        collect = session.perform_collect
+        session.perform_collect = lambda: self._collect(session, collect)
 
-        report = yield
-        if self._started_by is None and context.context()._initialized:
-            self._started_by = collector.nodeid
-            text = f"{collector.nodeid} starts TensorFlow when it is imported, so no file has a process of its own."
-            message = warnings.WarningMessage(pytest.PytestWarning(text), pytest.PytestWarning, collector.nodeid, 0)
-            arguments = {"warning_message": message, "when": "collect", "nodeid": collector.nodeid, "location": None}
-            self._config.hook.pytest_warning_recorded.call_historic(kwargs=arguments)
-        return report
-
-    def pytest_collection_finish(self):
-        if self._started_by is None:
-            # The copies share what this process has: its objects, its directory, and the process that waits.
-            gc.collect()
-            gc.freeze()
-            self._config._tmp_path_factory.getbasetemp()
-            ready.server()
+    def _collect(self, session, collect):
+        self._start(lambda theirs: theirs.send([(item.nodeid, item.path, item.location) for item in collect()]))
+        try:
+            names = self._connection.recv()
+        except EOFError:
+            names = []
+        if self._end():
+            raise pytest.UsageError("The tests were not collected; the reason is above.")
+        for nodeid, path, location in names:
+            item = Name.from_parent(session, name=nodeid.split("::", 1)[-1], nodeid=nodeid, path=path)
+            item.location = location
+            session.items.append(item)
+        session.testscollected = len(session.items)
+        return session.items
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
-        if self._started_by is not None:
-            return None  # A copy would lack TensorFlow's threads and wait for them for ever.
         last = nextitem is None or nextitem.path != item.path
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._reports(item, None if last else nextitem):
@@ -78,33 +86,32 @@ class Plugin:
 
     def _reports(self, item, nextitem):
         """The reports of a test, which a copy runs."""
-        items, hook = item.session.items, self._config.hook
         if self._pid is None:
-            self._start(items)
+            self._start(lambda theirs: _serve(item.session, item.path, theirs))
         try:
-            self._connection.send((items.index(item), None if nextitem is None else items.index(nextitem)))
+            self._connection.send((item.nodeid, None if nextitem is None else nextitem.nodeid))
             reports = self._connection.recv()
         except (EOFError, ConnectionError):
             text = f"The process of this file {_ended(self._end())}. Another one runs the rest of the file."
             return [pytest.TestReport(item.nodeid, item.location, {}, "failed", text, "call")]
+        hook = self._config.hook
         return [hook.pytest_report_from_serializable(config=self._config, data=report) for report in reports]
 
-    def _start(self, items):
-        ours, theirs = multiprocessing.Pipe()
+    def _start(self, run):
+        """Copies this process; the copy calls `run` with its end of the connection, and ends."""
+        self._connection, theirs = multiprocessing.Pipe()
         self._pid = ready.fork()
-        self._connection = ours
         if self._pid:
             theirs.close()
             return
         status = 1
         try:
-            ours.close()
+            self._connection.close()
             self._config.pluginmanager.unregister(self)
-            self._config.pluginmanager.register(_Copy(self._config, theirs), _Copy.__name__)
-            _serve(items, theirs)
+            run(theirs)
             status = 0
         except BaseException:
-            traceback.print_exc()
+            traceback.print_exc(file=sys.__stderr__)
         finally:
             # Without what this process does at its end, such as removing directories.
             sys.stdout.flush()
@@ -135,21 +142,26 @@ class _Copy:
         return True
 
 
-def _serve(items, connection):
-    """Runs the tests that are asked for, until the other end of the connection is closed."""
+def _serve(session, path, connection):
+    """Runs the tests of a file that are asked for, until the other end of the connection is closed."""
     import tensorflow as tf
 
     # Finds the devices without the messages of TensorFlow's start.
     with startup.filtered_stderr():
         tf.config.list_logical_devices()
+    plugins = session.config.pluginmanager
+    # pytest-xdist's would report a second collection.
+    plugins.unregister(next(plugin for plugin in plugins.get_plugins() if type(plugin).__name__ == "WorkerInteractor"))
+    plugins.register(_Copy(session.config, connection), _Copy.__name__)
+    items = {item.nodeid: item for item in type(session).perform_collect(session, [str(path)])}
     while True:
         try:
-            index, following = connection.recv()
+            name, following = connection.recv()
         except EOFError:
             return
-        nextitem = None if following is None else items[following]
         # The whole hook: other plugins set up warnings and more around each test.
-        items[index].ihook.pytest_runtest_protocol(item=items[index], nextitem=nextitem)
+        item, nextitem = items[name], items.get(following)
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
 
 
 def _ended(status):

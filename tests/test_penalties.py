@@ -8,16 +8,10 @@ from helpers import linear
 
 from tfpaths import errors, numerics, penalties, streams
 
+REAL = tf.constant(np.random.default_rng(1).normal(size=(64, 2)), tf.float32)
+FAKE = tf.constant(np.random.default_rng(2).normal(size=(64, 2)) + 3.0, tf.float32)
+STREAM = streams.root(7)
 EVERY = sorted(penalties.PENALTIES)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def points():
-    # Not while this file is imported, which must not start TensorFlow; see `separate`.
-    global REAL, FAKE, STREAM
-    REAL = tf.constant(np.random.default_rng(1).normal(size=(64, 2)), tf.float32)
-    FAKE = tf.constant(np.random.default_rng(2).normal(size=(64, 2)) + 3.0, tf.float32)
-    STREAM = streams.root(7)
 
 
 def quadratic():

@@ -11,13 +11,7 @@ from tfpaths.metrics import METRICS, Metric, sources
 from tfpaths.metrics.evaluator import Evaluator
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def noise():
-    # Not while this file is imported, which must not start TensorFlow; see `separate`.
-    global NOISE
-    NOISE = sources.noise((28, 28, 3), 0)
+NOISE = sources.noise((28, 28, 3), 0)
 
 
 def measuring(*names, **fields):

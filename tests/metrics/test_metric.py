@@ -10,13 +10,7 @@ from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.schema import PositiveInt
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def noise():
-    # Not while this file is imported, which must not start TensorFlow; see `separate`.
-    global NOISE
-    NOISE = sources.noise((28, 28, 3), 0)
+NOISE = sources.noise((28, 28, 3), 0)
 
 
 class Brightness(Metric):
