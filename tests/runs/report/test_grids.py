@@ -1,5 +1,9 @@
 """Sample grids: pictures or texts, up to a limit."""
 
+import io
+
+import PIL.Image
+
 from tfpaths.runs import report
 from tfpaths.runs.report import grids
 from tfpaths.runs.report import runs as runs_lib
@@ -40,3 +44,21 @@ def test_texts_are_preformatted_and_escaped(tmp_path, read_page, training_run):
     ]
     # HTML drops the first line break in <pre>; the text's own stays.
     assert ">\n\n  &lt;b&gt;line 4\nß\n</pre>" in text
+
+
+def test_small_pictures_and_texts(tmp_path, picture):
+    (tmp_path / "step_00000002.png").write_bytes(picture(7))
+    (tmp_path / "step_00000010.txt").write_text("x" * 5_000)
+    found = grids.paths(tmp_path)
+    assert list(found) == [2, 10]
+    small = [grids.small(path, step, "a caption") for step, path in found.items()]
+    image = PIL.Image.open(io.BytesIO(small[0].jpeg))
+    # It is never enlarged.
+    assert (image.size, image.getpixel((3, 3))) == ((40, 40), (7, 7, 7))
+    assert (small[1].jpeg, len(small[1].text)) == (None, 600)
+
+
+def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path, monkeypatch, picture):
+    (tmp_path / "step_00000002.png").write_bytes(picture(7))
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1_000)
+    assert grids.small(tmp_path / "step_00000002.png", 2, "") is None

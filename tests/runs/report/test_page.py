@@ -4,6 +4,8 @@ import base64
 import io
 import itertools
 import json
+import os
+import pathlib
 import re
 
 import PIL.Image
@@ -78,6 +80,20 @@ def test_text_of_a_run_is_escaped(tmp_path, read_page, training_run):
     assert not parsed.all("b")
     assert "Samples of run 1, <b>$x, at step 2" in [attrs["alt"] for attrs in parsed.all("img")]
     assert [row[1] for table in parsed.tables for row in table if row[0] == "data.path"] == [EVIL]
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("runs/a/trials/b", "trials/b"),
+        ("runs/c", "../c"),
+        ("runs/a/javascript:alert(1)", "javascript%3Aalert%281%29"),
+        ('runs/a/"><b>?#', "%22%3E%3Cb%3E%3F%23"),
+        (os.fsdecode(b"runs/a/\xff"), "%FF"),
+    ],
+)
+def test_links_are_relative_and_encoded(path, link):
+    assert page.href(pathlib.Path(path), pathlib.Path("runs/a")) == link
 
 
 def test_the_page_is_in_the_package_data():

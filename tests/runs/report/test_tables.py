@@ -49,7 +49,7 @@ def test_differing_fields_are_marked_and_come_first(tmp_path, training_run):
     [(True, "true"), (None, "none"), (0.5, "0.5"), ("a, b", "a, b"), (("ns", "dragan"), "ns,dragan"), ([2, 8], "2,8")],
 )
 def test_values_are_written_in_set_syntax(value, text):
-    assert tables._text(value) == text
+    assert tables.text(value) == text
 
 
 def test_an_unfinished_run_does_not_differ_in_its_protocol(tmp_path, training_run):
@@ -61,3 +61,10 @@ def test_an_unfinished_run_does_not_differ_in_its_protocol(tmp_path, training_ru
 def test_no_field_differs(tmp_path, training_run):
     paths = [str(training_run(tmp_path / name)) for name in ("a", "b")]
     assert "<p>No field differs between the runs.</p>" in report.write(paths).read_text()
+
+
+def test_cells_show_four_digits_and_are_sorted_by_all():
+    assert tables.Cell.of(0.123456) == tables.Cell("0.1235", 0.123456)
+    assert tables.Cell.of(20_000) == tables.Cell("20000", 20_000)
+    assert [tables.Cell.of(value).value for value in (None, True, "7", [1, 2])] == [None] * 4
+    assert [tables.Cell.of(value).text for value in (None, True, "7", [1, 2])] == ["", "true", "7", "1,2"]

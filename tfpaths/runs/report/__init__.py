@@ -43,7 +43,8 @@ def write(workdirs: Sequence[str], out: str | None = None, *, overwrite: bool = 
     if out is not None and not overwrite:
         files.check_new("--out", path)
     runs = runs_lib.read(workdirs)
-    content = page.render(runs, sections(runs)).encode()
+    # Half a surrogate pair, which JSON can have, is no character of a page.
+    content = page.render(runs, sections(runs), path.parent).encode(errors="replace")
     files.check_writable("--out" if out else "--workdir", path)
     files.write_bytes(path, content)
     return path

@@ -1,7 +1,8 @@
-"""The charts of a report: small SVG pictures of lines by step on a common axis, and their descriptions."""
+"""The charts of a report: small SVG pictures, such as of lines by step on a common axis, and their descriptions."""
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.figure
 import matplotlib.lines
@@ -13,12 +14,13 @@ from tfpaths.runs.report.runs import Run
 # Based on Okabe and Ito's colours; the light ones are darkened for contrast on white.
 COLOURS = ("#000000", "#C04A00", "#0072B2", "#007D5A", "#A8457F", "#6B5B00")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1.5, 1, 1.5)))
-_SIZE = (4.2, 2.7)
+# In inches.
+SIZE = (4.2, 2.7)
 
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A picture of lines by step.
+    """A small picture.
 
     Attributes:
       title: The quantity.
@@ -29,6 +31,23 @@ class Chart:
     title: str
     svg: bytes
     text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Plots:
+    """Charts of one run with a common legend.
+
+    Attributes:
+      run: The run.
+      text: What the charts show.
+      legend: A short sample of each look, as SVG, and its name.
+      charts: The charts, of the size `SIZE`.
+    """
+
+    run: Run
+    text: str
+    legend: Sequence[tuple[bytes, str]]
+    charts: Sequence[Chart]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,17 +110,26 @@ def style(number: int) -> dict:
 
 def swatch(number: int) -> bytes:
     """Draws a short line in the style of run `number`, as SVG."""
+    return line_sample(**style(number))
+
+
+def line_sample(**look: Any) -> bytes:
+    """Draws a short line, as SVG.
+
+    Args:
+      **look: Arguments of matplotlib's `Line2D`.
+    """
 
     def draw() -> matplotlib.figure.Figure:
         figure = matplotlib.figure.Figure(figsize=(0.6, 0.14))
-        figure.add_artist(matplotlib.lines.Line2D([0.02, 0.98], [0.5, 0.5], linewidth=2.4, **style(number)))
+        figure.add_artist(matplotlib.lines.Line2D([0.02, 0.5, 0.98], [0.5] * 3, linewidth=2.4, markevery=[1], **look))
         return figure
 
     return plotting.svg(draw)
 
 
 def _draw(lines: Sequence[Line], last: int, log: bool) -> matplotlib.figure.Figure:
-    figure = matplotlib.figure.Figure(figsize=_SIZE, layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     for line in lines:
         look = style(line.run.number)

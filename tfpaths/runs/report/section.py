@@ -5,13 +5,13 @@ the configs and of the protocols.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfpaths.runs.report import tables
-from tfpaths.runs.report.charts import Chart
-from tfpaths.runs.report.grids import Grids
+from tfpaths.runs.report.charts import Chart, Plots
+from tfpaths.runs.report.grids import Gallery, Grids
 from tfpaths.runs.report.runs import Run
-from tfpaths.runs.report.tables import Row, Table
+from tfpaths.runs.report.tables import Listing, Row, Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Section:
       tables: Final numbers.
       grids: The sample grids of each run.
       pictures: Pictures of the runs.
+      progress: Number of a run that is not finished -> how far it is, as a sentence.
+      listings: Tables that can be sorted.
+      boxes: How the scores of many trials are distributed.
+      scatters: Scores of many trials against the fields that were varied.
+      galleries: The last sample grids of many trials.
 
     Example:
       >>> Section(heading="Training runs", runs=[]).parts
@@ -52,6 +57,11 @@ class Section:
     tables: Sequence[Table] = ()
     grids: Sequence[Grids] = ()
     pictures: Sequence[Picture] = ()
+    progress: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    listings: Sequence[Listing] = ()
+    boxes: Sequence[Plots] = ()
+    scatters: Sequence[Plots] = ()
+    galleries: Sequence[Gallery] = ()
 
     @property
     def configs(self) -> list[Row]:
@@ -65,8 +75,8 @@ class Section:
 
     @property
     def unfinished(self) -> list[Run]:
-        """The runs without results."""
-        return [run for run in self.runs if run.results is None]
+        """The runs without results, or with results of a part only."""
+        return [run for run in self.runs if run.results is None or run.number in self.progress]
 
     @property
     def steps(self) -> list[int]:
@@ -80,6 +90,10 @@ class Section:
             ("samples", "Samples"): self.steps,
             ("pictures", "Pictures"): self.pictures,
             ("results", "Results"): [table for table in self.tables if table.rows] + self.unfinished,
+            ("trials", "Trials"): self.listings,
+            ("scores", "Scores by experiment"): self.boxes,
+            ("fields", "Scores by field"): self.scatters,
+            ("grids", "Sample grids of the trials"): self.galleries,
             ("curves", "Curves"): self.charts,
             ("configs", "Configs"): self.configs,
             ("protocol", "Protocol and versions"): self.protocols,
