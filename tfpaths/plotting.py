@@ -42,7 +42,7 @@ class Look:
         return {"color": self.color, "linestyle": self.dash}
 
 
-# The colours are those of Okabe and Ito, which colour-blind readers can distinguish.
+# The colours are those of Okabe and Ito, which colour-blind readers can distinguish, and one of Tol's.
 LOOKS = {
     "ns": Look("NS-GAN", "#000000", "-", "o"),
     "gan_gp": Look("GAN-GP", "#D55E00", "--", "s"),
@@ -51,7 +51,7 @@ LOOKS = {
     "minimax": Look("minimax GAN", "#CC79A7", (0, (5, 1)), "v"),
     "wgan": Look("WGAN", "#E69F00", (0, (1, 3)), "P"),
     "dragan": Look("DRAGAN", "#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "X"),
-    "r1": Look("NS-GAN with R1", "#F0E442", (0, (5, 2, 1, 2)), "p"),
+    "r1": Look("NS-GAN with R1", "#882255", (0, (5, 2, 1, 2)), "p"),
 }
 DATA_COLOR, GENERATED_COLOR = "#777777", "#D55E00"
 

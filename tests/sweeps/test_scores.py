@@ -20,7 +20,7 @@ def rows():
         for trial in range(24):
             row = {"step": 3000, "trial": trial, "experiment": name, "job": f"{name}-{trial:05d}"}
             failed = {"status": "failed", "why": "NaN"}
-            values = {"status": "finished", "penalty": 0.1, SCORE: 1.0 + trial + 10 * number}
+            values = {"status": "finished", "penalty": 0.1, SCORE: 1.0 + trial + 10 * number, "ms_ssim_real": 0.2}
             made.append({**row, **(failed if trial == 23 else values), "variant.penalty.weight": 1.0})
     return made
 
@@ -43,13 +43,15 @@ def test_quartiles_and_failures(rows):
 def test_losses_are_no_scores_unless_there_is_nothing_else(rows):
     sweep = experiments.get("robustness_color_mnist")
     assert scores.score_names(sweep, rows) == [SCORE]
-    only_losses = [{name: value for name, value in row.items() if name != SCORE} for row in rows]
+    only_losses = [{name: value for name, value in row.items() if name not in (SCORE, "ms_ssim_real")} for row in rows]
     assert scores.score_names(sweep, only_losses) == ["penalty"]
 
 
 def test_a_sweep_in_which_all_failed(rows):
     failed = [{**row, "status": "failed", "why": "NaN"} for row in rows]
-    failed = [{name: value for name, value in row.items() if name not in (SCORE, "penalty")} for row in failed]
+    failed = [
+        {name: value for name, value in row.items() if name not in (SCORE, "ms_ssim_real", "penalty")} for row in failed
+    ]
     drawn = scores.drawn(experiments.get("robustness_color_mnist"), failed, pathlib.Path("none"))
     assert "24 of 24 failed" in drawn.finding
     assert drawn.metrics["color_mnist_ns_failed_share"] == 1.0

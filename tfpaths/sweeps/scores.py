@@ -15,10 +15,14 @@ from tfpaths.sweeps.drawn import Drawn, Row
 # What every training reports about its last step; the other numbers of a trial are scores of its samples.
 _LOSSES = ("discriminator_loss", "generator_loss", "penalty")
 _RESERVED = ("step", "trial", "experiment", "job", "status", "why")
+# The ends of names that say something about a score: its error, or its value for real examples.
+_ABOUT_SCORES = ("_error", "_real")
 
 
 def score_names(config: config_lib.Sweep, rows: Sequence[Row]) -> list[str]:
     """Returns the names of the scores in the rows; the losses of the last step if there are no scores.
+
+    A score's error, and its value for real examples, are not scores themselves.
 
     Example:
       >>> from tfpaths import experiments
@@ -28,7 +32,7 @@ def score_names(config: config_lib.Sweep, rows: Sequence[Row]) -> list[str]:
     """
     paths = {path for axis in config.space for path in axis.paths}
     found = dict.fromkeys(name for row in rows for name in row if name not in _RESERVED and name not in paths)
-    return [name for name in found if name not in _LOSSES] or list(found)
+    return [name for name in found if name not in _LOSSES and not name.endswith(_ABOUT_SCORES)] or list(found)
 
 
 def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path) -> Drawn:
