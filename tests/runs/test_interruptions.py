@@ -273,7 +273,7 @@ def test_files_are_never_run_as_code():
                 assert flags.get("safe_mode") is not False, file
 
 
-SCRIPTS = sorted([*(ROOT / "launch").glob("*.sh"), ROOT / "launch" / "slurm.sbatch"])
+SCRIPTS = sorted([*(ROOT / "launch").glob("*.sh"), *(ROOT / "launch").glob("*.sbatch")])
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -296,9 +296,63 @@ def test_kubernetes_workers_match_the_job():
     name, domain = job["metadata"]["name"], service["metadata"]["name"]
     assert workers == [f"{name}-{index}.{domain}:2222" for index in range(spec["completions"])]
     assert spec["parallelism"] == spec["completions"]
+    assert_fails_as_a_run(spec)
+
+
+def test_kubernetes_parts_are_all_of_the_sweep():
+    (job,) = yaml.safe_load_all((ROOT / "launch" / "kubernetes_sweep.yaml").read_text())
+    spec = job["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    variables = {one["name"]: one for one in container["env"]}
+    assert container["command"][-1] == "--shard=$(INDEX)/$(PARTS)"
+    assert int(variables["PARTS"]["value"]) == spec["completions"] == spec["parallelism"]
+    field = variables["INDEX"]["valueFrom"]["fieldRef"]["fieldPath"]
+    assert (spec["completionMode"], field) == (
+        "Indexed",
+        "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+    )
+    assert_fails_as_a_run(spec)
+
+
+def assert_fails_as_a_run(spec):
+    """Checks which exit statuses of a pod are not counted, and which end the job."""
     ignored, failed = spec["podFailurePolicy"]["rules"]
-    assert ignored["onExitCodes"]["values"] == [128 + signal.SIGTERM]
+    assert (ignored["action"], ignored["onExitCodes"]["values"]) == ("Ignore", [128 + signal.SIGTERM])
     assert (failed["action"], failed["onExitCodes"]["values"]) == (
         "FailJob",
         [errors.InputError.status, errors.FinalError.status],
     )
+
+
+@pytest.fixture
+def slurm_array(tmp_path):
+    """Runs a task of launch/slurm_array.sbatch with a Slurm whose `srun` is a line of bash."""
+
+    def run(number, *flags, srun='exec "$@"'):
+        for name, line in (("srun", srun), ("scontrol", f'echo "$@" >> {tmp_path / "requests"}')):
+            (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{line}\n")
+            (tmp_path / name).chmod(0o755)
+        slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_JOB_ID": "17"}
+        path = f"{tmp_path}:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+        env = {**os.environ, **slurm, "PATH": path, "PYTHONPATH": str(ROOT)}
+        command = ["bash", str(ROOT / "launch" / "slurm_array.sbatch"), *flags]
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+    return run
+
+
+def test_tasks_of_a_slurm_array_train_one_sweep(slurm_array, tmp_path):
+    settings = ("study.runs=2", "schedule.batch_size=8", "schedule.steps=4", "schedule.log_every=2")
+    flags = ["line1_ns", f"--workdir={tmp_path / 'sweep'}", "--sweep=study.width=8,16", "--jobs=1"]
+    for number, results in ((0, False), (1, True)):
+        made = slurm_array(number, *flags, *(f"--set={setting}" for setting in settings))
+        assert made.returncode == 0, made.stderr
+        assert len(list((tmp_path / "sweep" / "trials").glob("*/results.json"))) == number + 1
+        assert (tmp_path / "sweep" / "results.json").exists() == results
+
+
+def test_a_preempted_task_of_a_slurm_array_is_queued_again(slurm_array, tmp_path):
+    assert slurm_array(0, "line1_ns", srun="exit 143").returncode == 143
+    assert (tmp_path / "requests").read_text() == "requeue 17\n"
+    assert slurm_array(0, "line1_ns", srun="exit 2").returncode == 2
+    assert (tmp_path / "requests").read_text() == "requeue 17\n"

@@ -23,13 +23,13 @@ RESTARTS = 2
 # The lines of standard error that are kept for the message, and the bytes of a line without an end.
 _KEPT_LINES, _KEPT_BYTES = 50, 2**16
 # What a process on Linux does before it becomes the task's; not as `preexec_fn`, which is unsafe beside other threads.
-# Linux sends it SIGTERM when its parent ends, even by SIGKILL, so that it saves and ends. Other systems cannot do that:
-# there, a task whose parent was killed by SIGKILL runs to its end.
+# Linux sends it a signal when its parent ends, even by SIGKILL. Other systems cannot do that: there, a task whose
+# parent was killed by SIGKILL runs to its end.
 _BECOME_TASK = """
-import contextlib, ctypes, os, signal, sys
-parent, cores, *command = sys.argv[1:]
+import contextlib, ctypes, os, sys
+parent, number, cores, *command = sys.argv[1:]
 with contextlib.suppress(OSError, AttributeError):  # Another C library.
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG of linux/prctl.h
+    ctypes.CDLL(None).prctl(1, int(number))  # PR_SET_PDEATHSIG of linux/prctl.h
 if os.getppid() != int(parent):
     sys.exit("the parent ended first")
 if cores:
@@ -46,6 +46,7 @@ class Place:
       cores: The cores that it is bound to, where the system can do that; none for all of this process's cores.
       variables: Environment variables, in addition to those of this process.
       directory: Its working directory; None for that of this process.
+      orphaned: The signal that it gets, on Linux, if this process ends before it; after SIGTERM, it saves.
 
     Example:
       >>> Place(cores=(0, 1), variables={"TF_NUM_INTRAOP_THREADS": "2"}).cores
@@ -55,6 +56,7 @@ class Place:
     cores: Sequence[int] = ()
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
     directory: str | None = None
+    orphaned: signal.Signals = signal.SIGTERM
 
 
 @ENGINES.register("local")
@@ -168,9 +170,10 @@ class _Process:
         self._errors: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         command = [sys.executable, *self.task.arguments]
         if sys.platform == "linux":
-            cores = ",".join(map(str, self.place.cores))
             # Isolated and without packages, so that it takes milliseconds.
-            command = [sys.executable, "-I", "-S", "-c", _BECOME_TASK, str(os.getpid()), cores, *command]
+            isolated = [sys.executable, "-I", "-S", "-c", _BECOME_TASK]
+            cores = ",".join(map(str, self.place.cores))
+            command = [*isolated, str(os.getpid()), str(int(self.place.orphaned)), cores, *command]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
