@@ -1,16 +1,11 @@
 """A process of a sweep: `python -m tfpaths.trial --directory=…` trains the experiment of a run directory."""
 
 import argparse
-import contextlib
-import ctypes
-import signal
 import sys
 from collections.abc import Sequence
 
 from tfpaths import failures, files, kinds, startup
 from tfpaths.runs.directory import RunDirectory
-
-_PARENT_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,13 +31,5 @@ def main(argv: Sequence[str]) -> int:
         return failures.report(error, [asked.directory])
 
 
-def _end_with_parent() -> None:
-    """Asks Linux for SIGTERM when the process that started this one ends, however it ends: the trial is saved."""
-    with contextlib.suppress(OSError, AttributeError):  # Another system, or another C library.
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
-
-
 if __name__ == "__main__":
-    _end_with_parent()
     sys.exit(main(sys.argv[1:]))

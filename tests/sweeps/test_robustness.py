@@ -77,6 +77,12 @@ def test_a_trial_that_is_not_finite_fails(sweep, planted):
     assert "line1_gan_gp_d2" not in robustness.best(sweep, rows)
 
 
+def test_a_sweep_in_which_no_run_came_near(sweep, planted):
+    rows = [{**row, "final": 0.5, "best": 0.5} for row in planted]
+    finding = robustness.drawn(sweep, rows, pathlib.Path("none")).finding
+    assert finding.endswith("No run was near equilibrium at a logged step.")
+
+
 def test_the_best_setting(sweep, planted):
     rows = [dict(row) for row in planted if row["experiment"] == "line1_ns_d2"]
     rows[17]["final"] = 1e-9

@@ -251,6 +251,8 @@ def _collapse(groups: Sequence[Sequence[config_lib.Study]], rows: Sequence[Row])
         left = sum(not succeeded(row) for row in reached)
         if reached:
             parts.append(f"{plotting.label(experiment.variant.name)} in {_title(experiment)}: {left} of {len(reached)}")
+    if not parts:
+        return "No run was near equilibrium at a logged step."
     return f"Settings whose run was near equilibrium at a logged step and is not at the last: {'; '.join(parts)}."
 
 
