@@ -26,6 +26,19 @@ def test_a_change_of_a_field_reaches_every_experiment_that_has_it():
     assert weights == [None, 3.0, 3.0, 3.0]
 
 
+def test_some_of_the_experiments_are_kept():
+    sweep = experiments.get("robustness_color_mnist")
+    kept = KIND.changed(sweep, ["experiments=color_mnist_dragan_ns,color_mnist_ns", "schedule.steps=60"])
+    assert [one.name for one in kept.experiments] == ["color_mnist_dragan_ns", "color_mnist_ns"]
+    assert {one.schedule.steps for one in kept.experiments} == {60}
+    with pytest.raises(
+        errors.InputError, match="^experiments: unknown experiment of this sweep 'color_mnist_n'; did you"
+    ):
+        KIND.changed(sweep, ["experiments=color_mnist_n"])
+    with pytest.raises(errors.InputError, match="^experiments: expected a different name for each"):
+        KIND.changed(sweep, ["experiments=color_mnist_ns,color_mnist_ns"])
+
+
 def test_a_change_that_no_experiment_can_have():
     with pytest.raises(errors.InputError, match="^schedule.stps: unknown field 'stps'; did you mean 'steps'"):
         KIND.changed(experiments.get("robustness_line1"), ["schedule.stps=5"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # The most axes that `describe` names.
 _NAMED = 3
+_KEPT = "experiments="
 # Fields that say what an experiment is, or that the sweep sets itself.
 _FIXED = ("kind", "name", "settings", "study.runs", "study.block", "study.players")
 
@@ -48,11 +49,16 @@ class SweepKind(kinds.Kind):
     def changed(self, config: config_lib.Sweep, assignments: Sequence[str]) -> config_lib.Sweep:
         """Returns the sweep with changes: a field of the sweep is changed there, another one in its experiments.
 
-        `seed` is changed in both.
+        `seed` is changed in both, and `experiments=NAME,…` keeps some of the experiments.
 
         Raises:
           InputError: A change is invalid for the sweep, or for all experiments.
         """
+        for names in (one.removeprefix(_KEPT).split(",") for one in assignments if one.startswith(_KEPT)):
+            known = {one.name: one for one in config.experiments}
+            kept = [known[errors.choose("experiment of this sweep", name, known, path="experiments")] for name in names]
+            config = config.replace(experiments=tuple(kept))
+        assignments = [one for one in assignments if not one.startswith(_KEPT)]
         of_sweep = [one for one in assignments if one.partition("=")[0].split(".")[0] in config_lib.Sweep.model_fields]
         config = schema.assign(config, of_sweep)
         experiments = list(config.experiments)
