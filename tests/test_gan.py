@@ -21,6 +21,8 @@ DISCRIMINATOR_SLOPE = {
     "minimax": lambda w, b, x: np.mean(-x * expit(-w * x)) + b * expit(w * b),
     "non_saturating": lambda w, b, x: np.mean(-x * expit(-w * x)) + b * expit(w * b),
     "wasserstein": lambda w, b, x: b - np.mean(x),
+    # All generated examples are equal, so that each has weight 1.
+    "kl_wasserstein": lambda w, b, x: b - np.mean(x),
     "least_squares": lambda w, b, x: np.mean((w * x - 1) * x) + w * b * b,
     "hinge": lambda w, b, x: np.mean(np.where(w * x < 1, -x, 0)) + (b if w * b > -1 else 0),
     "relativistic": lambda w, b, x: np.mean((b - x) * expit(w * b - w * x)),
@@ -29,6 +31,7 @@ GENERATOR_SLOPE = {
     "minimax": lambda w, b, x: -w * expit(w * b),
     "non_saturating": lambda w, b, x: -w * expit(-w * b),
     "wasserstein": lambda w, b, x: -w,
+    "kl_wasserstein": lambda w, b, x: -w,
     "least_squares": lambda w, b, x: (w * b - 1) * w,
     "hinge": lambda w, b, x: -w,
     "relativistic": lambda w, b, x: np.mean(-w * expit(w * x - w * b)),

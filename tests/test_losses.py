@@ -49,8 +49,12 @@ ORACLES = {
 RELATIVE = {"relativistic": (lambda ahead: softplus(-ahead), lambda ahead: softplus(ahead))}
 
 
+# The losses that weight the generated examples of a batch against each other.
+WEIGHTED = {"kl_wasserstein"}
+
+
 def test_every_loss_has_an_oracle():
-    assert {*ORACLES, *RELATIVE} == set(losses.LOSSES)
+    assert {*ORACLES, *RELATIVE, *WEIGHTED} == set(losses.LOSSES)
     assert {name for name in losses.LOSSES if losses.get(name).is_relative} == set(RELATIVE)
 
 
@@ -65,6 +69,100 @@ def test_relative_losses(name):
         np.testing.assert_allclose(pair.discriminator(*logits), discriminator_term(ahead).mean(), rtol=tolerance)
         np.testing.assert_allclose(pair.generator(*logits), generator_term(ahead).mean(), rtol=tolerance)
         assert pair.generator(*logits).dtype == tf.float32
+
+
+FAKE = np.array([0.3, -1.0, 0.7, 0.1])
+
+
+def ratio(logits, temperature=1.0):
+    """The weights of KL-WGAN in float64."""
+    e = np.exp((logits - logits.max()) / temperature)
+    return e / e.mean()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 5.0])
+@pytest.mark.parametrize("hinge", [False, True])
+def test_kl_wasserstein(temperature, hinge):
+    pair = losses.get("kl_wasserstein", temperature=temperature, hinge=hinge)
+    real, r = np.array([0.2, 1.5, -0.4, 0.0]), ratio(FAKE, temperature)
+    for shape in ((-1,), (-1, 1)):
+        logits = tf.constant(real.reshape(shape), tf.float32), tf.constant(FAKE.reshape(shape), tf.float32)
+        expected = np.mean(r * FAKE) - real.mean()
+        if hinge:
+            expected = np.maximum(0, 1 + r * FAKE).mean() + np.maximum(0, 1 - real).mean()
+        np.testing.assert_allclose(pair.discriminator(*logits), expected, rtol=1e-5)
+        np.testing.assert_allclose(pair.generator(logits[1]), -np.mean(r * FAKE), rtol=1e-5)
+    assert pair.needs_lipschitz
+
+
+def test_the_generators_gradient_of_kl_wasserstein():
+    def slope(**options):
+        fake = tf.constant(FAKE, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            loss = losses.get("kl_wasserstein", **options).generator(fake)
+        return tape.gradient(loss, fake).numpy() * len(FAKE)
+
+    r = ratio(FAKE)
+    np.testing.assert_allclose(slope(), -r, rtol=1e-5)
+    # The authors' code: the sign flips where D < E r D - 1, here for the second example only.
+    authors = -r * (1 + FAKE - np.mean(r * FAKE))
+    np.testing.assert_allclose(slope(detach=False), authors, rtol=1e-4)
+    assert (authors > 0).tolist() == [False, True, False, False]
+
+
+def test_a_constant_changes_kl_wasserstein_only_with_the_hinge():
+    for hinge, same in ((False, True), (True, False)):
+        pair = losses.get("kl_wasserstein", hinge=hinge)
+        values = [pair.discriminator(FAKE[::-1] / 2 + shift, FAKE + shift) for shift in (0.0, 3.0)]
+        assert np.isclose(*values, rtol=1e-5, atol=1e-6) == same
+
+
+def test_limits_of_the_temperature():
+    real, fake = tf.fill([4], 0.5), tf.constant(FAKE, tf.float32)
+    hot, cold = (losses.get("kl_wasserstein", temperature=temperature) for temperature in (1e6, 1e-3))
+    np.testing.assert_allclose(
+        hot.discriminator(real, fake), losses.get("wasserstein").discriminator(real, fake), atol=1e-5
+    )
+    np.testing.assert_allclose(cold.generator(fake), -FAKE.max(), rtol=1e-5)
+    # Large logits do not overflow.
+    assert np.isfinite(float(losses.get("kl_wasserstein").generator(tf.constant([1e4, -1e4]))))
+
+
+def test_the_ratio_of_an_ensemble_is_that_of_each_run():
+    logits = np.stack([FAKE, 3 * FAKE + 1])[:, :, None].astype(np.float32)  # [runs, batch, 1]
+    r = losses.density_ratio(tf.constant(logits)).numpy()
+    for run, values in enumerate(logits[:, :, 0].astype(np.float64)):
+        np.testing.assert_allclose(r[run, :, 0], ratio(values), rtol=1e-5)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+@pytest.mark.parametrize("per_replica", [False, True])
+def test_the_ratio_under_two_replicas(detach, per_replica, two_replicas):
+    batch = np.concatenate([FAKE, FAKE + 2.0]).astype(np.float32)
+    pair = losses.get("kl_wasserstein", detach=detach, per_replica=per_replica)
+
+    @tf.function(autograph=False)
+    def slopes():
+        def on_replica():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            fake = tf.reshape(tf.constant(batch), [2, 4])[replica]
+            with tf.GradientTape() as tape:
+                tape.watch(fake)
+                loss = pair.generator(fake) / 2  # its share of the mean over replicas
+            return loss, tape.gradient(loss, fake)
+
+        return two_replicas.run(on_replica)
+
+    loss, slope = (two_replicas.experimental_local_results(value) for value in slopes())
+    # One device: the joined batch, or the mean over two batches.
+    parts = [batch[:4], batch[4:]] if per_replica else [batch]
+    fakes = [tf.constant(part) for part in parts]
+    with tf.GradientTape() as tape:
+        tape.watch(fakes)
+        whole = tf.add_n([pair.generator(fake) for fake in fakes]) / len(fakes)
+    np.testing.assert_allclose(sum(map(float, loss)), float(whole), rtol=1e-5)
+    np.testing.assert_allclose(np.concatenate(slope), np.concatenate(tape.gradient(whole, fakes)), rtol=1e-4, atol=1e-6)
 
 
 def test_a_loss_with_options():

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfpaths.compat.tfgan import tfgan
 from tfpaths.registry import Registry
+from tfpaths.schema import Positive
 
 _wargs = tfgan.losses.wargs
 
@@ -171,12 +172,83 @@ def relativistic_generator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) 
     return relativistic_discriminator_loss(fake_logits, real_logits)
 
 
+def density_ratio(fake_logits: tf.Tensor, *, temperature: float = 1.0, per_replica: bool = False) -> tf.Tensor:
+    """Returns r = exp(D(G(z)) / temperature) / E exp(D(G(z)) / temperature), whose mean over the batch is 1.
+
+    With temperature 1 and the best D for the KL divergence, r is the data's density over the generator's (Donsker and
+    Varadhan 1975). A constant that is added to D changes nothing.
+
+    Args:
+      fake_logits: D(G(z)), `[batch]` or `[batch, 1]`; in an ensemble `[runs, batch, 1]`, with a mean for each run.
+      temperature: Above zero. The larger, the nearer r is to 1; near zero, the highest logit has all the weight.
+      per_replica: Whether the mean is over each replica's batch, under a strategy with several replicas; otherwise it
+        is over the global batch.
+
+    Returns:
+      r, float32, with the shape of `fake_logits`.
+
+    Example:
+      >>> density_ratio(tf.math.log([1.0, 3.0])).numpy().round(4)  # 1 / 2, 3 / 2
+      array([0.5, 1.5], dtype=float32)
+    """
+    scaled = tf.cast(fake_logits, tf.float32) / temperature
+    axis = -2 if scaled.shape.rank > 1 and scaled.shape[-1] == 1 else -1  # of the batch
+    log_sum = tf.reduce_logsumexp(scaled, axis=axis, keepdims=True)
+    count = tf.cast(tf.shape(scaled)[axis], tf.float32)
+    context = tf.distribute.get_replica_context()
+    if not per_replica and context.num_replicas_in_sync > 1:
+        # One number from each replica, [replicas, ...]. All replicas have the same batch size.
+        log_sum = tf.reduce_logsumexp(context.all_gather(log_sum[tf.newaxis], axis=0), axis=0)
+        count *= context.num_replicas_in_sync
+    return count * tf.exp(scaled - log_sum)
+
+
+def kl_wasserstein(
+    *, temperature: Positive = 1.0, hinge: bool = False, detach: bool = True, per_replica: bool = False
+) -> Loss:
+    """Returns the pair of KL-WGAN, with r = `density_ratio(D(G(z)))`: generated examples count by their density ratio.
+
+        discriminator: E r D(G(z)) - E D(x)        with hinge: E max(0, 1 + r D(G(z))) + E max(0, 1 - D(x))
+        generator:     -E r D(G(z))
+
+    Song and Ermon 2020 (arXiv 1910.09779), f-WGAN with the KL divergence. D must be Lipschitz.
+
+    The objective holds r fixed in the gradient. The authors' code for samples (`f-wgan`, `losses.py`) does not, so that
+    the generator's gradient of an example is -r (1 + (D - E r D) / temperature) times that of D: its sign flips for the
+    examples with D < E r D - temperature. `hinge=True, detach=False` is their code, with temperature 5 for images and 1
+    for points.
+
+    Args:
+      temperature: That of `density_ratio`.
+      hinge: Whether the discriminator's terms are hinged.
+      detach: Whether r is held fixed.
+      per_replica: As in `density_ratio`.
+
+    Example:
+      >>> logits = tf.math.log([1.0, 3.0])  # r = 1/2 and 3/2
+      >>> round(float(kl_wasserstein().generator(logits)), 4)  # -(3/2 log 3) / 2
+      -0.824
+    """
+
+    def weighted(fake_logits: tf.Tensor) -> tf.Tensor:
+        ratio = density_ratio(fake_logits, temperature=temperature, per_replica=per_replica)
+        return (tf.stop_gradient(ratio) if detach else ratio) * tf.cast(fake_logits, tf.float32)
+
+    critic = hinge_discriminator_loss if hinge else wasserstein_discriminator_loss
+    return Loss(
+        lambda real_logits, fake_logits: critic(tf.cast(real_logits, tf.float32), weighted(fake_logits)),
+        lambda fake_logits: wasserstein_generator_loss(weighted(fake_logits)),
+        needs_lipschitz=True,
+    )
+
+
 LOSSES.register("minimax")(Loss(minimax_discriminator_loss, minimax_generator_loss))
 LOSSES.register("non_saturating")(Loss(minimax_discriminator_loss, non_saturating_generator_loss))
 LOSSES.register("wasserstein")(Loss(wasserstein_discriminator_loss, wasserstein_generator_loss, needs_lipschitz=True))
 LOSSES.register("least_squares")(Loss(least_squares_discriminator_loss, least_squares_generator_loss))
 LOSSES.register("hinge")(Loss(hinge_discriminator_loss, wasserstein_generator_loss))
 LOSSES.register("relativistic")(Loss(relativistic_discriminator_loss, relativistic_generator_loss, is_relative=True))
+LOSSES.register("kl_wasserstein")(kl_wasserstein)
 
 
 def get(name: str, **options: Any) -> Loss:

@@ -61,14 +61,15 @@ def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
         for index, penalty in enumerate(variant.penalties)
         for path in (f"variant.penalty.{index}" if several else "variant.penalty",)
     )
-    is_critic = isinstance(pair, losses.Loss) and pair.needs_lipschitz
+    loss = options.completed(variant.loss, _factory(pair), "variant.loss")
+    is_critic = losses.get(loss.name, **loss.options).needs_lipschitz
     if is_critic and not layers and variant.weight_clip is None:
         raise errors.InputError(
             f"variant.loss: {variant.loss.name!r} needs a penalty or a weight_clip, because its critic must "
             "have a bounded slope. To fix this: --set variant.penalty=NAME."
         )
     return variant.replace(
-        loss=options.completed(variant.loss, _factory(pair), "variant.loss"),
+        loss=loss,
         penalty=layers if several else layers[0] if layers else None,
         game=options.completed(variant.game, game, "variant.game", reserved=games.COMMON),
         **{
