@@ -57,9 +57,9 @@ def test_the_grid_has_each_combination_once():
 
 
 def test_numbers_stay_inside_their_interval():
-    # Four digits of 0.99996 are 1.
+    # Four digits of 0.99996 are 1, and those of 1.2344e-3 are 1.234e-3.
     assert space.Range(paths=("x",), scale="uniform", low=0.0, high=0.99996).settings(1 - 1e-12)["x"] == 0.99996
-    assert space.Range(paths=("x",), scale="log", low=1.23456e-3, high=1.0).settings(0.0)["x"] == 1.23456e-3
+    assert space.Range(paths=("x",), scale="log", low=1.2344e-3, high=1.0).settings(0.0)["x"] == 1.2344e-3
 
 
 @pytest.mark.parametrize(

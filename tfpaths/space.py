@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pydantic
 import pydantic_core
 
@@ -190,6 +189,9 @@ def setting(space: Sequence[Axis], trial: int, *, seed: int | None) -> dict[str,
 
 def _uniform(seed: int, paths: Sequence[str], trial: int) -> float:
     """Returns the number in [0, 1) of a trial on an axis: Philox, with the seed and the paths as key."""
+    # Not above, since every command imports this module.
+    import numpy as np
+
     key = (seed << 32) + zlib.crc32(",".join(paths).encode())
     return float(np.random.Generator(np.random.Philox(key=key, counter=trial)).random())
 
