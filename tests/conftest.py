@@ -232,3 +232,24 @@ def two_replicas():
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium."""
+    chromium, driver_path = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if chromium is None or driver_path is None:
+        pytest.skip("no chromium or no chromedriver on this machine")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    disabled = "background-networking component-update sync quic gpu extensions default-apps".split()
+    flags = [f"--disable-{name}" for name in disabled] + ["--headless", "--no-sandbox", "--no-first-run"]
+    for flag in [*flags, "--disable-dev-shm-usage", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    yield driver
+    driver.quit()

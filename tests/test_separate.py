@@ -1,4 +1,4 @@
-"""Under pytest-xdist each file has a process of its own, which ends with it."""
+"""Under pytest-xdist each file has its own process, which ends with it."""
 
 import collections
 import os

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfpaths import config as config_lib
-from tfpaths import errors, schema
+from tfpaths import errors, schema, space
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -83,12 +83,16 @@ class Kind(abc.ABC):
     Attributes:
       noun: The name of such an experiment in messages, such as `"a study"`.
       has_steps: Whether it is a training run, whose steps can be profiled.
+      has_trials: Whether it is a sweep, whose trials an engine starts.
+      can_be_swept: Whether it can be an experiment of a sweep.
 
     Example: `tfpaths/lines/kind.py`.
     """
 
     noun: str
     has_steps = False
+    has_trials = False
+    can_be_swept = False
 
     @abc.abstractmethod
     def describe(self, config: Any) -> str:
@@ -123,6 +127,36 @@ class Kind(abc.ABC):
         """
         return schema.assign(config, assignments)
 
+    def swept(self, config: Any, axes: Sequence[str], trials: int | None) -> Any:
+        """Returns the sweep over a config that `--sweep` and `--trials` describe; the config if neither is given.
+
+        Args:
+          config: The config.
+          axes: The texts of `--sweep`, see `space.parse`.
+          trials: The number of settings that are drawn; None for every combination.
+
+        Raises:
+          InputError: The config cannot be swept, or an axis or the number of trials is invalid.
+        """
+        if not axes and trials is None:
+            return config
+        if not axes:
+            raise errors.InputError(f"--trials: {config.name} is {self.noun}; expected a sweep, or --sweep.")
+        if not self.can_be_swept:
+            raise errors.InputError(f"--sweep: {config.name} is {self.noun}; expected a training run or a study.")
+        return config_lib.Sweep(
+            name=config.name,
+            experiments=(config,),
+            space=tuple(space.parse(text) for text in axes),
+            trials=trials,
+            seed=config.seed,
+        )
+
+    def trials(self, config: Any) -> int:
+        """Returns the number of trials: 1 for an experiment that is not a sweep."""
+        del config
+        return 1
+
     def check_settings(self, config: Any, settings: Settings) -> None:
         """Checks the settings before TensorFlow is imported.
 
@@ -132,7 +166,7 @@ class Kind(abc.ABC):
         if settings.profile and not self.has_steps:
             raise errors.InputError(f"--profile: {config.name} is {self.noun}; only training runs can be profiled.")
         for name in ("engine", "jobs", "shard"):
-            if getattr(settings, name) is not None:
+            if getattr(settings, name) is not None and not self.has_trials:
                 raise errors.InputError(f"--{name}: {config.name} is {self.noun}; only a sweep has several trials.")
 
     def settled(self, config: Any, stored: Any) -> Any:
@@ -178,6 +212,9 @@ class Kind(abc.ABC):
         Args:
           config: Its config.
           path: Its run directory.
+
+        Raises:
+          RunError: Its results cannot be read.
         """
         del path
         raise errors.InputError(f"{config.name} is {self.noun}, which cannot be swept.")

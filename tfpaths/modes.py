@@ -5,7 +5,7 @@ import fnmatch
 import importlib
 
 import tfpaths
-from tfpaths import config, errors, experiments, files, kinds, progress, space, startup
+from tfpaths import config, errors, experiments, files, kinds, progress, startup
 from tfpaths.runs.directory import RunDirectory
 
 _OF_RUNS = ("steps", "batch_size", "seed", "set", "data_dir", "source", "strategy", "tpu", "precision")
@@ -166,20 +166,9 @@ def _start(asked: Asked, base: config.Experiment | None, path: str, command: str
 
 def _asked_for(asked: Asked, base: config.Experiment) -> config.Experiment:
     """Returns the experiment of `--exp` with the changes of the flags: the sweep over it, if `--sweep` is given."""
-    value = kinds.of(base).changed(base, asked.assignments)
     trials = None if asked.trials is None else errors.integer("--trials", asked.trials, 1)
-    if asked.sweep:
-        if not isinstance(value, config.Training | config.Study):
-            noun = kinds.of(value).noun
-            raise errors.InputError(f"--sweep: {value.name} is {noun}; expected a training run or a study.")
-        axes = tuple(space.parse(text) for text in asked.sweep)
-        value = config.Sweep(name=value.name, experiments=(value,), space=axes, trials=trials, seed=value.seed)
-    elif isinstance(value, config.Sweep):
-        value = value if trials is None else value.replace(trials=trials)
-    elif trials is not None:
-        raise errors.InputError(f"--trials: {value.name} is {kinds.of(value).noun}; expected a sweep, or --sweep.")
-    if isinstance(value, config.Sweep) and not asked.yes:
-        count = (value.trials or space.grid_size(value.space) or 0) * len(value.experiments)
-        if count > _MANY:
-            raise errors.InputError(f"--trials: {count:,} trials are more than {_MANY:,}; if you mean it, add --yes.")
+    value = kinds.of(base).swept(kinds.of(base).changed(base, asked.assignments), asked.sweep, trials)
+    count = kinds.of(value).trials(value)
+    if count > _MANY and not asked.yes:
+        raise errors.InputError(f"--trials: {count:,} trials are more than {_MANY:,}; if you mean it, add --yes.")
     return value

@@ -4,12 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tfpaths import failures, files, kinds, startup
+from tfpaths import errors, failures, files, kinds, startup
 from tfpaths.runs.directory import RunDirectory
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains the experiment whose config is in a run directory; returns the exit status, as the command line does.
+    """Trains the experiment whose config is in a run directory; returns the exit status.
+
+    It is that of the command line, but 1 for an error with a traceback: the user can mend their code, and the trial is
+    trained again.
 
     Example: `python -m tfpaths.trial --directory=runs/a/trials/line1_ns-study.width=16`.
     """
@@ -28,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
         outcome = kinds.of(config).train(config, directory.path, kinds.Settings(data_dir=asked.data_dir))
         return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
     except Exception as error:
-        return failures.report(error, [asked.directory])
+        status = failures.report(error, [asked.directory])
+        return status if isinstance(error, errors.InputError | errors.RunError | MemoryError) else 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ _EXAMPLES = (
     ("Train the main experiment, and evaluate its samples:", "--exp=color_mnist_dragan_ns --steps=1500"),
     ("Change any field of its config:", "--exp=cifar10_wgan_gp --set variant.penalty.weight=5 --workdir=runs/weight_5"),
     ("Your own images:", "--exp=folder_dragan_ns --set data.path=DIRECTORY --set data.image_size=128"),
-    ("Try several values of a field:", "--exp=line1_gan_gp --sweep variant.penalty.weight=1,10,100"),
+    ("Try several values of a field:", "--exp=color_mnist_gan_gp --sweep variant.penalty.weight=1,10,100"),
     ("Sample a finished run:", "--mode=sample --workdir=runs/weight_5 --num_samples=64 --out=samples.png"),
     ("Compare two runs on one page:", "--mode=report --workdir=runs/weight_5 --workdir=runs/color_mnist_dragan_ns"),
 )

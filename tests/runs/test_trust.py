@@ -165,7 +165,7 @@ NAMES = ["saved_model.pb", "fingerprint.pb", "debug/saved_model_debug_info.pb"]
 NAMES += ["variables/variables.index", "variables/variables.data-00000-of-00001", "assets/metadata.json"]
 
 
-# In a process of its own, which can be ended where it waits for the writer of a pipe.
+# In its own process, which can be ended where it waits for the writer of a pipe.
 SAMPLE_EACH = """
 import sys, tfpaths
 from tfpaths import errors

@@ -98,8 +98,13 @@ def test_invalid_axes(text, message):
 
 def test_the_best_setting_is_trained_again_with_other_random_numbers(toy):
     sweep = plan.complete(toy(confirmed=7))
-    (job,) = plan.confirmations(sweep, {"line1_gan_gp": {RATE: 0.02, "study.width": 16}})
-    assert (job.name, job.trials, job.config.study.runs, job.config.study.width) == ("line1_gan_gp-best", (), 7, 16)
+    (job,) = plan.confirmations(sweep, {"line1_gan_gp": (3, {RATE: 0.02, "study.width": 16})})
+    assert (job.name, job.trials, job.config.study.runs, job.config.study.width) == (
+        "line1_gan_gp-best-00003",
+        (),
+        7,
+        16,
+    )
     assert job.config.variant.generator_optimizer.learning_rate == 0.02
     assert job.config.seed == sweep.experiments[1].seed + 1
 

@@ -23,7 +23,6 @@ from tfpaths.sweeps.trials import Trials
 
 RATE, OTHER_RATE = (f"variant.{player}_optimizer.learning_rate" for player in ("generator", "discriminator"))
 EVIL = """<script>document.title="taken"</script><img src=x onerror=alert(1)>"'&$x_1^$"""
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 
 
 class Page(html.parser.HTMLParser):
@@ -421,25 +420,6 @@ def test_page_about_18000_trials_is_small(study):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium or no chromedriver on this machine")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless", "--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 def column(browser, index):

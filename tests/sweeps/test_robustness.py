@@ -87,11 +87,13 @@ def test_the_best_setting(sweep, planted):
     rows = [dict(row) for row in planted if row["experiment"] == "line1_ns_d2"]
     rows[17]["final"] = 1e-9
     best = robustness.best(sweep, rows)["line1_ns_d2"]
-    assert best == {path: rows[17][path] for axis in sweep.space for path in axis.paths if path in rows[17]}
+    fields = {path: rows[17][path] for axis in sweep.space for path in axis.paths if path in rows[17]}
+    assert best == (rows[17]["trial"], fields)
 
 
 def test_confirmed_runs_are_reported(sweep, planted, tmp_path):
-    folder = tmp_path / "trials" / "line1_ns_d2-best"
+    trial, _ = robustness.best(sweep, planted)["line1_ns_d2"]
+    folder = tmp_path / "trials" / plan.confirmation("line1_ns_d2", trial)
     folder.mkdir(parents=True)
     metrics = {"runs": 1000, "failed_share": 0.25, "distance_mean": 3.0, "rises_share": 0.5}
     files.write_json(folder / "results.json", {"step": 1, "metrics": metrics, "protocol": {}})

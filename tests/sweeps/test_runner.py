@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from tfpaths import errors, kinds, schema, space, trial
+from tfpaths import config, errors, kinds, schema, space, trial
 from tfpaths.lines import statistics, study
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.runs.rows import read_rows
-from tfpaths.sweeps import ledger, runner
+from tfpaths.sweeps import ledger, plan, runner
 from tfpaths.sweeps.engines.registry import Ended
 
 RATE = "variant.generator_optimizer.learning_rate"
@@ -99,7 +99,7 @@ def test_a_failed_trial_is_a_result(toy, pretender, tmp_path):
 @pytest.mark.parametrize("status", [1, 2, -9])
 def test_a_lost_job_is_trained_by_the_next_call(toy, pretender, tmp_path, status):
     pretender.before = lambda task: Ended(task.name, status, "lost") if "gp-study.width=8" in task.name else None
-    with pytest.raises(errors.RunError, match=r"1 job did not end well \(line1_gan_gp-study.width=8: lost\)"):
+    with pytest.raises(errors.RunError, match=r"1 job did not finish \(line1_gan_gp-study.width=8: lost\)"):
         run(toy(), tmp_path)
     assert not (tmp_path / "results.json").exists()
     done = trials(tmp_path)
@@ -145,7 +145,6 @@ def test_two_sweeps_in_one_directory_are_refused(toy, pretender, tmp_path):
 
 
 def test_training_runs_have_their_results_as_values(toy, pretender, tmp_path, tiny_run, monkeypatch):
-    from tfpaths import config, space
     from tfpaths.runs.results import read_results
 
     def trained(task):
@@ -165,14 +164,63 @@ def test_training_runs_have_their_results_as_values(toy, pretender, tmp_path, ti
     assert "2 settings, none failed" in outcome.finding
 
 
-def test_ledger_keeps_the_rows_of_other_processes(toy, tmp_path):
-    from tfpaths.sweeps import plan
+def test_another_best_setting_is_confirmed_in_another_directory(toy, pretender, tmp_path):
+    sweep = toy(names=("line1_ns",), trials=2, confirmed=3)
+    run(sweep, tmp_path)
+    first = json.loads((tmp_path / "results.json").read_text())["metrics"]
+    # More trials have a better one; its new runs are not taken for those of the first one.
+    run(sweep.replace(trials=30), tmp_path)
+    rows = trials(tmp_path)
+    best = min(rows, key=lambda row: row["final"])["trial"]
+    assert best >= 2
+    names = {path.name for path in (tmp_path / "trials").glob("*-best-*")}
+    assert names == {plan.confirmation("line1_ns", min(rows[:2], key=lambda row: row["final"])["trial"]),
+                     plan.confirmation("line1_ns", best)}  # fmt: skip
+    expected = json.loads((tmp_path / "trials" / plan.confirmation("line1_ns", best) / "results.json").read_text())
+    metrics = json.loads((tmp_path / "results.json").read_text())["metrics"]
+    assert metrics["line1_ns_best_distance_mean"] == expected["metrics"]["distance_mean"]
+    assert metrics["line1_ns_best_distance_mean"] != first["line1_ns_best_distance_mean"]
 
-    sweep = plan.complete(toy())
-    first, second, *_ = plan.jobs(sweep)
+
+def test_a_finished_job_without_results_is_not_a_result(toy, pretender, tmp_path, tiny_run):
+    experiment = RunDirectory(tiny_run).stored()
+    sweep = config.Sweep(name="rates", experiments=(experiment,), space=(space.parse(f"{RATE}=1e-4,1e-3"),))
+    pretender.before = lambda task: Ended(task.name, 0, "")
+    with pytest.raises(errors.RunError, match="results.json is missing or not valid"):
+        run(sweep, tmp_path)
+    assert trials(tmp_path) == []
+
+
+def test_an_error_in_the_users_code_is_not_a_result(toy, pretender, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("a bug")
+
+    pretender.before = lambda task: Ended(task.name, trial.main(task.arguments[2:]), "")
+    monkeypatch.setattr(study, "run", fail)
+    with pytest.raises(errors.RunError, match="did not finish"):
+        run(toy(), tmp_path)
+    assert trials(tmp_path) == []
+
+
+def test_a_shard_says_who_trains_the_rest(toy, pretender, tmp_path):
+    message = run(toy(), tmp_path, shard="0/2").message("the command")
+    assert message.endswith("trials have ended and are kept. The other shards than 0/2 train the rest.")
+
+
+def test_the_ledger_keeps_the_rows_of_other_processes(toy, tmp_path):
+    first, second, *others = plan.jobs(plan.complete(toy()))
     one, other = ledger.Ledger(tmp_path), ledger.Ledger(tmp_path)
     for book, job in ((one, first), (other, second), (one, first)):
         book.add(job, tmp_path, why="out of memory.")
-    assert sorted(row["trial"] for row in one.rows) == sorted(first.trials + second.trials)
-    assert one.has(first, one.rows)
-    assert not one.has(plan.jobs(sweep)[-1], one.rows)
+    assert [row["trial"] for row in one.rows] == [*first.trials, *second.trials]
+    assert ledger.missing([first, second, *others], one.rows) == others
+
+
+def test_a_row_after_an_incomplete_one_is_whole(toy, tmp_path):
+    first, second, *_ = plan.jobs(plan.complete(toy()))
+    book = ledger.Ledger(tmp_path)
+    book.add(first, tmp_path, why="out of memory.")
+    with open(tmp_path / "trials.jsonl", "a") as file:
+        file.write('{"step": 4, "tri')  # A process was killed here.
+    book.add(second, tmp_path, why="out of memory.")
+    assert [row["trial"] for row in book.rows] == [*first.trials, *second.trials]

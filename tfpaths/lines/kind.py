@@ -15,6 +15,7 @@ class StudyKind(kinds.Kind):
     """Many independent GANs on lines."""
 
     noun = "a study"
+    can_be_swept = True
 
     def describe(self, config: config_lib.Study) -> str:
         """Returns the number of runs, the problem and the variant.

@@ -4,7 +4,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tfpaths import config as config_lib
-from tfpaths import kinds
+from tfpaths import errors, kinds
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -15,6 +15,7 @@ class TrainingKind(kinds.Kind):
 
     noun = "a training run"
     has_steps = True
+    can_be_swept = True
 
     def describe(self, config: config_lib.Training) -> str:
         """Returns the data set, the variant and the number of steps.
@@ -67,8 +68,10 @@ class TrainingKind(kinds.Kind):
         from tfpaths.runs import results
         from tfpaths.runs.directory import RunDirectory
 
-        del config
-        return [(results.read_results(RunDirectory(path).results) or {"metrics": {}})["metrics"]]
+        stored = results.read_results(RunDirectory(path).results)
+        if stored is None:
+            raise errors.RunError(f"{config.name}: {RunDirectory(path).results} is missing or not valid.")
+        return [stored["metrics"]]
 
     def programs(self, config: config_lib.Training) -> dict[str, str]:
         """Returns the SavedModel that is the extractor, if it is one.

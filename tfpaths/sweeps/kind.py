@@ -24,6 +24,7 @@ class SweepKind(kinds.Kind):
     """
 
     noun = "a sweep"
+    has_trials = True
 
     def describe(self, config: config_lib.Sweep) -> str:
         """Returns the number of settings, the axes and the experiments.
@@ -75,13 +76,22 @@ class SweepKind(kinds.Kind):
                 raise failed[0]
         return config.replace(experiments=tuple(experiments))
 
+    def swept(self, config: config_lib.Sweep, axes: Sequence[str], trials: int | None) -> config_lib.Sweep:
+        if axes:
+            return super().swept(config, axes, trials)
+        return config if trials is None else config.replace(trials=trials)
+
+    def trials(self, config: config_lib.Sweep) -> int:
+        from tfpaths.sweeps import plan
+
+        return plan.trials(config) * len(config.experiments)
+
     def check_settings(self, config: config_lib.Sweep, settings: kinds.Settings) -> None:
         """Checks the engine and the axes before TensorFlow is imported."""
         from tfpaths.sweeps import plan
         from tfpaths.sweeps.engines import ENGINES
 
-        if settings.profile:
-            raise errors.InputError(f"--profile: {config.name} is a sweep; only training runs can be profiled.")
+        super().check_settings(config, settings)
         if settings.strategy not in ("auto", "one_device") or settings.tpu is not None:
             raise errors.InputError("--strategy: a sweep's trials train on one device each; remove the flag.")
         plan.shard(settings.shard)

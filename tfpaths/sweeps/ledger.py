@@ -2,13 +2,13 @@
 
 import math
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import filelock
 
 from tfpaths import config as config_lib
-from tfpaths import kinds
+from tfpaths import files, kinds
 from tfpaths.runs import rows as rows_lib
 from tfpaths.sweeps.plan import Job
 
@@ -37,13 +37,9 @@ class Ledger:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, in the order of their writing."""
-        return rows_lib.read_rows(self._path)
-
-    def has(self, job: Job, rows: Iterable[Mapping[str, Any]]) -> bool:
-        """Returns whether all trials of a job are among the rows."""
-        ended = {row["trial"] for row in rows if row["experiment"] == job.experiment}
-        return ended.issuperset(job.trials)
+        """The rows, one for each trial, in the order of their writing."""
+        found = {(row["experiment"], row["trial"]): row for row in rows_lib.read_rows(self._path)}
+        return list(found.values())
 
     def add(self, job: Job, directory: pathlib.Path, *, why: str = "") -> None:
         """Adds the trials of a job that has ended.
@@ -53,24 +49,35 @@ class Ledger:
           directory: Its run directory.
           why: Why it failed; "" if it is finished.
         """
-        self._write([*self.rows, *rows_of(job, directory, why=why)])
+        made = rows_of(job, directory, why=why)
+        with self._lock:
+            # A process that was killed while it wrote leaves an incomplete line.
+            if self._path.exists() and not files.read(self._path).endswith(b"\n"):
+                rows_lib.rewrite_rows(self._path, rows_lib.read_rows(self._path))
+            rows_lib.append_rows(self._path, made)
 
-    def sort(self, order: Iterable[str]) -> None:
+    def sort(self, order: Sequence[str]) -> None:
         """Orders the rows by experiment, then by trial.
 
         Args:
           order: The names of the experiments.
         """
-        self._write(self.rows, {name: index for index, name in enumerate(order)})
-
-    def _write(self, rows: Iterable[Mapping[str, Any]], order: Mapping[str, int] | None = None) -> None:
         with self._lock:
-            # Read again under the lock: another process may have added rows.
-            found = {(row["experiment"], row["trial"]): row for row in [*rows, *self.rows]}
-            listed = list(found.values())
-            if order is not None:
-                listed.sort(key=lambda row: (order.get(row["experiment"], len(order)), row["trial"]))
-            rows_lib.rewrite_rows(self._path, listed)
+            rows = sorted(self.rows, key=lambda row: (order.index(row["experiment"]), row["trial"]))
+            rows_lib.rewrite_rows(self._path, rows)
+
+
+def missing(jobs: Sequence[Job], rows: Iterable[Mapping[str, Any]]) -> list[Job]:
+    """Returns the jobs of which a trial is not among the rows.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> job = Job("a", "line1_ns", experiments.get("line1_ns"), (7,), ({},))
+      >>> missing([job], [{"experiment": "line1_ns", "trial": 7}])
+      []
+    """
+    ended = {(row["experiment"], row["trial"]) for row in rows}
+    return [job for job in jobs if not ended.issuperset((job.experiment, trial) for trial in job.trials)]
 
 
 def rows_of(job: Job, directory: pathlib.Path, *, why: str = "") -> list[dict[str, Any]]:

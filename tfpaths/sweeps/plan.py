@@ -1,4 +1,4 @@
-"""The trials of a sweep, and the jobs that train them: each job is one experiment in a run directory of its own."""
+"""The trials of a sweep, and the jobs that train them: each job is one experiment in its own run directory."""
 
 import dataclasses
 import itertools
@@ -134,28 +134,40 @@ def shard(text: str | None) -> tuple[int, int]:
     return int(part), int(count)
 
 
-def confirmations(config: config_lib.Sweep, best: Mapping[str, Mapping[str, Any]]) -> list[Job]:
+def confirmation(experiment: str, trial: int) -> str:
+    """Returns the name of the job that trains the setting of a trial again.
+
+    More trials may have another best one: its job has another directory.
+
+    Example:
+      >>> confirmation("line1_ns", 7)
+      'line1_ns-best-00007'
+    """
+    return f"{experiment}-best-{trial:05d}"
+
+
+def confirmations(config: config_lib.Sweep, best: Mapping[str, tuple[int, Mapping[str, Any]]]) -> list[Job]:
     """Returns the jobs that train the best setting of each study again, with other random numbers in each run.
 
     Args:
       config: A complete sweep of studies.
-      best: Name of the experiment -> the fields of its best trial.
+      best: Name of the experiment -> the number of its best trial, and its fields.
 
     Example:
       >>> from tfpaths import experiments
       >>> sweep = complete(experiments.get("robustness_line1"))
-      >>> (job,) = confirmations(sweep, {"line1_ns_d2": {"study.width": 16}})
+      >>> (job,) = confirmations(sweep, {"line1_ns_d2": (7, {"study.width": 16})})
       >>> job.name, job.config.study.runs, job.config.study.width
-      ('line1_ns_d2-best', 1000, 16)
+      ('line1_ns_d2-best-00007', 1000, 16)
     """
     made = []
     for experiment in config.experiments:
         if experiment.name not in best or not isinstance(experiment, config_lib.Study):
             continue
-        fields = best[experiment.name]
+        trial, fields = best[experiment.name]
         study: Any = kinds.of(experiment).complete(schema.override(experiment, space.texts(fields)))
         study = study.replace(study=study.study.replace(runs=config.confirmed), seed=experiment.seed + 1)
-        made.append(Job(f"{experiment.name}-best", experiment.name, study, (), (fields,)))
+        made.append(Job(confirmation(experiment.name, trial), experiment.name, study, (), (fields,)))
     return made
 
 

@@ -151,7 +151,7 @@ def _clipped(scores: Sequence[str]) -> str:
 
 
 def _looks(trials: Trials, group: Group) -> dict[str, plotting.Look]:
-    """Returns label -> how the experiment is drawn; a variant without a look of its own gets a colour of the cycle."""
+    """Returns label -> how the experiment is drawn; a variant without a registered look gets a colour of the cycle."""
     variants = {one.name: one.variant.name for one in trials.config.experiments}
     taken: set[str | None] = set()
     looks = {}

@@ -42,28 +42,31 @@ def succeeded(row: Row, when: str = "final") -> bool:
     return value is not None and value <= FAILED_ABOVE
 
 
-def best(config: config_lib.Sweep, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Returns the setting with the smallest last distance of each experiment, a share of the initial one.
+def best(config: config_lib.Sweep, rows: Sequence[Row]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Returns the trial with the smallest last distance of each experiment, as a share of the initial one.
 
     Args:
       config: The sweep.
       rows: The rows of `trials.jsonl`.
 
     Returns:
-      Name of the experiment -> path -> value; an experiment without a finite trial is left out.
+      Name of the experiment -> the trial's number, and its fields, path -> value; an experiment without a finite trial
+      is left out.
 
     Example:
       >>> from tfpaths import experiments
       >>> finals = ((16, 0.5), (64, 0.2), (256, None))
-      >>> rows = [{"experiment": "line1_ns_d2", "study.width": width, "final": final} for width, final in finals]
+      >>> rows = [{"experiment": "line1_ns_d2", "trial": trial, "study.width": width, "final": final}
+      ...     for trial, (width, final) in enumerate(finals)]
       >>> best(experiments.get("robustness_line1"), rows)
-      {'line1_ns_d2': {'study.width': 64}}
+      {'line1_ns_d2': (1, {'study.width': 64})}
     """
     found = {}
     for experiment in config.experiments:
         finite = [row for row in _of(rows, experiment.name) if row.get("final") is not None]
         if finite:
-            found[experiment.name] = settings_of(min(finite, key=lambda row: row["final"]), config)
+            row = min(finite, key=lambda row: row["final"])
+            found[experiment.name] = (row["trial"], settings_of(row, config))
     return found
 
 
@@ -79,8 +82,12 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
     """
     groups = _groups(config)
     metrics: dict[str, float] = {}
+    confirmed = {name: plan.confirmation(name, trial) for name, (trial, _) in best(config, rows).items()}
     for experiment in config.experiments:
-        metrics |= _of_experiment(experiment.name, list(_of(rows, experiment.name)), directory)
+        name = experiment.name
+        metrics |= _of_experiment(name, list(_of(rows, name)))
+        if name in confirmed:
+            metrics |= _of_confirmed(name, directory / "trials" / confirmed[name])
     pairs = {
         (first.name, second.name): comparison.paired(_success(rows, first.name), _success(rows, second.name))
         for group in groups
@@ -102,7 +109,7 @@ def _groups(config: config_lib.Sweep) -> list[list[config_lib.Study]]:
     return [[one for one in group if isinstance(one, config_lib.Study)] for group in groups]
 
 
-def _of_experiment(name: str, rows: Sequence[Row], directory: pathlib.Path) -> dict[str, float]:
+def _of_experiment(name: str, rows: Sequence[Row]) -> dict[str, float]:
     """Returns the numbers of one experiment for `results.json`."""
     values: dict[str, float] = {f"{name}_trials": len(rows)}
     for when, what in (("final", "success"), ("best", "reached")):
@@ -115,12 +122,14 @@ def _of_experiment(name: str, rows: Sequence[Row], directory: pathlib.Path) -> d
     if math.isfinite(median):
         values[f"{name}_final_median"] = median
     values[f"{name}_not_finite_share"] = sum(map(math.isinf, finals)) / max(len(finals), 1)
-    confirmed = results.read_results(RunDirectory(directory / "trials" / f"{name}-best").results)
-    if confirmed is not None:
-        for metric in ("runs", "failed_share", "never_near_share", "distance_mean", "distance_median"):
-            if confirmed["metrics"].get(metric) is not None:
-                values[f"{name}_best_{metric}"] = confirmed["metrics"][metric]
     return values
+
+
+def _of_confirmed(name: str, directory: pathlib.Path) -> dict[str, float]:
+    """Returns the numbers of the best setting's new runs, if the sweep has them."""
+    metrics = (results.read_results(RunDirectory(directory).results) or {"metrics": {}})["metrics"]
+    wanted = ("runs", "failed_share", "never_near_share", "distance_mean", "distance_median")
+    return {f"{name}_best_{metric}": metrics[metric] for metric in wanted if metrics.get(metric) is not None}
 
 
 def cells(

@@ -7,8 +7,7 @@ import pathlib
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import filelock
 import tqdm
@@ -22,7 +21,7 @@ from tfpaths.runs.signals import StopOnSignal
 from tfpaths.sweeps import plan, robustness, summary
 from tfpaths.sweeps.engines import ENGINES
 from tfpaths.sweeps.engines.registry import Ended, Engine, Task
-from tfpaths.sweeps.ledger import Ledger
+from tfpaths.sweeps.ledger import Ledger, missing
 from tfpaths.sweeps.plan import Job
 
 # The lock of a shard, and how long a shard waits for another process to write the config.
@@ -39,6 +38,7 @@ class Outcome:
       ended: How many of them have ended.
       finding: A sentence that says what the sweep shows; None as long as trials are missing.
       stopped_by: The signal that stopped the call, or None.
+      shard: The part of the sweep that the call ran, or None for all of it.
 
     Example:
       >>> outcome = Outcome(RunDirectory(pathlib.Path("runs/a")), trials=8, ended=3, finding=None)
@@ -52,16 +52,17 @@ class Outcome:
     ended: int
     finding: str | None
     stopped_by: signal.Signals | None = None
+    shard: str | None = None
 
     def message(self, command: str) -> str:
         """Returns the summary for a terminal; `command` is the command that continues the sweep."""
         path = self.directory.path
         if self.finding is None:
             why = f"Stopped by {self.stopped_by.name}. " if self.stopped_by else ""
-            return (
-                f"{why}{self.ended} of {self.trials} trials have ended and are kept. The same command trains the "
-                f"others:\n  {command}"
-            )
+            kept = f"{why}{self.ended} of {self.trials} trials have ended and are kept."
+            if self.shard is not None and self.stopped_by is None:
+                return f"{kept} The other shards than {self.shard} train the rest."
+            return f"{kept} The same command trains the others:\n  {command}"
         paths = {"picture": path / "figure.png", "trials": path / "trials.jsonl", "results": self.directory.results}
         return "\n".join([self.finding, *(f"  {what:<11}{file}" for what, file in paths.items())])
 
@@ -69,7 +70,7 @@ class Outcome:
 def run(config: config_lib.Sweep, workdir: str | pathlib.Path, settings: kinds.Settings) -> Outcome:
     """Trains the trials of a sweep that are missing, then writes `trials.jsonl`, `results.json` and `figure.png`.
 
-    A trial that fails for a reason of its own, such as a NaN or too little memory, is a result. One that was lost, for
+    A trial that fails by itself, such as by a NaN or too little memory, is a result. One that was lost, for
     example with its machine, is trained again by the same call, or by the next one.
 
     Args:
@@ -94,18 +95,21 @@ def run(config: config_lib.Sweep, workdir: str | pathlib.Path, settings: kinds.S
         mine = [job for index, job in enumerate(jobs) if index % shard[1] == shard[0]]
         sweep = _Sweep(config, directory, settings, engine, ledger, stop)
         lost = sweep.train(mine)
-        total = sum(len(job.trials) for job in jobs)
-        is_whole = all(ledger.has(job, ledger.rows) for job in jobs)
+        rows = ledger.rows
+        is_whole = not missing(jobs, rows)
         if is_whole and config.confirmed and stop.received is None:
-            lost += sweep.train(plan.confirmations(config, robustness.best(config, ledger.rows)))
+            lost += sweep.train(plan.confirmations(config, robustness.best(config, rows)))
             is_whole = not lost and stop.received is None
         if lost and stop.received is None:
-            raise errors.RunError(f"{_lost(lost)} The trials that have ended are kept; the same command trains these.")
+            raise errors.RunError(
+                f"{_lost(lost)} The trials that have ended are kept; the same command trains the rest."
+            )
         finding = None
         if is_whole:
             ledger.sort([one.name for one in config.experiments])
             finding = _write(config, directory, ledger)
-        return Outcome(directory, total, len(ledger.rows), finding, None if finding else stop.received)
+        total = sum(len(job.trials) for job in jobs)
+        return Outcome(directory, total, len(rows), finding, None if finding else stop.received, settings.shard)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,20 +125,21 @@ class _Sweep:
 
     def train(self, jobs: Sequence[Job]) -> list[Ended]:
         """Trains the jobs that have not ended; returns how those ended that were lost."""
-        rows, byname = self.ledger.rows, {job.name: job for job in jobs}
-        missing = [job for job in jobs if not self._ended(job, rows)]
-        for job in missing:
+        by_name = {job.name: job for job in jobs}
+        wanted = missing(jobs, self.ledger.rows)
+        wanted += [job for job in jobs if not job.trials and not self._is_confirmed(job)]
+        for job in wanted:
             at = self.path(job)
             at.path.mkdir(parents=True, exist_ok=True)
             at.write_config(job.config)
-        tasks = [Task(job.name, _arguments(self.path(job).path, self.settings), self.path(job).path) for job in missing]
+        tasks = [Task(job.name, _arguments(self.path(job).path, self.settings), self.path(job).path) for job in wanted]
         trials = [max(len(job.trials), 1) for job in jobs]
-        done = sum(trials) - sum(max(len(job.trials), 1) for job in missing)
+        done = sum(trials) - sum(max(len(job.trials), 1) for job in wanted)
         lost: list[Ended] = []
         with contextlib.closing(_Shown(self.config.name, done, sum(trials), len(jobs))) as shown:
             ends = self.engine.run(tasks, heard=shown.heard, stopped=lambda: self.stop.received is not None)
             for ended in ends if tasks else ():
-                job = byname[ended.name]
+                job = by_name[ended.name]
                 if ended.status in (0, errors.FinalError.status):
                     if job.trials:
                         self.ledger.add(job, self.path(job).path, why=ended.message if ended.status else "")
@@ -149,10 +154,8 @@ class _Sweep:
     def path(self, job: Job) -> RunDirectory:
         return RunDirectory(self.directory.path / "trials" / job.name)
 
-    def _ended(self, job: Job, rows: Sequence[Mapping[str, Any]]) -> bool:
-        if job.trials:
-            return self.ledger.has(job, rows)
-        # A confirmation, which has no rows of its own: it has ended if its results are those of its config.
+    def _is_confirmed(self, job: Job) -> bool:
+        """Whether a confirmation, which has no rows in the ledger, has ended: it has results of its config."""
         at = self.path(job)
         return at.results.exists() and at.stored() == job.config
 
@@ -167,7 +170,7 @@ class _Shown:
         self._bar = tqdm.tqdm(desc=name, total=total, initial=done, dynamic_ncols=True) if is_terminal else None
         self._lines: dict[str, tqdm.tqdm] = {}
         if self._bar is None:
-            progress.say(f"{name}: {done} of {total} trials have ended; {jobs} jobs in all")
+            progress.say(f"{name}: {done} of {total} trials have ended; {jobs} job{'s' if jobs > 1 else ''} in all")
 
     def heard(self, name: str, line: str) -> None:
         """Shows the last line of a running job."""
@@ -259,7 +262,7 @@ def _lost(lost: Sequence[Ended]) -> str:
     """Returns a sentence about the jobs that were lost."""
     named = "; ".join(f"{ended.name}: {ended.message or f'exit status {ended.status}'}" for ended in lost[:3])
     more = f"; and {len(lost) - 3} more" if len(lost) > 3 else ""
-    return f"{len(lost)} job{'s' if len(lost) > 1 else ''} did not end well ({named}{more})."
+    return f"{len(lost)} job{'s' if len(lost) > 1 else ''} did not finish ({named}{more})."
 
 
 def _write(config: config_lib.Sweep, directory: RunDirectory, ledger: Ledger) -> str:

@@ -18,7 +18,7 @@ from tfpaths.sweeps import ledger, plan, scores
 _MORE_IS_BETTER = ("classifier_score", "inception_score", "modes_covered")
 # The first of these that some trial has is the main score; otherwise the first score is.
 _MAIN = ("final", "frechet_inception_distance", "frechet_classifier_distance", "wasserstein_validation")
-# What has a column of its own, or none, in the table of trials.
+# What has its own column, or none, in the table of trials.
 _RESERVED = ("step", "trial", "experiment", "job", "status", "why")
 
 

@@ -2,7 +2,6 @@
 
 import html.parser
 import io
-import shutil
 
 import PIL.Image
 import pytest
@@ -12,7 +11,6 @@ from tfpaths.runs import report, results, rows
 from tfpaths.runs.directory import RunDirectory
 
 REPORTED = ("discriminator_loss", "generator_loss", "penalty")
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 
 
 class Page(html.parser.HTMLParser):
@@ -121,26 +119,6 @@ def mixed(tmp_path_factory, training_run, study_run):
     second = training_run(folder / "second", "color_mnist_wgan_gp", steps=(0, 3, 6), seed=5)
     study = study_run(folder / "study")
     return report.write([str(first), str(second), str(study)], str(folder / "page.html"))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium or no chromedriver on this machine")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    disabled = "background-networking component-update sync quic gpu extensions default-apps".split()
-    flags = [f"--disable-{name}" for name in disabled] + ["--headless", "--no-sandbox", "--no-first-run"]
-    for flag in [*flags, "--disable-dev-shm-usage", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What tasks do on a Ray cluster of two nodes, for test_ray.py: `python cluster.py FOLDER` writes seen.json.
 
-A process of its own, since Ray's driver has threads and files that last as long as its process.
+Its own process, since Ray's driver has threads and files that last as long as its process.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The engine `local`: processes of this machine, each with cores, or a GPU, of its own."""
+"""The engine `local`: processes of this machine, each with its own cores or its own GPU."""
 
 import collections
 import contextlib

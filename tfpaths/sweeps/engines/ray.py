@@ -32,7 +32,7 @@ _KEPT_LINES = 1000
 class Ray:
     """Runs tasks on a Ray cluster: that of `RAY_ADDRESS`, or the one that runs on this machine.
 
-    Each task is a process of its own on one machine, started there as by the engine `local`. It asks Ray for a GPU if
+    Each task is a process on one machine, started there as by the engine `local`. It asks Ray for a GPU if
     the cluster has GPUs, and for a share of the CPUs. More `jobs` than GPUs share them in equal parts. All machines
     need this package, and the working directory and the sweep's directory under the same paths.
     Of a machine that is lost, Ray prints the last lines of its log.
