@@ -84,7 +84,7 @@ def by_experiment(trials: Trials) -> Table:
         for summary in (best, np.median, worst):
             cells.append(tables.number(float(summary(values))) if values else None)
         rows.append(Row(name, cells))
-    what = f" Failed: without a finite {tables.words(score)}, of which the other columns are." if score else ""
+    what = f" Best, median and worst are those of {tables.words(score)}, which a failed trial lacks." if score else ""
     caption = f"Run {trials.run.number}, {trials.run.name}: the trials that have ended, by experiment.{what}"
     return Table(caption, ["trials", "failed", "best", "median", "worst"], rows, corner="experiment")
 

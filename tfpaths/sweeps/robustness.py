@@ -100,7 +100,8 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
     adjusted = comparison.holm([region["p"] for region in regions])
     regions = [{**region, "p_holm": p} for region, p in zip(regions, adjusted, strict=True)]
     finding = " ".join([*(_finding(group, rows, regions) for group in groups), _collapse(groups, rows)])
-    return Drawn(plotting.png(picture, config, rows, groups, width=1800), regions, metrics, finding)
+    width = 1800 if rate_range(config, _RATES[0]) and rate_range(config, _RATES[1]) else 800
+    return Drawn(plotting.png(picture, config, rows, groups, width=width), regions, metrics, finding)
 
 
 def _groups(config: config_lib.Sweep) -> list[list[config_lib.Study]]:
@@ -310,6 +311,7 @@ def _draw_curves(axes: matplotlib.axes.Axes, group: Sequence[config_lib.Study], 
         shares = np.arange(1, len(finite) + 1) / max(len(of_one), 1)
         axes.step(np.maximum(finite, 1e-6), shares, where="post", label=look.name, **look.line)
     axes.axvline(FAILED_ABOVE, color=plotting.DATA_COLOR, linewidth=0.8)
+    axes.text(FAILED_ABOVE, 0.02, "near equilibrium ", ha="right", fontsize=7, color=plotting.DATA_COLOR)
     axes.set(xscale="log", xlim=(1e-4, 1e2), ylim=(0, 1), title=_title(group[0]), ylabel="share of settings")
 
 
