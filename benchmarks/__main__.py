@@ -11,7 +11,19 @@ import time
 
 from tfpaths.errors import InputError, choose
 
-TABLES = ("steps", "parts", "overhead", "sampling", "evaluation", "ensemble", "scaling", "determinism")
+TABLES = (
+    "steps",
+    "parts",
+    "overhead",
+    "sampling",
+    "refinement",
+    "instance_noise",
+    "evaluation",
+    "ensemble",
+    "points",
+    "scaling",
+    "determinism",
+)
 
 
 def main(names):

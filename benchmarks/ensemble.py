@@ -16,7 +16,6 @@ of one matrix for each run; and PyTorch with a loop over the steps of one run. E
 from `_SIZES` that is best for it.
 """
 
-import concurrent.futures
 import functools
 import itertools
 import statistics
@@ -32,12 +31,6 @@ DIMENSION, WIDTH, BATCH, RATE, BETAS = 10, 64, 64, 3e-3, (0.5, 0.9)
 CORES = turns.CORES
 # Runs at once: multiples of the number of cores, for the contenders that divide the runs among the cores.
 _SIZES = tuple(CORES * each for each in (16, 32, 128))
-
-
-def side_by_side(functions):
-    """Calls all functions at the same time, each in its own thread."""
-    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
-        list(pool.map(lambda function: function(), functions))
 
 
 def tfpaths(runs, settings=None):
@@ -59,7 +52,7 @@ def tfpaths(runs, settings=None):
     blocks = [study.build(experiment, runs // CORES) for _ in range(CORES)]
     for index, block in enumerate(blocks):
         block.reset(index * block.runs)
-    return lambda steps: side_by_side([lambda block=block: block.advance(steps) for block in blocks])
+    return lambda steps: turns.side_by_side([lambda block=block: block.advance(steps) for block in blocks])
 
 
 def drawn(runs):
@@ -176,7 +169,9 @@ def jax_blocks(runs, blocks, settings=None):
         program, state, keys = ensemble
         ensemble[1] = jax.block_until_ready(program(state, keys, steps))
 
-    return lambda steps: side_by_side([lambda ensemble=ensemble: advance(ensemble, steps) for ensemble in ensembles])
+    return lambda steps: turns.side_by_side(
+        [lambda ensemble=ensemble: advance(ensemble, steps) for ensemble in ensembles]
+    )
 
 
 def jax_ensemble(runs):

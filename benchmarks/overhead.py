@@ -47,7 +47,7 @@ def loop_and_fit(experiment, images, turns, steps):
 
         def fit():
             timed = schema.override(experiment, {"schedule.steps": str(gan.step + steps)})
-            return fit_seconds(gan, batches, timed, directory, checkpoints) / steps
+            return fit_seconds(gan, images, timed, directory, checkpoints) / steps
 
         function(iterator)  # Compiles.
         gan.steps.assign(0)
@@ -59,7 +59,7 @@ def loop_and_fit(experiment, images, turns, steps):
     return pairs
 
 
-def fit_seconds(gan, batches, experiment, directory, checkpoints):
+def fit_seconds(gan, examples, experiment, directory, checkpoints):
     """Returns the seconds from the start of the first step to the end of the last, with all that a run writes."""
     import keras
 
@@ -76,7 +76,7 @@ def fit_seconds(gan, batches, experiment, directory, checkpoints):
 
     clock = Clock()
     with contextlib.redirect_stdout(io.StringIO()):
-        fitting.fit(gan, batches, experiment, directory, checkpoints, [clock])
+        fitting.fit(gan, examples, experiment, directory, checkpoints, [clock])
     return clock.seconds
 
 

@@ -1,5 +1,6 @@
 """Contenders that take turns, each in its own process, which sleeps while another is measured."""
 
+import concurrent.futures
 import importlib
 import multiprocessing
 import os
@@ -42,9 +43,10 @@ def _serve(library, make, arguments, connection):
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     connection.send(True)
     while connection.recv():
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         advance(count)
-        connection.send(((time.perf_counter() - start) / count, _memory("VmHWM") - imported, _memory("VmHWM")))
+        seconds = (time.perf_counter() - start) / count, (time.process_time() - used) / count
+        connection.send((*seconds, _memory("VmHWM") - imported, _memory("VmHWM")))
 
 
 def _memory(field):
@@ -64,6 +66,7 @@ class Contender:
 
     Attributes:
       first: Seconds of the first step, with compiling; None if the library is missing.
+      processor: Processor time of a step of the last measurement in seconds, over all cores.
       memory: Peak memory of the measurements so far in bytes, without what the process used after its imports.
       process_memory: Peak memory of the measurements so far in bytes.
     """
@@ -82,7 +85,7 @@ class Contender:
     def measure(self):
         """Measures once; returns the seconds of a step."""
         self.connection.send(True)
-        seconds, self.memory, self.process_memory = self.connection.recv()
+        seconds, self.processor, self.memory, self.process_memory = self.connection.recv()
         return seconds
 
     def close(self):
@@ -91,14 +94,30 @@ class Contender:
         self._process.join()
 
 
-def compete(contenders, count):
-    """Returns key -> seconds of a step in each of `count` turns; contenders without their library are left out."""
+def compete(contenders, count, clock="wall"):
+    """Returns key -> seconds of a step in each of `count` turns; contenders without their library are left out.
+
+    Args:
+      contenders: Key -> contender.
+      count: The number of turns.
+      clock: `wall`, or `processor`: the processor time over all cores, which depends little on other work.
+    """
     available = {key: contender for key, contender in contenders.items() if contender.first is not None}
     seconds = {key: [] for key in available}
     for _ in range(count):
         for key, contender in available.items():
-            seconds[key].append(contender.measure())
+            measured = contender.measure()
+            seconds[key].append(measured if clock == "wall" else contender.processor)
     return seconds
+
+
+CLOCKS = ("wall", "processor")
+
+
+def side_by_side(functions):
+    """Calls all functions at the same time, each in its own thread."""
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        list(pool.map(lambda function: function(), functions))
 
 
 def torch_product(size, precision="float32"):

@@ -1,10 +1,10 @@
 """A custom experiment: a value with a name, which then works in every mode.
 
-    python -m tfpaths.launch --import=examples.custom_experiment --exp=color_mnist_r1_r2
-    python -m tfpaths.launch --import=examples.custom_experiment --list --exp='*r1_r2'
+    python -m tfpaths.launch --import=examples.custom_experiment --exp=color_mnist_relativistic
+    python -m tfpaths.launch --import=examples.custom_experiment --list --exp='*_relativistic'
 
-The game is that of R3GAN (Huang et al. 2025, arXiv 2501.05441): relativistic losses with the two zero-centred
-penalties. The networks and the penalties' weights are ours.
+The losses compare real with generated examples (Jolicoeur-Martineau 2019, arXiv 1807.00734); of the two penalties, one
+is between them and one at the real ones. The combination is ours.
 """
 
 from tfpaths import experiments
@@ -12,11 +12,11 @@ from tfpaths.config import Loss, Penalty, Variant
 
 experiments.register(
     experiments.get("color_mnist_ns").replace(
-        name="color_mnist_r1_r2",
+        name="color_mnist_relativistic",
         variant=Variant(
-            name="r1_r2",
+            name="relativistic",
             loss=Loss(name="relativistic"),
-            penalty=(Penalty(name="r1", weight=5.0), Penalty(name="r2", weight=5.0)),
+            penalty=(Penalty(name="interpolation", weight=10.0), Penalty(name="r1", weight=5.0)),
         ),
     )
 )

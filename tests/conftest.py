@@ -15,6 +15,7 @@ import tempfile
 
 import filelock
 import pytest
+import ready
 import separate
 
 from tfpaths import schema, startup
@@ -77,19 +78,7 @@ def tfds_dir():
 @pytest.fixture(scope="session", autouse=True)
 def digits_enlarged_once():
     """Enlarges the embedded digits once for a process: each of hundreds of runs takes a quarter second less."""
-    from tfpaths.data import digits
-
-    enlarge = digits.embedded
-
-    @functools.cache
-    def enlarged(split):
-        made = enlarge(split)
-        made.images.flags.writeable = made.labels.flags.writeable = False  # All loads share them.
-        return made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(digits, "embedded", enlarged)
-        yield
+    ready.enlarge_digits()
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +103,39 @@ def made_once(request, tmp_path_factory):
         return path
 
     return directory
+
+
+@pytest.fixture(scope="session")
+def lm1b_dir(made_once):
+    """A data set of TFDS's name, features and splits, with lines of our own."""
+    import tensorflow_datasets as tfds
+    from helpers import LM1B_LINES
+
+    def make(path):
+        with tfds.core.registered.skip_registration():
+
+            class LM1B(tfds.core.GeneratorBasedBuilder):
+                name = "lm1b"
+                VERSION = tfds.core.Version("1.1.0")
+                RELEASE_NOTES = {"1.1.0": "ours"}  # noqa: RUF012
+                # TFDS looks for the description beside the module of the class.
+                pkg_dir_path = path
+
+                def _info(self):
+                    return tfds.core.DatasetInfo(
+                        builder=self, features=tfds.features.FeaturesDict({"text": tfds.features.Text()})
+                    )
+
+                def _split_generators(self, dl_manager):
+                    return {split: self._generate_examples(split) for split in LM1B_LINES}
+
+                def _generate_examples(self, split):
+                    for number, line in enumerate(LM1B_LINES[split]):
+                        yield number, {"text": line}
+
+            LM1B(data_dir=str(path)).download_and_prepare()
+
+    return made_once("lm1b", make)
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +236,8 @@ def blocks_compiled_once():
     @functools.wraps(build)
     def built(config, runs):
         schedule = config.schedule.replace(steps=1, log_every=1)
-        of_block = config.replace(schedule=schedule, study=config.study.replace(runs=runs, block=1, players=False))
+        same = {"runs": runs, "block": 1} | ({"players": False} if config.study.problem == "line" else {})
+        of_block = config.replace(schedule=schedule, study=config.study.replace(**same))
         key = json.dumps([schema.to_dict(of_block), tf.zeros([]).device], sort_keys=True)
         if key not in blocks:
             blocks[key] = build(config, runs)

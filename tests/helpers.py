@@ -45,6 +45,26 @@ MEASURED = [
     "wasserstein_error",
 ]
 CELEBA_SIZES = {"train": 12, "validation": 5, "test": 4}
+# The lines of a prepared `lm1b`.
+LM1B_LINES = {
+    "train": [*(f"Line {number} of the training split, long enough to be cropped ." for number in range(40)), "Café"],
+    "test": [f"Held out {number} ." for number in range(12)],
+}
+# Each family of networks, at toy size: its options, and shapes of examples that it supports.
+FAMILIES = {
+    "dcgan": (
+        {"generator_filters": 4, "discriminator_filters": 4},
+        [(side, side, channels) for side in (16, 28, 32, 64, 128, 256) for channels in (1, 3)],
+    ),
+    "deep_dcgan": (
+        {"generator_filters": 2, "discriminator_filters": 2, "generator_depth": 7, "discriminator_depth": 7}
+        | {"generator_activation": "softplus", "discriminator_normalized": True},
+        [(32, 32, 3), (28, 28, 1), (16, 16, 3), (256, 256, 1)],
+    ),
+    "mlp": ({"width": 6, "depth": 2}, [(1,), (2,), (7,)]),
+    "residual_text": ({"width": 4, "blocks": 2}, [(8, 5), (16, 30), (5, 2)]),
+    "linear": ({"width": 6, "depth": 2}, [(1,), (2,), (7,)]),
+}
 
 
 class Constant(keras.layers.Layer):
@@ -59,6 +79,13 @@ class Constant(keras.layers.Layer):
 
     def call(self, inputs):
         return self.b + 0.0 * inputs
+
+
+def compiles(function):
+    """Returns whether XLA compiles a part of a concrete function."""
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    return any(node.attr["_XlaMustCompile"].b for node in nodes if "_XlaMustCompile" in node.attr)
 
 
 def linear(weights, **kwargs):
@@ -220,3 +247,10 @@ def assert_same_run(one, other):
     assert found[0][-1] == found[1][-1]
     for grid in (one / "samples").iterdir():
         assert grid.read_bytes() == (other / "samples" / grid.name).read_bytes()
+
+
+def names_of(kind):
+    """Returns the names of the registered experiments of a kind, such as `figure`."""
+    from tfpaths import experiments
+
+    return [name for name in experiments.names() if experiments.get(name).kind == kind]

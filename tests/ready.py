@@ -7,6 +7,7 @@ interpreter's flags, or of an environment variable that TensorFlow reads while i
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -17,13 +18,16 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import warnings
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Variables that are read after the imports. If another one differs, the process must be a new one: PYTHONPATH, for
 # example, can put another TensorFlow first.
+# Data and caches are looked for when they are used, in the home directory too.
 _READ_LATE = {"PYTEST_CURRENT_TEST", "PATH", "TF_CONFIG", "WORKERS"}
+_READ_LATE |= {"HOME", "HTTPS_PROXY", "TFDS_DATA_DIR", "TFPATHS_CACHE_DIR"}
 
 
 class Process:
@@ -72,27 +76,39 @@ class Process:
         return read[self.stdout], read[self.stderr]
 
 
-def start(command, *, cwd, env):
-    """Starts a command `[sys.executable, "-m", module, …]` or `[sys.executable, file, …]` in a new session.
+def start(command, *, cwd, env, terminal=None):
+    """Starts a command of Python in a new session: `-m module …`, `-c code …` or `file …`.
 
     It is a new process where none can be copied: on another system than Linux, or with another environment than the
     waiting process has.
 
     Args:
-      command: The command.
+      command: The command, which begins with `sys.executable`.
       cwd: Its working directory.
       env: Its whole environment.
+      terminal: A descriptor of the terminal that is its input, its output and its errors; by default its output and
+        its errors are pipes.
     """
     if sys.platform != "linux" or needs_new(env):
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=env, start_new_session=True)
-    pipes = [os.pipe() for _ in range(3)]
-    request = {"command": command[1:], "cwd": str(cwd), "env": env}
-    socket.send_fds(server(), [json.dumps(request).encode()], [write for _, write in pipes])
-    for _, write in pipes:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        if terminal is not None:
+            streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal, "preexec_fn": _take_terminal}
+        return subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, **streams)
+    request = {"command": command[1:], "cwd": str(cwd), "env": env, "has_terminal": terminal is not None}
+    pipes = [os.pipe() for _ in range(3 if terminal is None else 1)]
+    written = [write for _, write in pipes]
+    streams = written[:-1] if terminal is None else [terminal, terminal]
+    socket.send_fds(server(), [json.dumps(request).encode()], [*streams, written[-1]])
+    for write in written:
         os.close(write)
-    out, err, ended = (os.fdopen(read) for read, _ in pipes)
-    return Process(command, int(ended.readline()), ended, out, err)
+    *streams, ended = (os.fdopen(read) for read, _ in pipes)
+    return Process(command, int(ended.readline()), ended, *(streams or (None, None)))
+
+
+def _take_terminal():
+    """Makes standard input the terminal that controls this process, which gets SIGHUP when it is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # The tests may run under nohup, which ignores it.
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def needs_new(env):
@@ -127,6 +143,7 @@ def _prepare():
 
     startup.import_tensorflow(devices=False)
     import_package()
+    enlarge_digits()
     # TensorFlow asks absl to call it when a program begins; a program that imports TensorFlow later does not see that.
     app._init_callbacks.clear()
 
@@ -141,6 +158,18 @@ def import_package():
     for module in pkgutil.walk_packages(tfpaths.__path__, "tfpaths."):
         if module.name != "tfpaths.launch":
             importlib.import_module(module.name)
+
+
+def enlarge_digits():
+    """Enlarges the embedded digits for this process and its copies, each of which would take a third of a second."""
+    from tfpaths.data import digits
+
+    if hasattr(digits.embedded, "__wrapped__"):
+        return
+    made = {split: digits.embedded(split) for split in ("train", "validation", "test")}
+    for each in made.values():
+        each.images.flags.writeable = each.labels.flags.writeable = False  # All loads share them.
+    digits.embedded = functools.wraps(digits.embedded)(lambda split: made[split])
 
 
 def _next_request(channel):
@@ -163,14 +192,23 @@ def _next_request(channel):
         os.close(out)
         os.close(err)
         os.write(ended, f"{pid}\n".encode())
-        os.write(ended, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        # Nobody reads it any more if the test has failed or the tests have ended.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ended, f"{status}\n".encode())
         os._exit(0)
     os.setsid()
     for number, one in ((1, out), (2, err)):
         os.dup2(one, number)
         os.close(one)
     os.close(ended)
-    return json.loads(message)
+    request = json.loads(message)
+    if request.pop("has_terminal"):
+        os.dup2(1, 0)
+        _take_terminal()
+        # As Python does where standard output is a terminal.
+        sys.stdout.reconfigure(line_buffering=True)
+    return request
 
 
 def fork():
@@ -182,17 +220,20 @@ def fork():
 
 
 def _run(command, cwd, env):
-    """Runs `-m module …` or `file …`."""
+    """Runs `-m module …`, `-c code …` or `file …`."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    is_module = command[0] == "-m"
-    sys.path[0] = str(cwd) if is_module else str(pathlib.Path(command[0]).parent)
-    sys.argv = command[1:] if is_module else command
-    if is_module:
+    is_file = command[0] not in ("-m", "-c")
+    sys.path[0] = str(pathlib.Path(command[0]).parent) if is_file else str(cwd)
+    sys.argv = command if is_file else command[1:]
+    if is_file:
+        runpy.run_path(command[0], run_name="__main__")
+    elif command[0] == "-m":
         runpy.run_module(command[1], run_name="__main__", alter_sys=True)
     else:
-        runpy.run_path(command[0], run_name="__main__")
+        sys.argv[0] = "-c"
+        exec(compile(command[1], "<string>", "exec"), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":

@@ -48,9 +48,10 @@ class Plugin:
         self._pid = None  # of the copy
 
     def pytest_sessionstart(self, session):
-        # What the copies share: imports, objects that need no garbage collection, the directory for temporary files,
-        # and the process that waits for commands.
+        # What the copies share: imports, the embedded digits, objects that need no garbage collection, the directory
+        # for temporary files, and the process that waits for commands.
         ready.import_package()
+        ready.enlarge_digits()
         gc.collect()
         gc.freeze()
         self._config._tmp_path_factory.getbasetemp()

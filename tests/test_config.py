@@ -155,6 +155,17 @@ def test_several_penalties():
             schema.override(both, {path: "7"})
 
 
+def test_spectral_normalization_is_described_and_stored():
+    assert experiments.get("line1_hinge_sn").variant.describe() == "hinge loss, spectral normalisation"
+    both = schema.override(experiments.get("cifar10_wgan"), {"variant.spectral_normalization": "true"})
+    assert both.variant.describe() == "wasserstein loss, weights clipped to 0.01, spectral normalisation"
+    values = json.loads(json.dumps(schema.to_dict(both)))
+    assert config.from_dict(values) == both
+    # The config of a run from before has no such field.
+    del values["variant"]["spectral_normalization"]
+    assert config.from_dict(values).variant == experiments.get("cifar10_wgan").variant
+
+
 def test_each_kind_has_only_its_fields():
     study, figure = (set(schema.flat(experiments.get(name))) for name in ("line1_ns", "figure_2"))
     assert not {path.split(".")[0] for path in study} & {"data", "networks", "evaluation", "precision", "figure"}

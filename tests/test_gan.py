@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import constant_generator, linear
+from helpers import FAMILIES, constant_generator, linear
 from scipy.special import expit
 
 from tfpaths import config, errors, losses, networks, penalties
@@ -45,6 +45,15 @@ PENALTY = {
     "one_sided": (0.0, 0.0),
     "r1": (WEIGHT * W**2, 2 * WEIGHT * W),
     "r2": (WEIGHT * W**2, 2 * WEIGHT * W),
+    # 10 (E s(-w x)^2 + s(w b)^2) w^2, with s' = s (1 - s).
+    "roth": (
+        WEIGHT * (_FACTOR := np.mean(expit(-W * REAL) ** 2) + expit(W * B) ** 2) * W**2,
+        WEIGHT * 2 * W * _FACTOR
+        + WEIGHT
+        * W**2
+        * 2
+        * (B * expit(W * B) ** 2 * expit(-W * B) - np.mean(REAL * expit(-W * REAL) ** 2 * expit(W * REAL))),
+    ),
     None: (0.0, 0.0),
 }
 
@@ -313,10 +322,10 @@ def test_a_step_compiles_under_xla(loss):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
+@pytest.mark.parametrize("name", FAMILIES)
 def test_networks_and_precisions_train(name, precision):
-    shape = (28, 28, 3)
-    sizes = config.Networks(name=name, latent_dim=4, generator_filters=4, discriminator_filters=4)
+    options, (_, shape, *_) = FAMILIES[name]
+    sizes = config.Networks(name=name, latent_dim=4, **options)
     gan = GAN(*networks.build(sizes, shape, precision=precision), loss="minimax", penalty=penalties.DRAGANPenalty())
     optimizers = [keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3)) for _ in range(2)]
     if precision != "mixed_float16":

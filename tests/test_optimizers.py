@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from tfpaths import config, errors, options
-from tfpaths.networks import fast
+from tfpaths.networks import fast, optimistic
 from tfpaths.optimizers import OPTIMIZERS
 from tfpaths.runs import build
 
@@ -16,10 +16,29 @@ def test_adam_depends_on_the_implementation():
     assert type(build.optimizer(adam, implementation="keras")) is keras.optimizers.Adam
 
 
-@pytest.mark.parametrize(("name", "cls"), [("rmsprop", keras.optimizers.RMSprop), ("sgd", keras.optimizers.SGD)])
-def test_other_optimizers_are_keras_optimizers(name, cls):
-    made = build.optimizer(config.Optimizer(name=name, learning_rate=0.5))
-    assert (type(made), float(made.learning_rate)) == (cls, 0.5)
+OTHERS = {
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+    "optimistic": optimistic.Optimistic,
+    "optimistic_adam": optimistic.OptimisticAdam,
+}
+
+
+def test_every_optimizer_is_tested():
+    assert set(OPTIMIZERS) == {"adam", *OTHERS}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_optimizers_do_not_depend_on_the_implementation(name):
+    for implementation in fast.IMPLEMENTATIONS:
+        made = build.optimizer(config.Optimizer(name=name, learning_rate=0.5), implementation=implementation)
+        assert (type(made), float(made.learning_rate)) == (OTHERS[name], 0.5)
+
+
+def test_optimistic_adam_has_the_betas_of_adam():
+    done = options.completed(config.Optimizer(name="optimistic_adam"), OPTIMIZERS["optimistic_adam"], "x")
+    assert done.options == {"beta_1": 0.5, "beta_2": 0.9}
+    assert build.optimizer(config.Optimizer(name="optimistic_adam", beta_1=0.25)).beta_1 == 0.25
 
 
 def test_float16_scales_the_loss():

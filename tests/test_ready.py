@@ -1,6 +1,7 @@
 """A copy of the waiting process behaves as a new process of Python."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -55,6 +56,31 @@ def test_has_imported_tensorflow_and_found_no_device(tmp_path):
     assert run(tmp_path, line) == (0, "True False False\n", "")
 
 
+def test_runs_a_line_of_code(tmp_path):
+    code = "import os, sys; print(sys.argv, os.getcwd(), __name__)"
+    command = [sys.executable, "-c", code, "a"]
+    process = ready.start(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert process.communicate(timeout=100) == (f"['-c', 'a'] {tmp_path} __main__\n", "")
+    assert process.returncode == 0
+
+
+def test_has_a_terminal_until_it_is_closed(tmp_path):
+    code = "import os, signal; print(*(os.isatty(number) for number in range(3))); signal.pause()"
+    main, terminal = pty.openpty()
+    process = ready.start(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, terminal=terminal
+    )
+    os.close(terminal)
+    # A terminal may pass on a line in several parts.
+    shown = b""
+    while not shown.endswith(b"\n"):
+        shown += os.read(main, 4096)
+    assert shown == b"True True True\r\n"
+    assert process.poll() is None
+    os.close(main)
+    assert process.wait(100) == -signal.SIGHUP
+
+
 def test_is_killed_and_awaited():
     command = [sys.executable, "-m", "timeit", "-n1", "-r1", "while True: pass"]
     process = ready.start(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
@@ -66,7 +92,7 @@ def test_is_killed_and_awaited():
     assert process.returncode == process.poll() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("env", [{"TFDS_DATA_DIR": "/none"}, {"PYTHONPATH": "/none"}])
+@pytest.mark.parametrize("env", [{"KERAS_HOME": "/none"}, {"PYTHONPATH": "/none"}])
 def test_another_environment_needs_a_new_process(tmp_path, env):
     line = f"print('tensorflow' in sys.modules, os.environ[{next(iter(env))!r}])"
     assert run(tmp_path, line, **env) == (0, "False /none\n", "")

@@ -96,19 +96,24 @@ def test_fatal_message_before_an_abort_is_shown():
     assert run.stderr == "F0000 1 b.cc:2] needs AVX\n"
 
 
-def test_keras_backend_is_set_to_tensorflow():
-    code = "from tfpaths import startup; startup.import_tensorflow(); import keras; print(keras.backend.backend())"
+@pytest.fixture(scope="module")
+def started():
+    """A process that imported TensorFlow, with warnings as errors, and prints Keras' backend."""
+    code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.runs.training\n"
+    code += "import keras; print(keras.backend.backend())"
     env = {**os.environ, "KERAS_BACKEND": "jax"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
-    assert run.stdout == "tensorflow\n"
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
-def test_tensorflow_starts_without_output():
-    code = "from tfpaths import startup; startup.import_tensorflow(); import tfpaths.runs.training"
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+def test_keras_backend_is_set_to_tensorflow(started):
+    assert started.stdout.splitlines()[-1:] == ["tensorflow"], started.stderr
+
+
+def test_tensorflow_starts_without_output(started):
     if startup.expects_gpu():
         pytest.skip("a GPU's driver may have something to say")
-    assert (run.returncode, run.stderr, run.stdout) == (0, "", "")
+    assert (started.returncode, started.stderr, started.stdout) == (0, "", "tensorflow\n")
 
 
 def test_debug_shows_the_messages_of_the_start(monkeypatch, capfd):

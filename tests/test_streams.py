@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+from helpers import compiles
 
-from tfpaths import streams
+from tfpaths import numerics, streams
 
 
 def test_streams_differ_by_every_folded_number():
@@ -16,6 +17,28 @@ def test_streams_differ_by_every_folded_number():
     np.testing.assert_array_equal(roots[0].fold(1, 2).key, roots[0].fold(1).fold(2).key)
     sample = leaves[0].normal((20_000,)).numpy()
     np.testing.assert_allclose((sample.mean(), sample.std()), (0, 1), atol=0.02)
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, None])
+@pytest.mark.parametrize("seed", [0, -3, 2**31 - 1])
+def test_draws_are_those_of_tensorflow(seed, how):
+    def drawn(stream):
+        return stream.fold(7).key, stream.uniform(()), stream.normal((3, 5)), stream.fold(-5).uniform([9])
+
+    def expected(key):
+        folded = tf.random.fold_in(key, -5, alg="philox")
+        return (
+            tf.random.fold_in(key, 7, alg="philox"),
+            tf.random.stateless_uniform((), key, alg="philox"),
+            tf.random.stateless_normal((3, 5), key, alg="philox"),
+            tf.random.stateless_uniform([9], folded, alg="philox"),
+        )
+
+    if how is not None:
+        drawn, expected = (tf.function(each, autograph=False, **how) for each in (drawn, expected))
+    stream = streams.root(seed)
+    for ours, theirs in zip(drawn(stream), expected(stream.key), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
@@ -86,3 +109,130 @@ def test_a_part_begins_at_a_multiple_of_four_numbers():
 def test_draws_of_an_ensemble_are_not_made_in_parts():
     with pytest.raises(ValueError, match="ensemble"):
         streams.root(7, first_run=0).from_row(4)
+
+
+# The known answers of Random123 for threefry2x32 with 20 rounds (`kat_vectors`): key, counter, answer.
+@pytest.mark.parametrize(
+    ("key", "counter", "answer"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ],
+)
+def test_threefry_gives_the_known_answers(key, counter, answer):
+    # In a batch of counters, of which the known one is in the middle.
+    first, second = (tf.constant([1, word, 2], tf.uint32) for word in counter)
+    words = streams.threefry([tf.constant(word, tf.uint32) for word in key], first, second)
+    assert tuple(int(word[1]) for word in words) == answer
+
+
+def keyed(latents, count, draws):
+    """The numbers of these draws for each latent, `[num, draws, count]`."""
+    return streams.normal_of_keys(streams.keys_of(latents), count, tf.constant(draws, tf.int32)).numpy()
+
+
+def test_keyed_draws_are_normal_and_independent():
+    values = keyed(streams.root(3).normal([200, 4]), 25, range(40)).astype(np.float64)  # 200,000 numbers
+    num = values.size
+    # The standard errors of the mean, the variance and the fourth moment are sqrt((1, 2, 96) / num): 105 - 3^2 = 96.
+    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs(np.mean(values**power) - moment) < 4 * np.sqrt(variance / num)
+    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
+    # Numbers next to each other along each axis: of another latent, draw or place. The error of r is 1 / sqrt(num).
+    for axis in range(3):
+        shifted = np.roll(values, 1, axis)
+        assert abs(np.mean(values * shifted)) < 4 / np.sqrt(num)
+        assert abs(np.mean(values**2 * shifted**2) - 1) < 4 * np.sqrt(8 / num)  # 3 · 3 - 1 = 8
+    # The two halves of a draw are the two words of Threefry.
+    assert abs(np.mean(values[:, :, :12] * values[:, :, 13:])) < 4 / np.sqrt(num / 2)
+
+
+def test_noise_of_images_is_normal_and_independent():
+    values = streams.root(3).noise([100, 25, 27, 3]).numpy().astype(np.float64)  # an odd number in each image
+    num = values.size
+    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():  # as above
+        assert abs(np.mean(values**power) - moment) < 4 * np.sqrt(variance / num)
+    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
+    for axis in range(4):
+        assert abs(np.mean(values * np.roll(values, 1, axis))) < 4 / np.sqrt(num)
+    other = streams.root(3).fold(1).noise(values.shape).numpy()
+    assert abs(np.mean(values * other)) < 4 / np.sqrt(num)
+
+
+def test_noise_of_short_rows_and_of_ensembles_is_that_of_normal():
+    np.testing.assert_array_equal(streams.root(3).noise([8, 2]), streams.root(3).normal([8, 2]))
+    of_runs = streams.root(3, first_run=2)
+    shape = [2, 4, streams.COMPILED_FROM]
+    np.testing.assert_array_equal(of_runs.noise(shape), of_runs.normal(shape))
+
+
+def test_noise_has_its_scale():
+    shape = [3, streams.COMPILED_FROM]
+    unit = streams.root(3).noise(shape).numpy()
+    np.testing.assert_allclose(streams.root(3).noise(shape, 0.25), 0.25 * unit, rtol=1e-6)
+    np.testing.assert_array_equal(streams.root(3).noise(shape, tf.constant(0.0)), np.zeros(shape))
+    np.testing.assert_array_equal(streams.root(3).noise([8, 2], 2.0), 2.0 * streams.root(3).normal([8, 2]).numpy())
+
+
+def test_noise_is_the_same_in_a_graph_and_for_a_batch_of_unknown_size():
+    @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3])], autograph=False)
+    def noisy(images):
+        return images + streams.root(5).noise(numerics.shape_of(images))
+
+    images = tf.zeros([6, 16, 16, 3])
+    np.testing.assert_array_equal(noisy(images), streams.root(5).noise(images.shape))
+
+
+@pytest.mark.parametrize(
+    ("count", "nums"), [(3, (1, 2, 3, 5, 7, 11, 13, 29, 61)), (streams.COMPILED_FROM + 1, (1, 3, 61))]
+)
+def test_keyed_draws_do_not_depend_on_the_batch(count, nums):
+    latents = streams.root(0).normal([64, 5])
+    whole = keyed(latents, count, range(7))
+    for num in nums:
+        np.testing.assert_array_equal(keyed(latents[:num], count, range(7)), whole[:num])
+    order = np.random.default_rng(0).permutation(64)
+    np.testing.assert_array_equal(keyed(tf.gather(latents, order), count, range(7)), whole[order])
+
+
+@pytest.mark.parametrize("count", [streams.COMPILED_FROM, 2351])
+def test_keyed_draws_are_the_same_with_and_without_xla(count):
+    latents = streams.root(0).normal([9, 5])
+
+    def draw(first):
+        return streams.normal_of_keys(streams.keys_of(latents), count, first + tf.range(3))
+
+    compiled = tf.function(draw, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32))
+    with streams.portable():
+        portable = tf.function(draw, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32))
+        eager = draw(4)
+    assert (compiles(compiled), compiles(portable)) == (True, False)
+    np.testing.assert_array_equal(compiled(tf.constant(4)), eager)
+    np.testing.assert_array_equal(portable(tf.constant(4)), eager)
+    # Outside, XLA is used again.
+    np.testing.assert_array_equal(draw(4), eager)
+    assert compiles(tf.function(draw, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32)))
+
+
+def test_keyed_draws_at_once_equal_draws_one_by_one():
+    latents = streams.root(0).normal([9, 5])
+    for count in (1, 2, 5, streams.COMPILED_FROM + 1):  # An odd number drops a word.
+        one_by_one = [keyed(latents, count, [draw]) for draw in range(7)]
+        np.testing.assert_array_equal(keyed(latents, count, range(7)), np.concatenate(one_by_one, axis=1))
+        drawn = tf.function(lambda count=count: streams.normal_of_keys(streams.keys_of(latents), count, tf.range(7)))()
+        np.testing.assert_array_equal(drawn, keyed(latents, count, range(7)))
+
+
+def test_each_bit_and_place_of_a_latent_changes_its_key():
+    latent = np.array([0.5, -1.0, 0.25], np.float32)
+    others = [latent[[1, 0, 2]], latent[::-1], -latent, np.append(latent, 0).astype(np.float32)]
+    for place in range(3):
+        near = latent.copy()
+        near[place] = np.nextafter(near[place], np.float32(9))
+        others.append(near)
+    keys = {streams.keys_of(tf.constant([each])).numpy().tobytes() for each in (latent, *others)}
+    assert len(keys) == 1 + len(others)
+    # Neighbours have independent numbers: the error of a correlation of 10,000 is 0.01.
+    first, second = keyed(tf.constant([latent, others[-1]]), 10_000, [0])[:, 0]
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.04

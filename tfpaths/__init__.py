@@ -101,6 +101,8 @@ def sample(
     num: int = 64,
     seed: int = 0,
     interpolate: bool = False,
+    refine: int | None = None,
+    member: int | None = None,
     overwrite: bool = True,
     trust: bool = False,
 ) -> pathlib.Path:
@@ -108,10 +110,12 @@ def sample(
 
     Args:
       workdir: A run directory, or an export.
-      out: `….png`, `….npz`, or a new directory.
+      out: `….png`, of texts `….txt`, `….npz`, or a new directory.
       num: Number of samples.
       seed: Seed for the latents.
       interpolate: Whether each row of samples interpolates between two latents.
+      refine: Langevin steps that refine the samples (`tfpaths.refinement`); None for as many as the game makes.
+      member: The only generator of the game `mix` that samples come from; None for all of them.
       overwrite: Whether a file at `out` is replaced; the command line needs `--overwrite` for that.
       trust: Whether an export is loaded whatever it contains; a stranger's could read and write files.
 
@@ -122,11 +126,25 @@ def sample(
     """
     from tfpaths.runs import sampling
 
-    return sampling.sample(workdir, out, num=num, seed=seed, interpolate=interpolate, overwrite=overwrite, trust=trust)
+    return sampling.sample(
+        workdir,
+        out,
+        num=num,
+        seed=seed,
+        interpolate=interpolate,
+        refine=refine,
+        member=member,
+        overwrite=overwrite,
+        trust=trust,
+    )
 
 
-def export(workdir: str | pathlib.Path) -> pathlib.Path:
+def export(workdir: str | pathlib.Path, *, member: int | None = None) -> pathlib.Path:
     """Writes `<workdir>/export`, a SavedModel that can be loaded and sampled with TensorFlow alone; returns its path.
+
+    Args:
+      workdir: The run directory.
+      member: The only generator of the game `mix` that its samples come from; None for all of them.
 
     Raises:
       InputError: The directory does not contain a trained run, or another run is writing to it.
@@ -135,7 +153,7 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
     """
     from tfpaths.runs import exporting
 
-    return exporting.export(workdir)
+    return exporting.export(workdir, member=member)
 
 
 def report(workdirs: str | Sequence[str], out: str | None = None, *, overwrite: bool = True) -> pathlib.Path:

@@ -1,26 +1,29 @@
 """The GAN and its training step. Losses and penalties vary; the step is always the same."""
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
-from tfpaths import losses, numerics, penalties, streams
-from tfpaths.compat import keras as compat
+from tfpaths import losses, numerics, penalties, serialization, stepping, streams
 from tfpaths.compat.tensorflow import apply_gradients
+from tfpaths.instance_noise import InstanceNoise
+from tfpaths.numerics import watching
+from tfpaths.sampled import Sampled
 from tfpaths.streams import Stream
 
-# The streams below that of an update: one for its latents, and one for each penalty, _PENALTY + 0, _PENALTY + 1, ….
-_LATENTS, _PENALTY = 0, 1
-# A branch of the run's stream that training does not use: its branches are steps, which are not negative.
-_SAMPLES = -1
+# The streams below that of an update: one for its latents, and one for each penalty, PENALTY + 0, PENALTY + 1, ….
+LATENTS, PENALTY = 0, 1
+# Those of the instance noise on the real and on the generated examples.
+REAL_NOISE, FAKE_NOISE = -1, -2
+# A player's gradients, and the values that a step reports.
+Gradients = tuple[list[tf.Tensor | None], dict[str, tf.Tensor]]
+Pair = tuple[tf.Tensor, tf.Tensor]
 
 
 @keras.saving.register_keras_serializable("tfpaths")
-class GAN(keras.Model):
+class GAN(Sampled):
     """A generator and a discriminator, the loss of each, and penalties on the discriminator's gradient.
 
     Each step makes `discriminator_steps` updates of the discriminator, each with new latents and a new real batch, then
@@ -28,6 +31,8 @@ class GAN(keras.Model):
 
         discriminator: minimise loss.discriminator(D(x), D(G(z))) + sum of penalty(D, x, G(z))
         generator:     minimise loss.generator(D(G(z)))
+
+    With instance noise, x and G(z) are what the discriminator sees, `seen`.
 
     All random numbers of a step are a pure function of (seed, restarts, step, replica). Losses are means over the
     replica's batch; under a `tf.distribute` strategy the update is that of the mean over the global batch. Only
@@ -40,17 +45,21 @@ class GAN(keras.Model):
       generator: Latents `[batch, ...]` -> examples; its `input_shape` is the shape of the latents.
       discriminator: Examples `[batch, ...]` -> one logit each, `[batch, 1]` or `[batch]`.
       loss: A `losses.Loss`, or a name in `losses.LOSSES`.
-      penalty: A `penalties.GradientPenalty`, several of them, or None.
+      penalty: A `penalties.Penalty`, several of them, or None.
       discriminator_steps: Discriminator updates for each generator update.
       weight_clip: After each of its updates, the discriminator's weights are clipped to [-weight_clip, weight_clip]
         (Arjovsky et al. 2017), so the generator never sees a discriminator with larger weights. None for no clipping.
+      instance_noise: The noise on all examples that the discriminator sees in training, or None.
+      ema: The decay of an exponential moving average of the generator's weights, in [0, 1), updated after each of its
+        updates: average <- ema average + (1 - ema) weights. All samples are then those of the averaged generator; only
+        the players' updates use the weights themselves. None for no average.
       seed: Seed for the latents and the penalties' points.
       runs: The number of independent GANs in an ensemble; None for a single GAN. In an ensemble, networks and real
         batches have a leading axis of runs. Losses are averaged over a run's examples and summed over runs, so each run
         has the same gradient as if it were trained alone; the reported values are means over runs.
 
     Raises:
-      ValueError: `discriminator_steps` or `weight_clip` is out of its range.
+      ValueError: `discriminator_steps`, `weight_clip` or `ema` is out of its range.
 
     Example:
       >>> generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -66,8 +75,12 @@ class GAN(keras.Model):
       TensorShape([5, 2])
     """
 
-    # The scalars that a step reports: name -> its abbreviation in progress lines.
+    # The scalars that a step reports: name -> its abbreviation in progress lines; "" leaves it out there.
     reported: Mapping[str, str] = {"discriminator_loss": "D", "generator_loss": "G", "penalty": "penalty"}
+    # Whether the players begin with the weights of a finished run.
+    needs_run = False
+    # Whether it can be an ensemble of independent runs.
+    has_ensembles = True
     train_function: Any
 
     def __init__(
@@ -76,24 +89,33 @@ class GAN(keras.Model):
         discriminator: keras.Model,
         *,
         loss: losses.Loss | str,
-        penalty: penalties.GradientPenalty | Sequence[penalties.GradientPenalty] | None = None,
+        penalty: penalties.Penalty | Sequence[penalties.Penalty] | None = None,
         discriminator_steps: int = 1,
         weight_clip: float | None = None,
+        instance_noise: InstanceNoise | None = None,
+        ema: float | None = None,
         seed: int = 0,
         runs: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if discriminator_steps < 1:
-            raise ValueError(f"discriminator_steps: expected at least 1, received {discriminator_steps}.")
+        self.check_discriminator_steps(discriminator_steps)
         if weight_clip is not None and not weight_clip > 0:
             raise ValueError(f"weight_clip: expected a number above zero, received {weight_clip}.")
+        if ema is not None and not 0 <= ema < 1:
+            raise ValueError(f"ema: expected a number in [0, 1), received {ema}.")
         self.generator = generator
         self.discriminator = discriminator
+        self.ema = ema
+        # A copy with the same initial weights.
+        self.averaged_generator = None if ema is None else keras.models.clone_model(generator)
+        if self.averaged_generator is not None:
+            self.averaged_generator.set_weights(generator.get_weights())
         self.loss_pair = losses.get(loss) if isinstance(loss, str) else loss
-        self.penalties = _as_list(penalty)
+        self.penalties = [penalty] if isinstance(penalty, penalties.Penalty) else list(penalty or [])
         self.discriminator_steps = discriminator_steps
         self.weight_clip = weight_clip
+        self.instance_noise = instance_noise
         self.seed = seed
         self.runs = runs
         # The number of the ensemble's first run. A study trains its runs in blocks and sets it for each block.
@@ -109,7 +131,13 @@ class GAN(keras.Model):
         # Keras would build a subclassed model by calling it on the data, but a GAN is called on latents.
         self.built = True
         if self.penalties:
-            _warn_of_batch_norm(discriminator)
+            penalties.warn_of_batch_norm(discriminator, stacklevel=3)
+
+    @classmethod
+    def check_discriminator_steps(cls, discriminator_steps: int, path: str = "discriminator_steps") -> None:
+        """Raises an error, naming `path`, if the game cannot make so many discriminator updates a step."""
+        if discriminator_steps < 1:
+            raise ValueError(f"{path}: expected at least 1, received {discriminator_steps}.")
 
     @classmethod
     def of_family(cls, family: Any, example_shape: Sequence[int], *, seed: int = 0, **arguments: Any) -> Self:
@@ -164,8 +192,14 @@ class GAN(keras.Model):
 
     @property
     def networks(self) -> dict[str, keras.Model]:
-        """The networks by name. All of them are exported."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
+        """The networks by name."""
+        averaged = {} if self.averaged_generator is None else {"averaged_generator": self.averaged_generator}
+        return {"generator": self.generator, "discriminator": self.discriminator, **averaged}
+
+    @property
+    def exported(self) -> dict[str, keras.Model]:
+        """The networks that an export saves, by the names of their files."""
+        return self.networks
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -189,50 +223,6 @@ class GAN(keras.Model):
     def stream(self) -> Stream:
         """The stream for training, of the GAN's seed and its number of restarts."""
         return streams.root(self.seed, first_run=self.first_run, attempt=self.restarts)
-
-    def generate(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the examples G(z) for latents z.
-
-        All generated examples come from this method: those of training, `sample`, grids, metrics, loaded runs and
-        exports. Graphs are compiled without AutoGraph, so an override must write loops and conditions on tensors as
-        `tf.while_loop` and `tf.cond`.
-
-        Args:
-          latents: z, drawn from N(0, I): `[batch, ...]`, in an ensemble `[runs, batch, ...]`.
-          training: Whether the examples are for an update of the players.
-
-        Returns:
-          Examples `[batch, ...]`, in an ensemble `[runs, batch, ...]`; images are float32 in [-1, 1].
-        """
-        return self.generator(latents, training=training)
-
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.generate(latents, training=training)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """The shape of the latents of one example."""
-        return tuple(self.generator.input_shape[1 if self.runs is None else 2 :])
-
-    def latents(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
-        """Draws latents z ~ N(0, I), `[num, *latent_shape]`; in an ensemble `[runs, num, *latent_shape]`."""
-        lead = (num,) if self.runs is None else (self.runs, num)
-        return stream.normal((*lead, *self.latent_shape))
-
-    def sample(self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Generates `num` examples; the same seed gives the same examples. It can be called in a graph."""
-        return self.generate(self.sample_latents(num, seed=seed))
-
-    def sample_latents(
-        self, num: int | tf.Tensor, *, seed: int | tf.Tensor = 0, first: int | tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Returns the latents that `sample` uses for this seed, from index `first` on, a multiple of four."""
-        stream = streams.root(seed, first_run=self.first_run).fold(_SAMPLES)
-        return self.latents(num, stream if first is None else stream.from_row(first))
-
-    def draw(self, num: int | tf.Tensor, stream: Stream) -> tf.Tensor:
-        """Generates `num` examples with latents from a stream. It can be called in a graph."""
-        return self.generate(self.latents(num, stream))
 
     def train_step(self, *real_batches: Any) -> dict[str, tf.Tensor]:
         """Makes one training step: `discriminator_steps` updates of the discriminator and one of the generator.
@@ -271,23 +261,28 @@ class GAN(keras.Model):
         Returns:
           `discriminator_loss`, without the penalty, and `penalty`.
         """
-        # No gradient flows to the generator: the tape starts after this line.
-        fake = self.generate(self.latents(self._batch_size(real), stream.fold(_LATENTS)), training=True)
+        fake = self.generate(self.update_latents(real, stream), training=True)
+        gradients, reported = self.discriminator_gradients(real, fake, stream)
+        self.move_discriminator(gradients)
+        return reported
+
+    def discriminator_gradients(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> Gradients:
+        """Returns D's gradients on two batches, for its optimiser; the arguments are as in `discriminator_losses`."""
+        # No gradient flows to the generator: the tape watches the discriminator only.
         variables = self.discriminator.trainable_variables
-        with _watching(variables) as tape:
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
-            loss = self.loss_pair.discriminator(real_logits, fake_logits)
-            penalty = self._penalty(real, fake, stream)
-            if penalty is None:
-                penalty = tf.zeros_like(loss)
+        with watching(variables) as tape:
+            loss, penalty = self.discriminator_losses(real, fake, stream)
             objective = self._shared(loss + penalty, self.discriminator_optimizer)
-        apply_gradients(self.discriminator_optimizer, tape.gradient(objective, variables), variables)
+        return tape.gradient(objective, variables), {"discriminator_loss": loss, "penalty": penalty}
+
+    def move_discriminator(self, gradients: Sequence[tf.Tensor | None]) -> None:
+        """Applies the discriminator's gradients, then clips its weights if there is a `weight_clip`."""
+        variables = self.discriminator.trainable_variables
+        apply_gradients(self.discriminator_optimizer, gradients, variables)
         if self.weight_clip is not None:
             for variable in variables:
                 limit = numerics.of_runs(self.weight_clip, variable)
                 variable.assign(tf.clip_by_value(variable, -limit, limit))
-        return {"discriminator_loss": loss, "penalty": penalty}
 
     def update_generator(self, real: tf.Tensor, stream: Stream) -> dict[str, tf.Tensor]:
         """Updates the generator once, on loss.generator.
@@ -299,25 +294,79 @@ class GAN(keras.Model):
         Returns:
           `generator_loss`.
         """
-        variables = self.generator.trainable_variables
-        # Only a relative loss needs the real logits; they do not depend on the generator, so they stay off the tape.
-        real_logits = (self.discriminator(real, training=True),) if self.loss_pair.is_relative else ()
-        with _watching(variables) as tape:
-            latents = self.latents(self._batch_size(real), stream.fold(_LATENTS))
-            fake = self.generate(latents, training=True)
-            loss = self.loss_pair.generator(*real_logits, self.discriminator(fake, training=True))
-            objective = self._shared(loss, self.generator_optimizer)
-        apply_gradients(self.generator_optimizer, tape.gradient(objective, variables), variables)
-        return {"generator_loss": loss}
+        gradients, reported = self.generator_gradients(real, stream)
+        self.move_generator(gradients)
+        return reported
 
-    def _penalty(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor | None:
-        """Returns the sum of the penalties, each with its own stream; None if there are no penalties."""
+    def generator_gradients(self, real: tf.Tensor, stream: Stream) -> Gradients:
+        """Returns the generator's gradients, for its optimiser, and what is reported; arguments as above."""
+        variables = self.generator.trainable_variables
+        with watching(variables) as tape:
+            fake = self.generate(self.update_latents(real, stream), training=True)
+            loss = self.generator_loss(real, fake, stream)
+            objective = self._shared(loss, self.generator_optimizer)
+        return tape.gradient(objective, variables), {"generator_loss": loss}
+
+    def move_generator(self, gradients: Sequence[tf.Tensor | None]) -> None:
+        """Applies the generator's gradients, then updates the averaged generator, if there is one."""
+        apply_gradients(self.generator_optimizer, gradients, self.generator.trainable_variables)
+        if self.averaged_generator is None or self.ema is None:
+            return
+        for average, variable in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            # Statistics of BatchNorm are copied.
+            share = 1.0 - self.ema if variable.trainable else 1.0
+            average.assign(average + share * (variable - average) if share < 1 else variable)
+
+    def update_latents(self, real: tf.Tensor, stream: Stream) -> tf.Tensor:
+        """Returns the latents of an update: one for each real example (in an ensemble, of each run)."""
+        axis = 0 if self.runs is None else 1
+        return self.latents(numerics.shape_of(real)[axis], stream.fold(LATENTS))
+
+    def seen(self, examples: tf.Tensor, stream: Stream) -> tf.Tensor:
+        """Returns what the discriminator sees in training: the examples, with instance noise if there is any."""
+        noise = self.instance_noise
+        return examples if noise is None else noise.added_to(examples, self.steps, stream)
+
+    def discriminator_losses(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns loss.discriminator and the sum of the penalties, scalars; in an ensemble, means over runs.
+
+        Args:
+          real: A real batch.
+          fake: A generated batch.
+          stream: The stream of the update, for noise and penalties.
+        """
+        seen = self.seen(real, stream.fold(REAL_NOISE)), self.seen(fake, stream.fold(FAKE_NOISE))
+        real_logits, fake_logits = (self.discriminator(examples, training=True) for examples in seen)
+        loss = self.loss_pair.discriminator(real_logits, fake_logits)
+        return loss, self.penalty_of(self.discriminator, (real, fake), seen, stream)
+
+    def penalty_of(self, discriminator: keras.Model, clean: Pair, seen: Pair, stream: Stream) -> tf.Tensor:
+        """Returns the sum of a discriminator's penalties; `clean` and `seen` are real and generated examples."""
         batch_axes = 1 if self.runs is None else 2
         values = [
-            penalty(self.discriminator, real, fake, stream=stream.fold(_PENALTY + index), batch_axes=batch_axes)
+            penalty(
+                discriminator,
+                *(seen if penalty.noisy else clean),
+                stream=stream.fold(PENALTY + index),
+                batch_axes=batch_axes,
+                **({"step": self.steps} if penalty.needs_step else {}),
+            )
             for index, penalty in enumerate(self.penalties)
         ]
-        return values[0] if len(values) == 1 else tf.add_n(values) if values else None
+        return values[0] if len(values) == 1 else tf.add_n(values) if values else tf.zeros([])
+
+    def generator_loss(self, real: tf.Tensor, fake: tf.Tensor, stream: Stream) -> tf.Tensor:
+        """Returns loss.generator, a scalar; in an ensemble, the mean over runs.
+
+        Args:
+          real: A real batch, which only a relative loss uses.
+          fake: A generated batch.
+          stream: The stream of the update, for noise.
+        """
+        seen = [self.seen(fake, stream.fold(FAKE_NOISE))]
+        if self.loss_pair.is_relative:
+            seen.insert(0, self.seen(real, stream.fold(REAL_NOISE)))
+        return self.loss_pair.generator(*(self.discriminator(examples, training=True) for examples in seen))
 
     def fit(self, x=None, *args, **kwargs):
         """Trains the GAN with Keras' `fit`.
@@ -356,52 +405,10 @@ class GAN(keras.Model):
         return super().fit(x, *args, **kwargs)
 
     def make_train_function(self, force: bool = False):
-        """Returns the function that `fit` calls: `steps_per_execution` steps on every replica, as one `tf.function`.
-
-        It replaces Keras' function, as Keras allows: with several steps per execution and several devices, Keras' own
-        reduces scalars wrongly or fails. Each reported value is the mean over replicas of the last step.
-
-        Args:
-          force: Whether to create the function again if it exists.
-        """
-        if self.train_function is not None and not force:
-            return self.train_function
-        strategy, count = self.distribute_strategy, self.steps_per_execution
-        if self.run_eagerly:
-            self.train_function = self._eager_function(strategy, count)
-            return self.train_function
-        step = tf.function(self.train_step, jit_compile=True, autograph=False) if self.jit_compile else self.train_step
-
-        def one_step(iterator):
-            return self._one_step(strategy, step, iterator)
-
-        # An explicit tf.while_loop, because AutoGraph does not convert a Python loop on every supported Python version.
-        # A single step uses the loop too: outside it, TensorFlow fuses other operations, and the last bits differ.
-        @tf.function(reduce_retracing=True, autograph=False)
-        def train_function(iterator):
-            start = {name: tf.constant(0.0) for name in self.reported}
-            _, values = tf.while_loop(
-                lambda done, _: done < count,
-                lambda done, _: (done + 1, one_step(iterator)),
-                (tf.constant(0), start),
-                maximum_iterations=count,
-            )
-            return values
-
-        self.train_function = train_function
+        """Returns the function that `fit` calls, see `tfpaths.stepping`; with `force`, creates it again."""
+        if self.train_function is None or force:
+            self.train_function = stepping.train_function(self)
         return self.train_function
-
-    def _eager_function(self, strategy: tf.distribute.Strategy, count: int) -> Callable:
-        def train_function(iterator):
-            for _ in range(count):
-                values = self._one_step(strategy, self.train_step, iterator)
-            return values
-
-        return train_function
-
-    def _one_step(self, strategy: tf.distribute.Strategy, step: Callable, iterator: Any) -> dict[str, tf.Tensor]:
-        values = strategy.run(step, args=tuple(next(iterator) for _ in range(self.discriminator_steps)))
-        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in values.items()}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, for `gan.save("gan.keras")` and `keras.models.load_model`.
@@ -409,49 +416,17 @@ class GAN(keras.Model):
         Raises:
           ValueError: The loss is not registered, so it cannot be stored by name.
         """
-        if self.loss_pair.name not in losses.LOSSES:
-            raise ValueError(
-                f"A GAN can only be saved if its loss has a name in tfpaths.losses.LOSSES, received {self.loss_pair}. "
-                "To fix this: register the loss and pass its name as loss=NAME."
-            )
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            "generator": serialize(self.generator),
-            "discriminator": serialize(self.discriminator),
-            "loss": {"name": self.loss_pair.name, **self.loss_pair.options},
-            "penalty": [serialize(penalty) for penalty in self.penalties],
-            "discriminator_steps": self.discriminator_steps,
-            "weight_clip": self.weight_clip,
-            "seed": self.seed,
-            "runs": self.runs,
-        }
+        return {**super().get_config(), **serialization.config_of(self)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        def deserialized(value: Any) -> Any:
-            return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
-
-        values = dict(config)
-        values |= {name: deserialized(values[name]) for name in ("generator", "discriminator")}
-        values["penalty"] = [deserialized(penalty) for penalty in values["penalty"]]
-        values["loss"] = losses.get(**values["loss"])
-        return cls(**values)
+        return cls(**serialization.arguments_of(config, custom_objects))
 
     def get_compile_config(self) -> dict[str, Any]:
-        return {
-            **{name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in self.optimizers.items()},
-            "steps_per_execution": self.steps_per_execution,
-            "jit_compile": self.jit_compile,
-            "run_eagerly": self.run_eagerly,
-        }
+        return serialization.compile_config_of(self)
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
-        values = {
-            name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
-            for name, value in config.items()
-        }
-        self.compile(**values)
+        self.compile(**serialization.compile_arguments_of(config))
 
     def save_own_variables(self, store: Any) -> None:
         store["steps"], store["restarts"] = self.steps.numpy(), self.restarts.numpy()
@@ -460,41 +435,9 @@ class GAN(keras.Model):
         self.steps.assign(store["steps"][()])
         self.restarts.assign(store["restarts"][()])
 
-    def _batch_size(self, real: tf.Tensor) -> int | tf.Tensor:
-        """Returns the number of examples in a batch; in an ensemble, in each run's batch."""
-        axis = 0 if self.runs is None else 1
-        return real.shape[axis] if real.shape[axis] is not None else tf.shape(real)[axis]
-
     def _shared(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         """Returns this replica's share of the loss, because Keras' optimisers sum the gradients of all replicas.
 
         In an ensemble the loss is the mean over runs; multiplied by their number, it is the sum.
         """
         return optimizer.scale_loss(loss) * (self.runs or 1) / self.distribute_strategy.num_replicas_in_sync
-
-
-@contextlib.contextmanager
-def _watching(variables: list[keras.Variable]) -> Iterator[tf.GradientTape]:
-    """Yields a gradient tape that watches only these variables."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch([variable.value for variable in variables])
-        yield tape
-
-
-def _as_list(penalty: Any) -> list[penalties.GradientPenalty]:
-    if penalty is None:
-        return []
-    return [penalty] if isinstance(penalty, penalties.GradientPenalty) else list(penalty)
-
-
-def _warn_of_batch_norm(discriminator: keras.Model) -> None:
-    names = [
-        layer.name for layer in compat.all_layers(discriminator) if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    if names:
-        warnings.warn(
-            "A gradient penalty assumes that each output of the discriminator depends on one example only, but with "
-            f"BatchNormalization ({', '.join(names)}) it depends on the whole batch. To fix this: remove these layers "
-            "from the discriminator.",
-            stacklevel=3,
-        )

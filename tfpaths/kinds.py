@@ -24,6 +24,7 @@ _MODULES = {
     "study": "tfpaths.lines.kind",
     "figure": "tfpaths.figures.kind",
     "sweep": "tfpaths.sweeps.kind",
+    "perfect": "tfpaths.perfect.kind",
 }
 
 

@@ -30,7 +30,10 @@ class Loss:
       discriminator: `(real_logits, fake_logits)` -> the discriminator's loss.
       generator: `(fake_logits)` -> the generator's loss; `(real_logits, fake_logits)` if `is_relative`.
       is_relative: Whether the generator's loss compares generated with real logits, paired by position.
-      needs_lipschitz: Whether the discriminator must be Lipschitz, which needs a penalty or weight clipping.
+      is_linear: Whether the losses are means over examples, or pairs of them, so that the loss of a mixture of
+        generators is the mean of their losses. A loss that compares the examples of a batch with each other is not.
+      needs_lipschitz: Whether the discriminator must be Lipschitz, which needs a penalty, weight clipping or spectral
+        normalisation.
       name: The name in `LOSSES`; empty if `get` did not create the pair.
       options: The options that were passed to `get`.
 
@@ -43,6 +46,7 @@ class Loss:
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     generator: Callable[..., tf.Tensor]
     is_relative: bool = False
+    is_linear: bool = True
     needs_lipschitz: bool = False
     name: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -238,6 +242,8 @@ def kl_wasserstein(
     return Loss(
         lambda real_logits, fake_logits: critic(tf.cast(real_logits, tf.float32), weighted(fake_logits)),
         lambda fake_logits: wasserstein_generator_loss(weighted(fake_logits)),
+        # The density ratio is that of the batch.
+        is_linear=False,
         needs_lipschitz=True,
     )
 

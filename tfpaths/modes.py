@@ -14,8 +14,8 @@ _OF_SWEEPS = ("sweep", "trials", "engine", "jobs", "shard", "yes")
 USED: dict[str, tuple[str, ...]] = {
     "train": (*_OF_RUNS, "cluster_timeout", "profile", *_OF_SWEEPS),
     "evaluate": (*_OF_RUNS, "trust"),
-    "sample": ("seed", "num_samples", "out", "interpolate", "overwrite", "trust"),
-    "export": (),
+    "sample": ("seed", "num_samples", "out", "interpolate", "refine", "member", "overwrite", "trust"),
+    "export": ("member",),
     "report": ("out", "overwrite"),
 }
 # Sweeps of more trials need --yes.
@@ -58,6 +58,8 @@ class Asked:
     num_samples: str | None
     out: str | None
     interpolate: bool
+    refine: str | None
+    member: str | None
     overwrite: bool
     trust: bool
 
@@ -117,12 +119,15 @@ def _use(asked: Asked, path: str) -> int:
     """Samples or exports a run."""
     num = errors.integer("--num_samples", asked.num_samples or "64", 1)
     seed = errors.integer("--seed", asked.seed or "0", 0)
+    member = None if asked.member is None else errors.integer("--member", asked.member, 0)
     startup.import_tensorflow()
     if asked.mode == "export":
-        progress.say(importlib.import_module("tfpaths.runs.exporting").message(tfpaths.export(path)))
+        exported = tfpaths.export(path, member=member)
+        progress.say(importlib.import_module("tfpaths.runs.exporting").message(exported))
     else:
-        how = {"interpolate": asked.interpolate, "overwrite": asked.overwrite, "trust": asked.trust}
-        written = tfpaths.sample(path, asked.out or "", num=num, seed=seed, **how)
+        refine = None if asked.refine is None else errors.integer("--refine", asked.refine, 0)
+        how = {name: getattr(asked, name) for name in ("interpolate", "overwrite", "trust")}
+        written = tfpaths.sample(path, asked.out or "", num=num, seed=seed, refine=refine, member=member, **how)
         progress.say(f"Written: {written}")
     return 0
 

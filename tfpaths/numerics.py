@@ -1,5 +1,9 @@
-"""Norms whose gradient is finite at zero, and numbers of each run of an ensemble."""
+"""Norms whose gradient is finite at zero, numbers of each run of an ensemble, shapes, and tapes."""
 
+import contextlib
+from collections.abc import Iterator
+
+import keras
 import tensorflow as tf
 
 EPSILON = 1e-12
@@ -51,3 +55,43 @@ def of_runs(value: float | tf.Tensor, x: tf.Tensor) -> float | tf.Tensor:
     if isinstance(value, int | float) or value.shape.rank == 0:
         return value
     return tf.reshape(value, [-1, *[1] * (len(x.shape) - 1)])
+
+
+def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """Returns the shape of `x`; an axis is an integer if its size is static, otherwise a tensor.
+
+    Example:
+      >>> shape_of(tf.zeros([4, 2]))
+      [4, 2]
+    """
+    return [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
+
+
+def per_example_shape(x: tf.Tensor, batch_axes: int = 1) -> list[int | tf.Tensor]:
+    """Returns the shape of one number per example that broadcasts against `x`: `[batch, 1, 1, 1]` for images.
+
+    Args:
+      x: Examples.
+      batch_axes: The number of leading axes that index examples: 1, or 2 in an ensemble.
+
+    Example:
+      >>> per_example_shape(tf.zeros([4, 8, 8, 3]))
+      [4, 1, 1, 1]
+    """
+    return [*shape_of(x)[:batch_axes], *[1] * (x.shape.rank - batch_axes)]
+
+
+@contextlib.contextmanager
+def watching(variables: list[keras.Variable]) -> Iterator[tf.GradientTape]:
+    """Yields a gradient tape that watches only these variables.
+
+    Example:
+      >>> w = keras.Variable(3.0)
+      >>> with watching([w]) as tape:
+      ...     y = w * w
+      >>> float(tape.gradient(y, w.value))
+      6.0
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([variable.value for variable in variables])
+        yield tape

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from tfpaths.networks import optimistic as optimistic_lib
 from tfpaths.networks.fast import Implementation
 from tfpaths.registry import Registry
 from tfpaths.schema import Share
@@ -63,3 +64,43 @@ def sgd(learning_rate: float, implementation: Implementation) -> keras.optimizer
     """
     del implementation
     return keras.optimizers.SGD(learning_rate)
+
+
+@OPTIMIZERS.register("optimistic")
+def optimistic(learning_rate: float, implementation: Implementation) -> keras.optimizers.Optimizer:
+    """Returns optimistic gradient descent, w <- w - 2 rate g_t + rate g_(t-1), for every implementation.
+
+    Daskalakis et al. 2018 (arXiv 1711.00141). See `tfpaths.networks.optimistic.Optimistic`.
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> optimizer, w = optimistic(0.5, fast.IMPLEMENTATIONS["fast"]), keras.Variable(1.0)
+      >>> optimizer.apply([keras.ops.ones(())], [w])
+      >>> float(w)
+      0.0
+    """
+    del implementation
+    return optimistic_lib.Optimistic(learning_rate)
+
+
+@OPTIMIZERS.register("optimistic_adam")
+def optimistic_adam(
+    learning_rate: float, implementation: Implementation, *, beta_1: Share = 0.5, beta_2: Share = 0.9
+) -> keras.optimizers.Optimizer:
+    """Returns optimistic Adam, for every implementation. Daskalakis et al. 2018 (arXiv 1711.00141), algorithm 1.
+
+    The default betas are those of `adam`. See `tfpaths.networks.optimistic.OptimisticAdam`.
+
+    Args:
+      learning_rate: The learning rate.
+      implementation: Unused.
+      beta_1: The decay rate of the mean of the gradients, in [0, 1).
+      beta_2: The decay rate of the mean of their squares, in [0, 1).
+
+    Example:
+      >>> from tfpaths.networks import fast
+      >>> optimistic_adam(1e-4, fast.IMPLEMENTATIONS["fast"]).beta_2
+      0.9
+    """
+    del implementation
+    return optimistic_lib.OptimisticAdam(learning_rate, beta_1=beta_1, beta_2=beta_2)

@@ -52,6 +52,14 @@ LOOKS = {
     "wgan": Look("WGAN", "#E69F00", (0, (1, 3)), "P"),
     "dragan": Look("DRAGAN", "#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "X"),
     "r1": Look("NS-GAN with R1", "#882255", (0, (5, 2, 1, 2)), "p"),
+    "r1_r2": Look("NS-GAN with R1 and R2", "#AA4499", (0, (6, 1, 1, 1, 1, 1)), "d"),
+    "r3gan": Look("R3GAN", "#117733", (0, (3, 1)), "*"),
+    "ns_noise": Look("NS-GAN with noise", "#6699CC", (0, (6, 2)), "1"),
+    "minimax_noise": Look("minimax GAN with noise", "#DDCC77", (0, (4, 2, 1, 2)), "2"),
+    "ns_roth": Look("NS-GAN with Roth's penalty", "#888888", (0, (1, 1)), "3"),
+    "kl_wgan": Look("KL-WGAN", "#44AA99", (0, (8, 2)), "h"),
+    "hinge_sn": Look("hinge, SN", "#999933", (0, (2, 1)), "<"),
+    "dcd": Look("DCD", "#332288", (0, (4, 1, 1, 1)), ">"),
 }
 DATA_COLOR, GENERATED_COLOR = "#777777", "#D55E00"
 

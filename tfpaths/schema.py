@@ -45,6 +45,22 @@ def expects(expected: str, valid: Callable[[Any], bool]) -> pydantic.AfterValida
     return pydantic.AfterValidator(check)
 
 
+def wrong(field: str, expected: str, received: Any) -> pydantic_core.PydanticCustomError:
+    """Returns the error about one field, for a check of a whole value; `tfpaths.explanations` reads its context.
+
+    Args:
+      field: The field's name.
+      expected: What is valid, to complete "expected …".
+      received: The invalid value.
+
+    Example:
+      >>> wrong("trials", "at most 3", 4).context["received"]
+      4
+    """
+    context = {"field": field, "expected": expected, "received": received}
+    return pydantic_core.PydanticCustomError("expected", "{expected}", context)
+
+
 # Upper limits: TensorFlow counts steps in 64 bits, and `streams.root` casts seeds to 32 bits.
 PositiveInt = Annotated[int, expects("a number above zero", lambda value: 0 < value < 2**63)]
 Count = Annotated[int, expects("a number of at least zero", lambda value: 0 <= value < 2**31)]
@@ -271,7 +287,11 @@ def _assign(values: Any, annotation: Any, keys: Sequence[str], text: str, path: 
         key_or_index: Any = int(key)
         inner: Any = next(typing.get_args(o)[0] for o in branches_of(annotation) if typing.get_origin(o) is tuple)
     else:
-        owner = next((option for option in branches_of(annotation) if is_model(option)), None)
+        models = [option for option in branches_of(annotation) if is_model(option)]
+        # Of a union of values, the first that has all fields that are there.
+        owner = next(
+            (model for model in models if values.keys() <= model.model_fields.keys()), next(iter(models), None)
+        )
         if owner is None:
             raise errors.InputError(f"{path}: a {_kind_of(values)} has no fields.")
         key_or_index = key

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pydantic
-import pydantic_core
 
 from tfpaths import errors, schema
 
@@ -47,8 +46,7 @@ class Choice(schema.Value):
         wrong = next((choice for choice in self.values if len(choice) != len(self.paths)), None)
         if not self.values or wrong is not None:
             expected = f"at least one choice of {len(self.paths)} values"
-            context = {"field": "values", "expected": expected, "received": wrong or self.values}
-            raise pydantic_core.PydanticCustomError("expected", "{expected}", context)
+            raise schema.wrong("values", expected, wrong or self.values)
         return self
 
     def settings(self, share: float) -> dict[str, schema.Option]:
@@ -90,8 +88,7 @@ class Range(schema.Value):
             ("high", math.isfinite(self.high) and self.high > self.low, f"a finite number above {self.low:g}"),
         ):
             if not valid:
-                context = {"field": field, "expected": expected, "received": getattr(self, field)}
-                raise pydantic_core.PydanticCustomError("expected", "{expected}", context)
+                raise schema.wrong(field, expected, getattr(self, field))
         return self
 
     def settings(self, share: float) -> dict[str, float]:

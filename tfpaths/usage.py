@@ -59,7 +59,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("steps", "INTEGER", "Generator updates in all.", None, "the experiment's"),
         Flag("batch_size", "INTEGER", "Examples in a batch, over all devices.", None, "the experiment's"),
         Flag("seed", "INTEGER", "The run's seed. With --mode=sample, the latents'.", None, "the experiment's; 0"),
-        Flag("precision", "NAME", "One of float32, mixed_bfloat16, mixed_float16.", None, "the experiment's"),
+        Flag("precision", "NAME", "One of float32, mixed_bfloat16, mixed_float16, auto.", None, "the experiment's"),
         Flag("set", "PATH=VALUE", "Sets any other field of the config, such as variant.penalty.weight=5.", []),
     ),
     "Data (train, evaluate)": (
@@ -84,8 +84,12 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
     ),
     "Sample and report": (
         Flag("num_samples", "INTEGER", "How many samples.", None, "64"),
-        Flag("out", "PATH", "With sample: a .png, a .npz or a directory. With report: the .html file."),
+        Flag(
+            "out", "PATH", "With sample: a .png (of texts a .txt), a .npz or a directory. With report: the .html file."
+        ),
         Flag("interpolate", "", "Rows of eight samples, from one latent to another.", False),
+        Flag("refine", "INTEGER", "Langevin steps that refine each sample.", None, "as many as the game makes"),
+        Flag("member", "INTEGER", "Samples or exports only this generator of a mix.", None, "all of the mix"),
         Flag("overwrite", "", "Replaces a file at --out.", False),
         Flag("trust", "", "Loads a SavedModel whatever it contains; a stranger's can read and write files.", False),
     ),

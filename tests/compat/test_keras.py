@@ -1,13 +1,13 @@
 """Keras features without a public name, or that only some versions have."""
 
 import concurrent.futures
-import subprocess
 import sys
 import threading
 
 import keras
 import pytest
 import tensorflow as tf
+from helpers import finish
 
 from tfpaths.compat import keras as compat
 
@@ -46,10 +46,10 @@ def test_all_layers_includes_those_inside():
 
 
 def test_another_backend_is_refused():
-    code = "import keras; keras.backend.backend = lambda: 'jax'; import tfpaths.compat.keras"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert "tfpaths needs Keras' TensorFlow backend; it is 'jax'. To fix this: set KERAS_BACKEND" in run.stderr
+    code = "import sys, keras; keras.backend.backend = lambda: 'jax'; sys.modules.pop('tfpaths.compat.keras', None)\n"
+    code += "import tfpaths.compat.keras"
+    _, err = finish([sys.executable, "-c", code], status=1)
+    assert "tfpaths needs Keras' TensorFlow backend; it is 'jax'. To fix this: set KERAS_BACKEND" in err
 
 
 def test_own_settings_restores_the_users_settings():

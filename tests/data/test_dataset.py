@@ -11,11 +11,24 @@ import tensorflow as tf
 from tfpaths import config, data, errors
 from tfpaths.data import examples, prepared
 
+IMAGES = ("celeba", "cifar10", "color_mnist", "folder", "stacked_mnist")
+TEXTS = ("lm1b", "markov", "text", "text_file")
+POINTS = tuple(name for name in sorted(data.DATA) if name not in (*IMAGES, *TEXTS))
+# The options with which a data set of texts is read here; `FILE` is that of a test.
+FILE = "lines.txt"
+OPTIONS = {"text": {"packages": ("keras",)}, "text_file": {"path": FILE, "length": 4}, "markov": {"examples": 200}}
 
-@pytest.fixture(params=sorted(data.DATA))
-def loaded(request, tmp_path):
-    """Each registered data set, in the smallest form available on this machine."""
+
+def smallest(request, tmp_path):
+    """Returns a registered data set, in the smallest form available on this machine."""
     name = request.param
+    if name in POINTS:
+        return data.load(name, examples=200)
+    if name in TEXTS:
+        request.getfixturevalue("monkeypatch").chdir(tmp_path)
+        (tmp_path / FILE).write_text("".join(f"{number:x}\n" for number in range(200)))
+        folder = request.getfixturevalue("lm1b_dir") if name == "lm1b" else None
+        return data.load(name, data_dir=folder and str(folder), **OPTIONS.get(name, {}))
     if name in ("color_mnist", "stacked_mnist"):
         return data.load(name, source="embedded")
     if name == "celeba":
@@ -32,20 +45,60 @@ def loaded(request, tmp_path):
     return data.load(name, path=str(tmp_path), image_size=28)
 
 
+@pytest.fixture(params=IMAGES + POINTS + TEXTS)
+def loaded(request, tmp_path):
+    """Each registered data set."""
+    return smallest(request, tmp_path)
+
+
+@pytest.fixture(params=IMAGES)
+def images(request, tmp_path):
+    """Each data set of images."""
+    return smallest(request, tmp_path)
+
+
+@pytest.fixture(params=POINTS)
+def points(request, tmp_path):
+    """Each data set of points."""
+    return smallest(request, tmp_path)
+
+
+@pytest.fixture(params=TEXTS)
+def texts(request, tmp_path):
+    """Each data set of texts."""
+    return smallest(request, tmp_path)
+
+
 def read(loaded, batch_size, count, **options):
     return np.array(list(loaded.batches(batch_size, **options).take(count).as_numpy_iterator()))
 
 
 class TestContract:
-    def test_images_are_float32_in_range_and_channels_last(self, loaded):
+    def test_examples_are_float32_with_a_label_each(self, loaded):
         batch = read(loaded, 8, 1)[0]
         assert batch.dtype == np.float32
         assert batch.shape == (8, *loaded.shape)
-        assert loaded.shape[0] in (28, 32, 64)
-        assert loaded.shape[2] == 3
+        assert len(loaded.labels) == loaded.size
+
+    def test_images_are_in_range_and_channels_last(self, images):
+        batch = read(images, 8, 1)[0]
+        assert images.shape[0] in (28, 32, 64)
+        assert images.shape[2] == 3
         assert -1 <= batch.min() < -0.5
         assert batch.max() <= 1
-        assert len(loaded.labels) == loaded.size
+
+    def test_points_are_distinct_and_in_the_plane(self, points):
+        batch = read(points, 200, 1)[0]
+        assert points.shape == (2,)
+        assert np.isfinite(batch).all()
+        assert len(np.unique(batch, axis=0)) == 200
+        # The widest is the ring, of radius 5, or the banana, whose x2 reaches 0.2 x1^2 with x1 ~ N(0, 4).
+        assert 0.5 < np.abs(batch).max() < 20
+
+    def test_texts_are_one_hot(self, texts):
+        batch = read(texts, 8, 1)[0]
+        np.testing.assert_array_equal(batch.sum(axis=-1), 1.0)
+        assert set(np.unique(batch)) == {0.0, 1.0}
 
     def test_eager_equals_graph(self, loaded):
         positions = tf.constant([3, 0, 7])
@@ -65,13 +118,14 @@ class TestContract:
     def test_class_attributes_match_the_loaded_data(self, loaded):
         cls = data.get(loaded.name)
         assert cls.name == loaded.name
-        data_set = cls(image_size=28) if loaded.name == "folder" else cls()
+        data_set = cls(image_size=28) if loaded.name == "folder" else cls(**OPTIONS.get(loaded.name, {}))
         assert data_set.shape == loaded.shape
         assert data_set.modes == (None if loaded.modes is None else len(loaded.modes))
         if data_set.modes:
             assert 0 <= loaded.labels.min() <= loaded.labels.max() < data_set.modes
             np.testing.assert_allclose(loaded.modes.sum(), 1.0)
-        assert data_set.example is data.IMAGE
+        kinds = dict.fromkeys(IMAGES, "image") | dict.fromkeys(TEXTS, "text")
+        assert data_set.example.name == kinds.get(loaded.name, "point")
 
     def test_content_has_a_checksum(self, loaded):
         assert loaded.made_of
@@ -115,6 +169,14 @@ def test_defaults_of_the_table():
     }
     classes = {name: data.get(name) for name in expected}
     assert {name: (cls.networks, cls.extractor, cls.modes) for name, cls in classes.items()} == expected
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_defaults_of_points(name):
+    modes = {"eight_gaussians": 8, "mog": 2, "twenty_five_gaussians": 25}
+    data_set = data.of(config.Data(name=name))
+    assert (data_set.networks, data_set.modes, data_set.splits) == ("mlp", modes.get(name), data_set.known_splits())
+    assert (data_set.load("test").size, data_set.load("test").source) == (100_000, "drawn")
 
 
 def test_default_outputs_are_the_models_outputs():

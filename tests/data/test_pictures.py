@@ -39,9 +39,11 @@ def opened(content):
     return np.asarray(PIL.Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
 
 
-def dots(content):
-    """`[num, 2]`: row and column of the pixels of the points' colour, 0072B2."""
-    return np.argwhere(np.abs(opened(content) - [0x00, 0x72, 0xB2]).sum(axis=2) < 60)
+def dots(content, color=(0x00, 0x72, 0xB2), legend=False):
+    """`[num, 2]`: row and column of the pixels of a colour, by default that of the points, outside a legend."""
+    found = np.argwhere(np.abs(opened(content) - color).sum(axis=2) < 60)
+    is_in_legend = (found[:, 0] < 60) & (found[:, 1] > 400)  # The upper right corner.
+    return found[~is_in_legend] if legend else found
 
 
 def test_scatter_draws_points_at_their_coordinates():
@@ -71,3 +73,51 @@ def test_scatter_skips_points_that_are_not_finite():
 
 def test_scatter_draws_one_coordinate_on_the_axis():
     assert pictures.scatter(np.array([[0.5]])) == pictures.scatter(np.array([[0.5, 0.0]]))
+
+
+REAL = np.array([[-1.0, -1.0], [3.0, 1.0]])
+
+
+def test_axes_are_those_of_the_real_points():
+    # The square around (1, 0) whose half side is 0.75 times the width of 4: x from -2 to 4, y from -3 to 3. The second
+    # pair of points differs in places that the first ones do not have, and far outside.
+    pairs = ([[-1.9, 0.0], [1.0, 2.9]], [[3.9, 0.0], [1.0, -2.9], [50.0, 0.0]])
+    one, other = (pictures.scatter(np.array(points), real=REAL) for points in pairs)
+    left, top = dots(one, legend=True)[:, 1].min(), dots(one, legend=True)[:, 0].min()
+    right, bottom = dots(other, legend=True)[:, 1].max(), dots(other, legend=True)[:, 0].max()
+    # All that differs is a point: the axes' lines and numbers are equal.
+    assert len(np.argwhere((opened(one) != opened(other)).any(axis=2))) < 400
+    middle = dots(pictures.scatter(np.array([[1.0, 0.0]]), real=REAL), legend=True).mean(axis=0)
+    np.testing.assert_allclose([(left + right) / 2, (top + bottom) / 2], middle[::-1], atol=3)
+    assert right - left == pytest.approx(bottom - top, abs=4)
+    # The real points have another colour, E69F00.
+    found = dots(one, color=(0xE6, 0x9F, 0x00), legend=True)
+    # (3 - (-1)) / (3.9 - (-1.9)) of the distance between the outermost points.
+    assert np.ptp(found[:, 1]) == pytest.approx((right - left) * 4 / 5.8, abs=6)
+
+
+def test_contours_follow_the_logits():
+    points = np.zeros((1, 2))
+    plain, shown = (pictures.scatter(points, real=REAL, logits=f) for f in (None, lambda x: x[:, 0]))
+    rows, columns = np.argwhere((opened(plain) != opened(shown)).any(axis=2)).T
+    # D(x) = x1 has vertical contours, at most 12, each a few pixels wide and as high as the axes.
+    assert len(set(rows)) > 400
+    assert 10 < len(set(columns)) < 80
+    assert pictures.scatter(points, real=REAL, logits=lambda x: x[:, :1]) == shown
+
+
+# NaN everywhere, NaN on one side, and the same everywhere.
+@pytest.mark.parametrize("logit_of", [lambda x: x * np.nan, lambda x: np.where(x > 0, x, np.nan), lambda x: 0 * x + 2])
+def test_logits_without_contours_are_left_out(logit_of):
+    points = np.zeros((1, 2))
+    content = pictures.scatter(points, real=REAL, logits=lambda x: logit_of(x[:, 0]))
+    assert content == pictures.scatter(points, real=REAL)
+
+
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_points_of_other_dimensions_have_no_contours(dimensions):
+    real = np.pad(REAL, ((0, 0), (0, 1)))[:, :dimensions]
+    content = pictures.scatter(np.full((1, dimensions), 0.5), real=real, logits=None)
+    # A discriminator of other points cannot be called on points of the plane.
+    assert pictures.scatter(np.full((1, dimensions), 0.5), real=real, logits=lambda x: 1 / 0) == content
+    assert len(dots(content)) > 0

@@ -5,7 +5,7 @@ import math
 
 import matplotlib.figure
 import pytest
-from helpers import registered
+from helpers import names_of, registered
 
 from tfpaths import config, errors, experiments, plotting, schema
 from tfpaths.figures import FIGURES, runner
@@ -20,10 +20,30 @@ def refused(value, path, text):
 
 
 def test_registered_figures():
-    assert sorted(FIGURES) == ["dimensions", "gradients", "path", "rises", "snapshots"]
+    assert sorted(FIGURES) == [
+        "bound",
+        "cauchy",
+        "convergence",
+        "dimensions",
+        "dirac",
+        "generalization",
+        "gradients",
+        "jacobian",
+        "langevin",
+        "layers",
+        "noise",
+        "overfit",
+        "path",
+        "perfect_line",
+        "ratio",
+        "refine",
+        "rises",
+        "snapshots",
+        "surfaces",
+    ]
 
 
-@pytest.mark.parametrize("name", ["figure_1", "figure_2", "figure_3", "figure_4", "figure_5", "figure_paths"])
+@pytest.mark.parametrize("name", names_of("figure"))
 def test_round_trip(name):
     value = runner.complete(experiments.get(name))
     assert config.from_dict(schema.to_dict(value)) == value
@@ -50,8 +70,81 @@ def test_round_trip(name):
         ("figure_3", "study.players", "false", "study.players: unknown field 'players'"),
         ("figure_5", "variant.discriminator_steps", "2", "variant.discriminator_steps: unknown field 'variant'"),
         ("figure_2", "figure.studies", "line1_ns", "figure.studies: 'gradients' has no option 'studies'"),
-        ("figure_2", "schedule.steps", "5", "schedule: figure_2 is drawn from formulas and has no 'schedule'."),
-        ("figure_2", "study.runs", "5", "study: figure_2 is drawn from formulas and has no 'study'."),
+        ("figure_2", "schedule.steps", "5", "schedule: figure_2 is not drawn from studies and has no 'schedule'."),
+        ("figure_2", "study.runs", "5", "study: figure_2 is not drawn from studies and has no 'study'."),
+        (
+            "figure_ratio",
+            "schedule.steps",
+            "5",
+            "schedule: figure_ratio has no 'schedule', since it trains critics, not",
+        ),
+        (
+            "figure_ratio",
+            "study.runs",
+            "5",
+            "'study', since it trains critics, not studies. To fix this: set figure.runs.",
+        ),
+        ("figure_ratio", "figure.studies", "line1_ns", "figure.studies: 'ratio' has no option 'studies'"),
+        ("figure_ratio", "figure.steps", "400,10", "figure.steps: expected steps, each larger than the one before"),
+        ("figure_ratio", "figure.steps", "", "figure.steps: expected steps, each larger than the one before"),
+        ("figure_ratio", "figure.shown_step", "7", "figure.shown_step: expected one of figure.steps (10, 20, 40, 100"),
+        ("figure_ratio", "figure.runs", "0", "figure.runs: expected a number above zero, received 0"),
+        ("figure_langevin", "figure.steps", "3,1", "figure.steps: expected steps, each larger than the one before"),
+        ("figure_langevin", "figure.steps", "", "figure.steps: expected steps, each larger than the one before"),
+        ("figure_langevin", "figure.chains", "1", "figure.chains: expected a number of at least 2, received 1"),
+        ("figure_refine", "figure.samples", "2", "figure.samples: expected a number of at least 3, received 2"),
+        ("figure_refine", "figure.step_size", "0", "figure.step_size: expected a number above zero, received 0"),
+        ("figure_refine", "study.runs", "5", "study: figure_refine is not drawn from studies and has no 'study'."),
+        ("figure_bound", "figure.distances", "1,0.1", "figure.distances: expected distances, each larger than the one"),
+        ("figure_bound", "figure.distances", "0", "figure.distances.0: expected a number above zero, received 0"),
+        ("figure_cauchy", "figure.runs", "1", "figure.runs: expected a number of at least 2, received 1"),
+        ("figure_cauchy", "figure.batch_sizes", "4,1", "figure.batch_sizes: expected sizes, each larger than the one"),
+        (
+            "figure_cauchy",
+            "figure.examples",
+            "65535",
+            "figure.examples: expected a multiple of each of figure.batch_sizes, received 65535.",
+        ),
+        (
+            "figure_cauchy",
+            "figure.examples",
+            "8192",
+            "figure.examples: expected at least 16 batches of the largest size, that is 16384, received 8192.",
+        ),
+        ("figure_cauchy", "study.runs", "5", "study: figure_cauchy is not drawn from studies and has no 'study'."),
+        ("figure_surfaces", "figure.steps", "9,3", "figure.steps: expected steps, each larger than the one before"),
+        ("figure_surfaces", "figure.clip", "0", "figure.clip: expected a number above zero, received 0"),
+        ("figure_surfaces", "schedule.steps", "5", "schedule: figure_surfaces is not drawn from studies and has no"),
+        ("figure_gradients", "figure.clips", "0.01,0.1", "figure.clips: expected limits, each smaller than the one"),
+        ("figure_gradients", "figure.clips", "", "figure.clips: expected limits, each smaller than the one before"),
+        ("figure_overfit", "figure.updates", "2010", "figure.updates: expected a multiple of 100, five updates a step"),
+        (
+            "figure_overfit",
+            "figure.source",
+            "mnist",
+            "figure.source: expected one of auto, tfds, embedded, received 'mnist'",
+        ),
+        (
+            "figure_convergence",
+            "figure.every",
+            "150",
+            "figure.every: expected an even divisor of the 2000 figure.steps",
+        ),
+        ("figure_convergence", "figure.every", "25", "figure.every: expected an even divisor of the 2000 figure.steps"),
+        ("figure_convergence", "figure.data", "ring", "figure.data: expected a data set of images, received 'ring'"),
+        ("figure_convergence", "figure.data", "cifar", "figure.data: unknown data set 'cifar'; did you mean 'cifar10'"),
+        ("figure_convergence", "figure.source", "embedded", "figure.source: unknown source 'embedded'"),
+        ("figure_convergence", "figure.methods", "wgan,adam", "figure.methods: expected names from wgan, wgan_gp_rms"),
+        ("figure_gradients", "figure.runs", "0", "figure.runs: expected a number above zero, received 0"),
+        (
+            "figure_generalization",
+            "figure.dimensions",
+            "8,2",
+            "figure.dimensions: expected sizes, each larger than the one",
+        ),
+        ("figure_generalization", "figure.samples", "", "figure.samples: expected sizes, each larger than the one"),
+        ("figure_generalization", "figure.runs", "1", "figure.runs: expected a number of at least 2, received 1"),
+        ("figure_generalization", "figure.noise", "0", "figure.noise: expected a number above zero, received 0"),
         ("figure_1", "figure.studies", "", "figure.studies: expected the name of one study, received ()"),
         ("figure_1", "figure.studies", "line1_ns,line1_minimax", "figure.studies: expected the name of one study"),
         ("figure_3", "figure.studies", "", "figure.studies: expected names of studies, each once, received ()"),

@@ -13,8 +13,9 @@ from tfpaths.figures.kind import KIND
     ("name", "line"),
     [
         ("figure_1", "path of line1_ns"),
-        ("figure_2", "gradients, from formulas"),
+        ("figure_2", "gradients, without studies"),
         ("figure_4", "snapshots of line2_ns, line2_gan_gp, line2_dragan_ns"),
+        ("dirac_ns", "dirac of ns"),
         ("figure_5", "dimensions of line1_ns, line1_gan_gp, line1_dragan_ns, line1_wgan_gp, … (8 studies)"),
     ],
 )

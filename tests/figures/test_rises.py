@@ -1,13 +1,23 @@
 """The rises figure: statistics of runs that end near equilibrium."""
 
+import numpy as np
 import pytest
 
 from tfpaths import experiments, schema
-from tfpaths.figures import runner
+from tfpaths.figures import rises, runner
 from tfpaths.figures.figure import Cell
 
 
-def test_statistics_of_runs_that_end_near_equilibrium(small):
+@pytest.fixture
+def measured(monkeypatch):
+    """Path angles of 3 runs at each place of the way; the third is not finite at the last two."""
+    cosines = np.linspace(1.0, -1.0, len(rises._SHARES))[:, np.newaxis] + [[0.0, -0.2, 0.1]]
+    cosines[-2:, 2] = np.nan
+    monkeypatch.setattr(rises.path_angle, "path_angles", lambda config, runs, shares: cosines[:, :runs])
+    return cosines
+
+
+def test_statistics_of_runs_that_end_near_equilibrium(small, measured):
     cells = []
     for name, ends in (("line1_ns", (0.2, 0.1, 3.0)), ("line1_gan_gp", (3.0, 2.0, None))):
         rows = []
@@ -21,7 +31,16 @@ def test_statistics_of_runs_that_end_near_equilibrium(small):
         cells.append(Cell(schema.override(experiments.get(name), {"study.runs": "3"}), rows))
     value = small("figure_paths")
     drawing = runner.build(value).draw(value, cells)
-    assert [row["near"] for row in drawing.rows] == [True, True, False, False, False, False]
+    paths, angles = drawing.rows[:6], drawing.rows[6:]
+    assert [row["near"] for row in paths] == [True, True, False, False, False, False]
+    assert [row["share"] for row in angles] == [*rises._SHARES] * 2
+    assert angles[0]["median"] == pytest.approx(0.9)
+    assert angles[24]["median"] == pytest.approx(-1.1)
+    assert drawing.metrics["ns_angle_0.9"] == pytest.approx(np.median(measured[18, :2]))
+    assert drawing.metrics["gan_gp_angle_1.1"] == pytest.approx(np.median(measured[22, :2]))
+    assert (
+        "NS-GAN: the cosine of field and way is -0.60 at 0.9 of the way to the end, and -0.93 at 1.1" in drawing.finding
+    )
     assert drawing.metrics["ns_near_runs"] == 2
     assert drawing.metrics["gan_gp_near_runs"] == 0
     # Both of NS-GAN's runs that end near rose before.

@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import PIL.Image
 import pytest
+from helpers import names_of
 
 from tfpaths import errors
 from tfpaths.figures import runner
@@ -18,7 +19,7 @@ from tfpaths.runs.rows import read_rows
 from tfpaths.version import __version__
 
 
-@pytest.mark.parametrize("name", ["figure_1", "figure_2", "figure_3", "figure_4", "figure_5", "figure_paths"])
+@pytest.mark.parametrize("name", names_of("figure"))
 def test_figure_writes_picture_rows_and_finding(name, whole):
     path = whole(name)
     picture = PIL.Image.open(path / "figure.png")

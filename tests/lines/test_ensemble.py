@@ -5,13 +5,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpaths import losses, penalties, streams
+from tfpaths import experiments, losses, penalties, streams
 from tfpaths.experiments.variants import VARIANTS
 from tfpaths.gan import GAN
 from tfpaths.lines import ensemble, study
 from tfpaths.networks import ensembles
 
 NAMES = [variant.name for variant in VARIANTS]
+
+
+@pytest.fixture(scope="module")
+def block_of(block):
+    """Returns a block of a variant, with at most two updates of the discriminator for each of the generator.
+
+    Five, which two variants have, take twice as long to compile.
+    """
+
+    def built(variant, runs):
+        steps = min(2, experiments.get(f"line2_{variant}").variant.discriminator_steps)
+        return block(f"line2_{variant}", runs=runs, variant__discriminator_steps=str(steps))
+
+    return built
 
 
 def weights(made):
@@ -34,24 +48,24 @@ def assert_equal_runs(one, run, other, run_other):
 
 # One for each kind of step: without a penalty, with several updates of D, and with a penalty at drawn points.
 @pytest.mark.parametrize("variant", ["ns", "wgan_gp", "dragan_ns"])
-def test_each_run_equals_the_run_alone(variant, block):
-    many = trained(block(f"line2_{variant}", runs=4), 7)
-    alone = block(f"line2_{variant}", runs=1)
+def test_each_run_equals_the_run_alone(variant, block_of):
+    many = trained(block_of(variant, runs=4), 7)
+    alone = block_of(variant, runs=1)
     for run in range(4):
         assert_equal_runs(trained(alone, 7 + run), 0, many, run)
 
 
 @pytest.mark.parametrize("variant", NAMES)
-def test_run_does_not_depend_on_its_place(variant, block):
-    made = block(f"line2_{variant}", runs=4)
+def test_run_does_not_depend_on_its_place(variant, block_of):
+    made = block_of(variant, runs=4)
     first, shifted = trained(made, 7), trained(made, 9)
     for run in (9, 10):
         assert_equal_runs(first, run - 7, shifted, run - 9)
 
 
 @pytest.mark.parametrize("variant", NAMES)
-def test_nan_in_one_run_does_not_change_the_others(variant, block):
-    made = block(f"line2_{variant}", runs=4)
+def test_nan_in_one_run_does_not_change_the_others(variant, block_of):
+    made = block_of(variant, runs=4)
     made.advance(3)
     whole = weights(made)
     made.reset(0)
@@ -138,3 +152,26 @@ def test_rises_are_counted_step_by_step(block):
     progress = made.advance(12)
     np.testing.assert_array_equal(progress.rises, (rises > 0).sum(axis=0))
     np.testing.assert_allclose(progress.climbed, np.maximum(rises, 0).sum(axis=0), rtol=1e-3, atol=1e-6)
+
+
+def test_averaged_generator_is_the_mean_over_the_steps(block):
+    made = block("line2_ns", runs=2)
+    start = [variable.numpy() for variable in made.gan.generator.trainable_variables]
+    for average, variable in zip(made.averages(), start, strict=True):
+        np.testing.assert_array_equal(average, variable)  # before the first step
+    iterates = []
+    for _ in range(3):
+        progress = made.advance(1)
+        iterates.append([variable.numpy() for variable in made.gan.generator.trainable_variables])
+    means = [np.mean(values, axis=0) for values in zip(*iterates, strict=True)]
+    for average, mean in zip(made.averages(), means, strict=True):
+        np.testing.assert_allclose(average, mean, rtol=1e-5, atol=1e-7)
+    # Its distance is that of a generator with these weights, and the iterates' distance is another.
+    for variable, mean in zip(made.gan.generator.trainable_variables, means, strict=True):
+        variable.assign(mean)
+    np.testing.assert_allclose(progress.others["averaged_distance"], made.distance(), rtol=1e-4, atol=1e-6)
+    assert (progress.others["averaged_distance"] != progress.distance).all()
+    # Another start has another average: nothing is left of the runs before.
+    made.reset(0)
+    again = made.advance(3)
+    np.testing.assert_allclose(again.others["averaged_distance"], progress.others["averaged_distance"], rtol=1e-4)

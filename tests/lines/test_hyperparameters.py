@@ -27,7 +27,10 @@ def with_settings(value, columns):
 # All hyper-parameters of a variant at once, drawn from their ranges. Between them, the variants have all of them.
 @pytest.mark.parametrize("name", ["line2_dragan_ns", "line1_wgan"])
 def test_each_run_equals_a_study_with_its_settings(name):
-    value = complete(name, study__width="8", schedule__batch_size="8")
+    # Small networks and two updates of the discriminator: each of the four studies is compiled.
+    steps = min(2, experiments.get(name).variant.discriminator_steps)
+    small = {"study__width": "8", "study__depth": "1", "variant__discriminator_steps": str(steps)}
+    value = complete(name, schedule__batch_size="8", **small)
     random = np.random.default_rng(0)
     columns = {path: tuple(random.uniform(0.01, 0.95, 3).tolist()) for path in hyperparameters.common(value)}
     several = study.build(with_settings(value, columns), 3)
@@ -113,7 +116,8 @@ def test_dragan_has_a_noise_scale_of_each_run():
 
 
 def test_weights_are_clipped_at_the_limit_of_each_run():
-    value = with_settings(complete("line1_wgan", study__width="8"), {"variant.weight_clip": (0.01, 0.2)})
+    small = {"study__width": "8", "variant__discriminator_steps": "1"}
+    value = with_settings(complete("line1_wgan", **small), {"variant.weight_clip": (0.01, 0.2)})
     block = study.build(value, 2)
     block.reset(0)
     block.advance(1)

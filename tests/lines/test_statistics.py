@@ -71,3 +71,14 @@ def test_summary_without_a_finite_run():
         "failed_share": 1.0,
         "never_near_share": 1.0,
     }
+
+
+def test_averages_are_judged_like_the_runs():
+    rows = [row for run, end in enumerate([0.1, 3.0]) for row in rows_of([4.0, end], [0.0] * 2, [0.0] * 2, run)]
+    assert "averaged_failed_share" not in statistics.summary(rows, 2)  # rows of an older version
+    for row, average in zip(rows, [4.0, 0.5, 4.0, 0.3], strict=True):
+        row["averaged_distance"] = average
+    summary = statistics.summary(rows, 2)
+    # 0.5 and 0.3 against a tenth of 4.
+    assert summary["averaged_failed_share"] == 0.5
+    assert summary["averaged_distance_median"] == pytest.approx(0.4)

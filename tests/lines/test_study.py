@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import registered
 
-from tfpaths import errors, schema
+from tfpaths import config, errors, schema
 from tfpaths.games import GAMES
 from tfpaths.gan import GAN
 from tfpaths.lines import study
@@ -61,6 +61,7 @@ def test_rows_and_results(whole):
         "data_source": "drawn",
         "batch_size": 32,
         "precision": "float32",
+        "activation": "leaky_relu",
         "failed_above": 0.1,
         "dimension": 3,
         "latents": 1,
@@ -158,6 +159,19 @@ def test_another_study_is_refused(run, copy):
     with pytest.raises(errors.InputError, match="holds another experiment: study.width"):
         run(copy, study__width="8")
     assert (copy / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize("variant", ["kl_wgan", "hinge_sn"])
+def test_variants_with_spectral_normalization_train(variant, small, tmp_path):
+    toy = {"schedule__steps": "6", "schedule__log_every": "6", "study__runs": "4", "study__block": "2"}
+    toy |= {"study__depth": "1"}  # One layer less to compile.
+    assert study.run(small(f"line1_{variant}", **toy), tmp_path).finished
+    start, end = ([row["squared_distance"] for row in rows(tmp_path) if row["step"] == step] for step in (0, 6))
+    assert np.abs(np.subtract(start, end)).min() > 1e-4
+    # Runs 1 and 2, which the study trained in two blocks, in one block of the same size.
+    block = study.build(config.from_dict(json.loads((tmp_path / "config.json").read_text())), 2)
+    block.reset(1)
+    np.testing.assert_array_equal(block.advance(6).distance, np.float32(end[1:3]))
 
 
 def test_study_uses_the_variants_game(small):

@@ -147,6 +147,6 @@ def test_points_have_no_image_metrics(monkeypatch):
 
     Points.name = "points"
     monkeypatch.setitem(data.DATA._items, "points", Points)
-    assert Evaluator(config.Data(name="points"), config.Evaluation()).metrics == ()
+    assert Evaluator(config.Data(name="points"), config.Evaluation()).metrics == ("kde", "mmd", "assignment")
     with pytest.raises(errors.InputError, match="'scores' cannot be computed for points, which has no feature"):
         Evaluator(config.Data(name="points"), config.Evaluation(metrics=("scores",)))

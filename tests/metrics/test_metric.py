@@ -7,6 +7,7 @@ from helpers import registered
 from tfpaths import config, errors, schema
 from tfpaths.metrics import METRICS, Metric, UnavailableError, complete, sources
 from tfpaths.metrics.evaluator import Evaluator
+from tfpaths.metrics.metric import Picture
 from tfpaths.schema import PositiveInt
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
@@ -91,7 +92,16 @@ class TestCustomMetric:
 
 def test_complete_adds_defaults_and_is_idempotent():
     value = complete(config.Evaluation(critic_steps=5))
-    assert value.options == {"critic_steps": 5, "mode_samples": 26_000}
+    assert value.options == {
+        "critic_steps": 5,
+        "mode_samples": 26_000,
+        "assignment_samples": 1_000,
+        "neural_net_samples": 2_000,
+        "neural_net_steps": 500,
+        "birthday_samples": 5_000,
+        "birthday_quantile": 1e-4,
+        "duality_steps": 100,
+    }
     assert complete(value) == value
 
 
@@ -113,6 +123,25 @@ def test_metric_with_invalid_options_is_refused(parameters, line):
     cls = type("Impossible", (Metric,), {"__init__": space["__init__"]})
     with registered(METRICS, "impossible", cls), pytest.raises(errors.InputError, match=line):
         complete(config.Evaluation())
+
+
+def test_auto_leaves_opt_in_metrics_out(monkeypatch):
+    monkeypatch.setattr(Brightness, "opt_in", True)
+    with registered(METRICS, "brightness", Brightness):
+        wanted = config.Evaluation(samples=300, every=1, every_samples=250)
+        evaluator = Evaluator(EMBEDDED, wanted)
+        assert evaluator.metrics == ("scores", "ms_ssim", "modes", "critic")
+        assert evaluator.every_metrics == ("scores", "ms_ssim", "modes")
+        assert Evaluator(EMBEDDED, measuring("brightness")).metrics == ("brightness",)
+
+
+def test_pictures_of_metrics_have_their_captions(monkeypatch):
+    picture = Picture(b"png", "What it shows.")
+    monkeypatch.setattr(Brightness, "pictures", lambda self, context, source: {"bright": picture})
+    with registered(METRICS, "brightness", Brightness):
+        evaluator = Evaluator(EMBEDDED, measuring("brightness", "ms_ssim"))
+        assert evaluator.pictures(NOISE) == {"bright": picture}
+        assert evaluator.pictures(NOISE, ("ms_ssim",)) == {}
 
 
 def test_metric_without_compute_is_an_error():

@@ -1,63 +1,12 @@
-import keras
+"""DCGAN's networks, beyond the contract of all families in `test_family.py`."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfpaths import config, errors, networks
-from tfpaths.networks import dcgan
 
 SMALL = config.Networks(latent_dim=5, generator_filters=4, discriminator_filters=4)
-SHAPES = [(side, side, channels) for side in dcgan.SIZES for channels in (1, 3)]
-
-
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
-@pytest.mark.parametrize("shape", SHAPES)
-def test_pair_contract(name, shape):
-    generator, discriminator = networks.build(SMALL.replace(name=name), shape)
-    latents = tf.random.stateless_normal((3, 5), [0, 1])
-    images = generator(latents)
-    assert images.shape == (3, *shape)
-    assert images.dtype == tf.float32
-    assert np.abs(images).max() <= 1
-    assert discriminator(images).shape == (3, 1)
-    # One example's logit depends only on that example, in training too: a gradient penalty needs that.
-    alone = discriminator(images[:1], training=True)
-    np.testing.assert_allclose(discriminator(images, training=True)[:1], alone, rtol=1e-4, atol=1e-6)
-    graph = tf.function(lambda z: discriminator(generator(z)))
-    np.testing.assert_allclose(graph(latents), discriminator(generator(latents)), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
-def test_seed_determines_the_weights(name):
-    def weights(seed):
-        models = networks.build(SMALL.replace(name=name), (28, 28, 3), seed=seed)
-        return [v.numpy() for model in models for v in model.trainable_variables]
-
-    one, again, other = weights(1), weights(1), weights(2)
-    assert all(map(np.array_equal, one, again))
-    kernels = [index for index, value in enumerate(one) if value.ndim > 1]
-    assert not any(np.array_equal(one[index], other[index]) for index in kernels)
-    # No two layers of one shape, and no two players, start alike.
-    flat = [one[index].ravel()[:16].tobytes() for index in kernels]
-    assert len(set(flat)) == len(flat)
-
-
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
-def test_a_pair_is_serialisable(name):
-    for model in networks.build(SMALL.replace(name=name), (28, 28, 1)):
-        again = keras.models.model_from_json(model.to_json())
-        again.set_weights(model.get_weights())
-        inputs = tf.random.stateless_normal((2, *model.input_shape[1:]), [0, 1])
-        np.testing.assert_array_equal(again(inputs), model(inputs))
-
-
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_outputs_are_float32(precision):
-    generator, discriminator = networks.build(SMALL, (32, 32, 3), precision=precision)
-    assert generator.output.dtype == discriminator.output.dtype == "float32"
-    half = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}[precision]
-    assert {v.dtype for v in generator.trainable_variables} == {"float32"}
-    assert generator.layers[1].compute_dtype == discriminator.layers[1].compute_dtype == half
 
 
 def test_keras_implementation_gives_the_same_outputs():

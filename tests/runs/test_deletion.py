@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,15 @@ def test_no_mode_deletes_what_it_did_not_write(tmp_path):
     for path in planted:
         assert path.is_file(), path
         assert path.read_bytes() == path.relative_to(run).as_posix().removesuffix("/kept").split("/")[-1].encode()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of two steps with its export, read-only."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    training.train(toy(schedule__steps="2"), path)
+    tfpaths.export(path)
+    return path
 
 
 # What is written under a temporary name: its name, and whether it is a directory.
@@ -168,19 +178,19 @@ def test_all_files_of_a_run_have_their_temporary_names_in_one_directory(tmp_path
 
 
 @pytest.mark.parametrize("name", ["README.md", "assets/labels.txt", "variables/old/variables.index"])
-def test_an_export_with_other_files_is_not_replaced(tmp_path, name):
-    training.train(toy(schedule__steps="2"), tmp_path)
-    path = tfpaths.export(tmp_path)
+def test_an_export_with_other_files_is_not_replaced(finished, tmp_path, name):
+    run = shutil.copytree(finished, tmp_path / "run")
+    path = run / "export"
     before = (path / "saved_model.pb").read_bytes()
     files.write_bytes(path / name, b"mine")
     with pytest.raises(errors.InputError, match="not an export's and would be deleted: .*To fix this: move them elsew"):
-        tfpaths.export(tmp_path)
+        tfpaths.export(run)
     assert (path / name).read_bytes() == b"mine"
     assert (path / "saved_model.pb").read_bytes() == before
 
 
-def test_an_export_that_is_a_link_is_not_replaced(tmp_path):
-    training.train(toy(schedule__steps="2"), tmp_path / "run")
+def test_an_export_that_is_a_link_is_not_replaced(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("export"))
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run" / "export").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(errors.InputError, match="a file or a link"):

@@ -120,7 +120,8 @@ def test_job_stops_when_a_worker_is_lost_and_resumes(tmp_path, two_replicas, mon
     assert found, chief
     # To a step that both the resumed and an uninterrupted run reach.
     steps = str(int(found[1]) + 4)
-    with job(2, run, schedule__steps=steps) as workers:
+    command = [*toy_command(run, schedule__steps=steps), "--strategy=multi_worker"]
+    with Workers(2, lambda index, _: command) as workers:
         (status, out, err), (second, other_out, _) = workers.ended()
     assert (status, second) == (0, 0), err
     assert f"Finished at step {steps}" in out
@@ -269,7 +270,7 @@ def test_streams_differ_by_replica_and_repeat_for_a_seed(two_replicas):
     class Watched(GAN):
         def latents(self, num, stream):
             drawn = super().latents(num, stream)
-            self.seen.assign(drawn)
+            self.watched.assign(drawn)
             return drawn
 
     def drawn(seed):
@@ -278,14 +279,14 @@ def test_streams_differ_by_replica_and_repeat_for_a_seed(two_replicas):
             gan.compile(
                 generator_optimizer=keras.optimizers.SGD(0.1), discriminator_optimizer=keras.optimizers.SGD(0.1)
             )
-            gan.seen = tf.Variable(
+            gan.watched = tf.Variable(
                 tf.zeros([4, 1]),
                 trainable=False,
                 synchronization=tf.VariableSynchronization.ON_READ,
                 aggregation=tf.VariableAggregation.MEAN,
             )
         gan.fit(tf.data.Dataset.from_tensors(tf.zeros([8, 1])), verbose=0)
-        return [value.numpy().tolist() for value in two_replicas.experimental_local_results(gan.seen)]
+        return [value.numpy().tolist() for value in two_replicas.experimental_local_results(gan.watched)]
 
     first = drawn(0)
     assert first[0] != first[1]

@@ -15,7 +15,7 @@ from tfpaths import config, data, errors, experiments, files, schema
 from tfpaths.data import prepared
 from tfpaths.metrics import METRICS, Metric, cache, extractors, ms_ssim
 from tfpaths.metrics.evaluator import Evaluator
-from tfpaths.runs import build, evaluation, rows, training
+from tfpaths.runs import build, evaluation, report, rows, training
 
 EMBEDDED = config.Data(name="color_mnist", source="embedded")
 
@@ -215,6 +215,36 @@ def test_references_are_added_to_existing_results(run, own_cache, tmp_path):
     assert found["references"].keys() == {"real", "noise"}
     assert (found["metrics"], found["protocol"]) == (before["metrics"], before["protocol"])
     assert json.loads((run / "results.json").read_text()) == found
+
+
+class TestOnRequest:
+    def test_gap_and_pairs_of_a_run(self, run, tmp_path):
+        path = shutil.copytree(run, tmp_path / "run")
+        texts = evaluating(
+            metrics="birthday,duality_gap", birthday_samples=200, birthday_quantile=0.001, duality_steps=2
+        )
+        found = evaluation.evaluate(toy("color_mnist_ns", **texts), path)
+        before = json.loads((run / "results.json").read_text())["metrics"]
+        metrics = {name: value for name, value in found["metrics"].items() if name not in before}
+        assert metrics["duality_gap"] == pytest.approx(metrics["discriminator_gain"] + metrics["generator_gain"])
+        assert metrics.keys() >= {"birthday_low", "duality_gap_error"}
+        assert found["protocol"]["duality_batches"] == "16 of 64"
+        # The sheet of pairs is a file beside the grids, with its caption in the results, and no grid.
+        assert list(found["pictures"]) == ["birthday_pairs"]
+        assert (path / "samples" / "birthday_pairs.png").read_bytes().startswith(b"\x89PNG")
+        assert b"most similar pairs of 200 samples" in report.write([str(path)]).read_bytes()
+        # Another evaluation of the same step keeps it.
+        again = evaluation.evaluate(toy("color_mnist_ns", **evaluating(metrics="modes", mode_samples=50)), path)
+        assert again["pictures"] == found["pictures"]
+
+    def test_gap_of_two_replicas_is_that_of_one(self, two_replicas):
+        experiment = toy("color_mnist_ns")
+        with two_replicas.scope():
+            mirrored = build.build(experiment, (28, 28, 3))
+        plain = build.build(experiment, (28, 28, 3))
+        evaluator = Evaluator(EMBEDDED, config.Evaluation(metrics=("duality_gap",), duality_steps=1))
+        one, other = (evaluator.measure(evaluation.source(gan, 0)) for gan in (plain, mirrored))
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-6)
 
 
 def test_another_split_keeps_the_training_protocol(run, tmp_path):

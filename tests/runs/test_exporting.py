@@ -88,6 +88,7 @@ def test_uint8_levels_match_pictures(exported):
 
     class Fixed:
         latent_shape = (5,)
+        refinement = {}  # noqa: RUF012
 
         def generate(self, latents):
             return tf.constant(values)

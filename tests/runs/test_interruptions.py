@@ -161,6 +161,7 @@ def in_mode(run, mode, flags):
 
 
 IN_OWN_MOUNTS = ["unshare", "-rm", "bash", "-c"]
+PROGRAM = str(ROOT / "tests" / "runs" / "on_a_disk.py")
 
 
 @pytest.fixture
@@ -173,38 +174,41 @@ def own_mounts():
         pytest.skip("this user may not mount a small disk in a new namespace")
 
 
-def on_a_disk(tmp_path, size, script):
-    """Runs a script in `$disk`, a small file system; returns the process, and what was left on the disk."""
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory `run` of two steps, read-only."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    training.train(toy(schedule__steps="2"), path)
+    return path
+
+
+def on_a_disk(tmp_path, size, words, script="true"):
+    """Runs a command, in which DISK is a small disk, after a script of bash.
+
+    Returns:
+      Exit status, output, errors, and what was left on the disk; see `on_a_disk.py`.
+    """
     disk, left = tmp_path / "disk", tmp_path / "left"
-    disk.mkdir(exist_ok=True)
-    whole = (
-        f'mount -t tmpfs -o size={size} none "$disk" || exit 99; {script}; '
-        f'status=$?; cp -r "$disk/." "$left"; exit $status'
-    )
-    environment = {**os.environ, "disk": str(disk), "left": str(left)}
-    made = subprocess.run(
-        [*IN_OWN_MOUNTS, whole], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
-    )
-    return made, left
-
-
-def quoted(words):
-    return " ".join(f"'{word}'" for word in words).replace("DISK", "'\"$disk\"'")
+    disk.mkdir()
+    command = [word.replace("DISK", str(disk)) for word in words[1:]]
+    process = start([sys.executable, PROGRAM, size, str(disk), str(left), script.replace("DISK", str(disk)), *command])
+    out, err = process.communicate(timeout=400)
+    return process.returncode, out, err, left
 
 
 @pytest.mark.usefixtures("own_mounts")
 def test_full_disk_keeps_the_last_checkpoint(tmp_path):
     every = {"schedule__steps": "12", "schedule__sample_every": "100", "networks__latent_dim": "64"}
     # A checkpoint of these networks has 0.34 MB: one or two fit on the disk beside the rest, but not four.
-    made, left = on_a_disk(tmp_path, "1100k", quoted(command("DISK/run", **every)))
-    assert made.returncode == 1, made.stderr
-    line = made.stderr.splitlines()[-1]
+    status, _, err, left = on_a_disk(tmp_path, "1100k", command("DISK/run", **every))
+    assert status == 1, err
+    line = err.splitlines()[-1]
     found = re.fullmatch(
         r"tfpaths: (/[^ ]*): cannot be written: [^{}\[]*No space left on device\. "
         r"The last good checkpoint: step (\d+), in .*/run/checkpoints\..*",
         line,
     )
-    assert found, made.stderr
+    assert found, err
     assert found[1].startswith(str(tmp_path / "disk" / "run" / "checkpoints"))
     kept = checkpoints.steps_in(left / "run" / "checkpoints")
     assert kept[-1] == int(found[2])
@@ -218,8 +222,8 @@ def test_full_disk_error_names_the_rows_file(tmp_path):
     fill = "import pathlib, sys; from tfpaths.runs import rows\n"
     fill += "try: [rows.append_row(pathlib.Path(sys.argv[1]), {'step': n}) for n in range(10**6)]\n"
     fill += "except OSError as error: print(error.filename, error.strerror)"
-    made, _ = on_a_disk(tmp_path, "64k", f'{sys.executable} -c "{fill}" "$disk/metrics.jsonl"')
-    assert made.stdout.strip() == f"{tmp_path / 'disk' / 'metrics.jsonl'} No space left on device"
+    _, out, _, _ = on_a_disk(tmp_path, "64k", [sys.executable, "-c", fill, "DISK/metrics.jsonl"])
+    assert out.strip() == f"{tmp_path / 'disk' / 'metrics.jsonl'} No space left on device"
 
 
 @pytest.mark.usefixtures("own_mounts")
@@ -233,26 +237,25 @@ def test_full_disk_error_names_the_rows_file(tmp_path):
         (["--mode=report"], r"run/report\.html"),
     ],
 )
-def test_full_disk_in_other_modes_is_one_line_with_the_file(tmp_path, flags, named):
-    training.train(toy(schedule__steps="2"), tmp_path / "run")
+def test_full_disk_in_other_modes_is_one_line_with_the_file(finished, tmp_path, flags, named):
     launched = [sys.executable, "-m", "tfpaths.launch", "--workdir=DISK/run", *flags]
-    fill = 'head -c 100m /dev/zero > "$disk/full" 2> /dev/null; truncate -s -20k "$disk/full"'
-    made, left = on_a_disk(tmp_path, "4m", f'cp -r "{tmp_path}/run" "$disk"; {fill}; {quoted(launched)}')
-    assert made.returncode == 1, made.stderr
-    assert "Traceback" not in made.stderr
-    line = made.stderr.splitlines()[-1]
-    assert re.search(rf"^tfpaths: .*/disk/{named}.*No space left on device", line), made.stderr
+    fill = "head -c 100m /dev/zero > DISK/full 2> /dev/null; truncate -s -20k DISK/full"
+    status, _, err, left = on_a_disk(tmp_path, "4m", launched, f"cp -r {finished} DISK; {fill}")
+    assert status == 1, err
+    assert "Traceback" not in err
+    line = err.splitlines()[-1]
+    assert re.search(rf"^tfpaths: .*/disk/{named}.*No space left on device", line), err
     assert not [path for path in left.iterdir() if path.name not in ("run", "full")]
 
 
 @pytest.mark.usefixtures("own_mounts")
-def test_read_only_disk_is_refused_and_unchanged(tmp_path):
-    training.train(toy(schedule__steps="2"), tmp_path / "run")
-    before = {file.relative_to(tmp_path): file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
-    script = f'cp -r "{tmp_path}/run" "$disk"; mount -o remount,ro "$disk"; {quoted(command("DISK/run"))}'
-    made, left = on_a_disk(tmp_path, "20m", script)
-    assert made.returncode == 2, made.stderr
-    assert made.stderr.splitlines()[-1].startswith("tfpaths: --workdir: expected a path that can be written, received")
+def test_read_only_disk_is_refused_and_unchanged(finished, tmp_path):
+    files = [file for file in finished.rglob("*") if file.is_file()]
+    before = {file.relative_to(finished.parent): file.read_bytes() for file in files}
+    script = f"cp -r {finished} DISK; mount -o remount,ro DISK"
+    status, _, err, left = on_a_disk(tmp_path, "20m", command("DISK/run"), script)
+    assert status == 2, err
+    assert err.splitlines()[-1].startswith("tfpaths: --workdir: expected a path that can be written, received")
     assert {name: (left / name).read_bytes() for name in before} == before
 
 

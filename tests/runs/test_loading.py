@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import registered
+from helpers import launch_here, registered
 
 import tfpaths
 from tfpaths import config, data, errors, experiments, files, schema, streams
-from tfpaths.runs import build, loading
+from tfpaths.runs import build, identity, loading
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
 
@@ -97,3 +97,34 @@ def test_custom_data_set_is_not_read_for_its_shape(tmp_path):
         files.write_json(tmp_path / "config.json", schema.to_dict(build.complete(value)))
         Checkpoints(tmp_path / "checkpoints", build.build(value, (28, 28, 3))).save()
         assert loading.load(tmp_path).sample(2).shape == (2, 28, 28, 3)
+
+
+@pytest.mark.parametrize(
+    ("described", "status", "line"),
+    [
+        (
+            ("config", "variables"),
+            2,
+            "expected a checkpoint of these networks: discriminator exists here only. To fix this: use the code of",
+        ),
+        (("config",), 1, "none of the checkpoints in"),
+    ],
+)
+def test_checkpoint_without_the_discriminator_is_one_line(described, status, line, tiny_run, tmp_path, monkeypatch):
+    # `--refine` needs the discriminator; it never starts from initial weights.
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    gan = build.build(RunDirectory(run).stored(), (28, 28, 3))
+    shutil.rmtree(run / "checkpoints")
+    # Its optimiser refers to its variables, too, and would be enough to restore them.
+    state = {name: item for name, item in gan.state.items() if "discriminator" not in name}
+    with monkeypatch.context() as patch:
+        patch.setattr(type(gan), "state", state)
+        description = identity.essence(RunDirectory(run).stored(), gan)
+        Checkpoints(run / "checkpoints", gan, description={name: description[name] for name in described}).save()
+    before = sorted(tmp_path.rglob("*"))
+    done = launch_here("--mode=sample", f"--workdir={run}", "--refine=2", f"--out={tmp_path / 'a.png'}")
+    assert done.returncode == status
+    (last,) = [text for text in done.stderr.splitlines() if text.startswith("tfpaths: ")]
+    assert line in last
+    assert not (tmp_path / "a.png").exists()
+    assert {path for path in tmp_path.rglob("*") if path.name != "error.log"} == set(before)

@@ -126,8 +126,8 @@ def test_spherical_interpolation():
 @pytest.mark.parametrize(
     ("out", "num", "line"),
     [
-        ("", 4, "--out: expected a .png, a .npz or a directory, received none."),
-        ("a.jpg", 4, "--out: expected a .png, a .npz or a directory, received 'a.jpg'."),
+        ("", 4, "--out: expected a .png, a .txt, a .npz or a directory, received none."),
+        ("a.jpg", 4, "--out: expected a .png, a .txt, a .npz or a directory, received 'a.jpg'."),
         ("full", 4, "--out: expected a new or an empty directory, received 'full', which is neither."),
         ("full/notes", 4, "--out: expected a new or an empty directory, received 'full/notes', which is neither."),
         ("full/notes/x.png", 4, "--out: expected a path that can be written, received 'full/notes/x.png'."),
@@ -138,6 +138,7 @@ def test_spherical_interpolation():
             "--num_samples: expected at most 10000 in one picture, received 10001; a directory or a .npz",
         ),
         ("a.npz", 1_000_001, "--num_samples: expected at most 1000000 in a .npz file, received 1000001; a directory"),
+        ("a.txt", 1_000_001, "--num_samples: expected at most 1000000 in a .txt file, received 1000001; a directory"),
     ],
 )
 def test_invalid_output_is_refused_before_reading(out, num, line, tmp_path, monkeypatch):
@@ -147,6 +148,14 @@ def test_invalid_output_is_refused_before_reading(out, num, line, tmp_path, monk
     with pytest.raises(errors.InputError, match=re.escape(line)):
         sampling.sample("no_run", out, num=num)
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+@pytest.mark.parametrize("place", ["run", "export"])
+def test_a_text_of_images_is_refused(place, run, tmp_path):
+    source = run if place == "run" else run / "export"
+    with pytest.raises(errors.InputError, match="^--out: expected a .png, a .npz or a directory for images, received"):
+        sampling.sample(source, str(tmp_path / "a.txt"), num=3)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failed_sampling_leaves_no_partial_folder(run, tmp_path, monkeypatch):

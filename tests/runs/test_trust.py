@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import ROOT, launch_here, refused, toy
+from helpers import launch_here, refused, start, toy
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
@@ -186,10 +186,13 @@ def test_a_named_pipe_in_an_export_is_refused(export, tmp_path, trusted):
         (path / name).unlink(missing_ok=True)
         os.mkfifo(path / name)
         paths.append(path)
-    command = [sys.executable, "-c", SAMPLE_EACH, str(trusted), *paths]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=200)
-    lines = done.stdout.splitlines()
-    assert len(lines) == len(NAMES), done.stderr
+    process = start([sys.executable, "-c", SAMPLE_EACH, str(trusted), *map(str, paths)])
+    try:
+        out, err = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    lines = out.splitlines()
+    assert len(lines) == len(NAMES), err
     for path, name, line in zip(paths, NAMES, lines, strict=True):
         assert line.endswith(f"expected a file at {path / name}, found a named pipe."), line
 
@@ -216,3 +219,49 @@ def test_an_extractor_that_only_the_run_names_is_not_loaded(tiny_run, tmp_path):
         tfpaths.evaluate(run)
     assert not written.exists()
     assert (run / "results.json").read_bytes() == before
+
+
+def test_gradients_of_allowed_operations_are_allowed():
+    # The export of a game that refines its samples has the gradients of its networks.
+    layers = keras.layers
+    activations = "elu gelu leaky_relu log_softmax relu relu6 selu sigmoid silu softmax softplus softsign tanh".split()
+    blocks = [
+        *(layers.Conv2D(3, 3, strides=2, activation=name) for name in activations),
+        layers.Conv2DTranspose(3, 4, strides=2, padding="same"),
+        layers.DepthwiseConv2D(3),
+        layers.SeparableConv2D(3, 3),
+        layers.MaxPooling2D(2),
+        layers.AveragePooling2D(2),
+        layers.GlobalMaxPooling2D(),
+        layers.BatchNormalization(),
+        layers.LayerNormalization(),
+        layers.GroupNormalization(1),
+        layers.ZeroPadding2D(),
+        layers.Cropping2D(),
+        *(layers.UpSampling2D(interpolation=name) for name in ("nearest", "bilinear", "bicubic")),
+        *(lambda x, mode=mode: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode) for mode in ("REFLECT", "CONSTANT")),
+        *(lambda x, function=function: function(x, 2) for function in (tf.nn.depth_to_space, tf.nn.space_to_depth)),
+        lambda x: tf.concat([x[:, ::2], tf.tile(x, [1, 2, 1, 1])], axis=1),
+        lambda x: tf.stack(tf.unstack(x, axis=1), axis=2) + tf.gather(x, [0, 0, 1, 2, 3, 4, 5, 6], axis=1),
+        lambda x: tf.reduce_max(x, axis=1) * tf.math.reduce_std(x, axis=2) + tf.reduce_prod(x, axis=1),
+        lambda x: (
+            tf.math.l2_normalize(tf.nn.lrn(x)) / (1 + tf.math.erf(x) ** 2)
+            + tf.reduce_sum(tf.linalg.matmul(x, x, transpose_b=True))
+        ),
+    ]
+    x = tf.random.stateless_uniform([2, 8, 8, 4], [0, 1])
+    for block in blocks:
+        if isinstance(block, keras.Layer):
+            block.build(x.shape)
+
+        @tf.function(autograph=False)
+        def slope(x, block=block):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = tf.reduce_sum(block(x))
+            return tape.gradient(total, x)
+
+        graph = slope.get_concrete_function(x).graph.as_graph_def()
+        functions = {function.signature.name: function for function in graph.library.function}
+        nodes = [*graph.node, *(node for function in functions.values() for node in function.node_def)]
+        assert {node.op for node in nodes} - {*trust.ALLOWED, *functions} == set(), block

@@ -29,13 +29,15 @@ def test_mcnemar_counts_what_differs():
     pair = comparison.paired(first, second)
     # Of the trials 0 to 6, which both have: 1 only by the first, 2, 3 and 4 only by the second.
     assert (pair.only_first, pair.only_second, pair.trials) == (1, 3, 7)
+    # Both in 0 and 6, neither in 5.
+    assert (pair.both, pair.neither) == (2, 1)
     assert pair.difference == pytest.approx(2 / 7)
     # Two-sided: P(at most 1 of 4) and its mirror.
     assert pair.p == pytest.approx(2 * (1 + 4) / 2**4)
 
 
 def test_equal_experiments_do_not_differ():
-    assert comparison.paired({0: True, 1: False}, {0: True, 1: False}) == comparison.Pair(0, 0, 2, 1.0)
+    assert comparison.paired({0: True, 1: False}, {0: True, 1: False}) == comparison.Pair(0, 0, 1, 2, 1.0)
     assert comparison.paired({}, {}).difference == 0.0
 
 

@@ -3,11 +3,11 @@
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
+import ready
 from helpers import ROOT, assert_same_state, finish, start, wait_for
 from helpers import toy_command as command
 
@@ -67,5 +67,7 @@ def test_killed_trials_and_a_killed_driver_lose_nothing(tmp_path):
     single = {**LENGTH, RATE.replace(".", "__"): "1e-2"}
     # With as many threads as each of two jobs has.
     env = os.environ | {"PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": str(max(1, results.cores() // 2))}
-    subprocess.run(command(tmp_path / "alone", **single), env=env, cwd=ROOT, check=True, capture_output=True)
+    process = ready.start(command(tmp_path / "alone", **single), cwd=ROOT, env=env)
+    _, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
     assert_same_state(tmp_path / "alone", trials[1])

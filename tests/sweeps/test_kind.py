@@ -3,7 +3,7 @@
 import pytest
 from helpers import launch, launch_here, refused
 
-from tfpaths import config, errors, experiments, kinds
+from tfpaths import config, errors, experiments, kinds, space
 from tfpaths.sweeps.kind import KIND
 
 RATE = "variant.generator_optimizer.learning_rate"
@@ -54,7 +54,7 @@ def test_may_change(path, may_change):
 @pytest.mark.parametrize("path", ["name", "kind", "study.runs", "study.block", "settings.0.path"])
 def test_fixed_fields_are_refused(path):
     sweep = experiments.get("robustness_line1")
-    axis = config.space.Choice(paths=(path,), values=((1,), (2,)))
+    axis = space.Choice(paths=(path,), values=((1,), (2,)))
     with pytest.raises(errors.InputError, match=f"^--sweep {path}: this field cannot be swept"):
         KIND.check_settings(sweep.replace(space=(axis,), trials=None), kinds.Settings())
 

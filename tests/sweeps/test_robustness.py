@@ -62,6 +62,8 @@ def test_regions(drawn):
 
 
 def test_finding(drawn):
+    # A line for the only group of experiments, and one about runs that left the equilibrium.
+    assert len(drawn.finding.splitlines()) == 2
     assert "d = 2, 1 latent: share of settings that end near equilibrium (95 % interval): NS-GAN" in drawn.finding
     assert "of 16 decades of rates it is better in 8 (" in drawn.finding
     assert "DRAGAN-NS in d = 2, 1 latent: 400 of 400" in drawn.finding

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tfpaths import config, errors, kinds, schema, space, trial
+from tfpaths import config, errors, experiments, kinds, schema, space, trial
 from tfpaths.lines import statistics, study
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.runs.rows import read_rows
@@ -224,3 +224,15 @@ def test_a_row_after_an_incomplete_one_is_whole(toy, tmp_path):
         file.write('{"step": 4, "tri')  # A process was killed here.
     book.add(second, tmp_path, why="out of memory.")
     assert [row["trial"] for row in book.rows] == [*first.trials, *second.trials]
+
+
+def test_a_trial_finds_the_source_of_its_data_itself(tmp_path):
+    toy_ = {"networks.width": "2", "schedule.steps": "2", "schedule.batch_size": "8", "evaluation.metrics": "none"}
+    one = schema.override(experiments.get("mog_ns"), toy_)
+    assert one.data.source == "auto"
+    directory = RunDirectory(tmp_path)
+    directory.write_config(kinds.of(one).complete(one))
+    assert trial.main([f"--directory={tmp_path}"]) == 0
+    assert directory.stored().data.source == "drawn"
+    # A finished trial is left as it is.
+    assert trial.main([f"--directory={tmp_path}"]) == 0

@@ -22,8 +22,20 @@ def adam_moments(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> 
       >>> float(adam_moments(optimizer, w)[0])  # (1 - 0.5) * 1
       0.5
     """
-    index = optimizer._get_variable_index(variable)
+    index = variable_index(optimizer, variable)
     return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
+    """Returns the place of a variable among those that an optimiser was built for.
+
+    Example:
+      >>> optimizer, w = keras.optimizers.SGD(), keras.Variable(1.0)
+      >>> optimizer.build([keras.Variable(2.0), w])
+      >>> variable_index(optimizer, w)
+      1
+    """
+    return optimizer._get_variable_index(variable)
 
 
 def renormalizes(layer: keras.layers.BatchNormalization) -> bool:

@@ -2,13 +2,16 @@
 
 import functools
 import os
+import pathlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
+from tensorflow.python.saved_model import fingerprinting_utils
 
 from tfpaths import errors
 
@@ -84,6 +87,32 @@ def _hold_derivative(operation: tf.Operation) -> None:
     reference: Any = weakref.ref(graph)
     registry[name]["type"] = lambda *arguments: reference()._tfpaths_derivatives[name](*arguments)
     weakref.finalize(graph, registry.pop, name, None)
+
+
+def save_without_custom_gradients(module: tf.Module, path: pathlib.Path, signatures: Mapping[str, Any]) -> None:
+    """Writes a SavedModel whose operations do not say that they had a derivative of their own.
+
+    `tf.saved_model.save` stores the derivatives as functions with captured tensors, or, if asked not to, leaves their
+    names in the operations, so that loading the model warns. Derivatives that a function of the model computes are
+    operations like any other, and stay.
+
+    Args:
+      module: The module.
+      path: The directory, whose `assets` and `variables` may exist.
+      signatures: The functions for serving, by name.
+
+    Example: `tfpaths.runs.exporting.export`.
+    """
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(path), signatures=signatures, options=options)
+    file, model = path / "saved_model.pb", saved_model_pb2.SavedModel()
+    model.ParseFromString(file.read_bytes())
+    for graph in (one.graph_def for one in model.meta_graphs):
+        for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
+            if "_gradient_op_type" in node.attr:
+                del node.attr["_gradient_op_type"]
+    file.write_bytes(model.SerializeToString(deterministic=True))
+    fingerprinting_utils.write_fingerprint(str(path))
 
 
 def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor | None], variables: Sequence[Any]) -> None:

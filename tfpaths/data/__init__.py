@@ -1,4 +1,4 @@
-"""Data sets by name. An example is float32; images are channels last, in [-1, 1].
+"""Data sets by name. An example is float32; images are channels last, in [-1, 1]; texts are one-hot.
 
 A new data set is one file: a subclass of `DataSet` that is registered in `DATA`.
 """
@@ -12,8 +12,22 @@ from tfpaths.data import digits, examples
 from tfpaths.data.dataset import DATA, DataSet
 from tfpaths.data.example import IMAGE, POINT, ExampleType
 from tfpaths.data.examples import Examples
+from tfpaths.data.strings import Text
 
-__all__ = ["DATA", "IMAGE", "POINT", "DataSet", "ExampleType", "Examples", "digits", "examples", "get", "load", "of"]
+__all__ = [
+    "DATA",
+    "IMAGE",
+    "POINT",
+    "DataSet",
+    "ExampleType",
+    "Examples",
+    "Text",
+    "digits",
+    "examples",
+    "get",
+    "load",
+    "of",
+]
 
 
 def get(name: str) -> type[DataSet]:
@@ -29,8 +43,12 @@ def get(name: str) -> type[DataSet]:
     return DATA.lookup(name)
 
 
-def of(config: config_lib.Data) -> DataSet:
+def of(config: config_lib.Data, path: str = "data") -> DataSet:
     """Returns the data set that a config describes, without reading its examples.
+
+    Args:
+      config: The config.
+      path: Its path in the experiment, for messages.
 
     Raises:
       InputError: No data set has that name, or an option is invalid.
@@ -39,8 +57,8 @@ def of(config: config_lib.Data) -> DataSet:
       >>> of(config_lib.Data(name="folder", image_size=128)).shape
       (128, 128, 3)
     """
-    cls = DATA.lookup(config.name, path="data.name")
-    return cls(**options_lib.complete(config, cls, "data"))
+    cls = DATA.lookup(config.name, path=f"{path}.name")
+    return cls(**options_lib.complete(config, cls, path))
 
 
 def load(

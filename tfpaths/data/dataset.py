@@ -1,6 +1,7 @@
 """The base class of data sets: their facts, and how they are read."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -72,6 +73,16 @@ class DataSet:
         """Returns the names of the available splits, without reading their examples."""
         return self.splits
 
+    def derived(self) -> dict[str, Any]:
+        """Returns the options that follow from the data, by name, for the config of a run.
+
+        A run stores them: it can be loaded without its data, and continues with the same data only.
+
+        Raises:
+          InputError: The data is not available.
+        """
+        return {}
+
     def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
         """Reads a split.
 
@@ -122,8 +133,12 @@ class DataSet:
                 )
         return examples
 
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: str, path: str = "data") -> None:
         """Checks a value of `data.source`.
+
+        Args:
+          source: The value.
+          path: The path of the data set's config in the experiment, for messages.
 
         Raises:
           InputError: The data set has no such source.
@@ -132,7 +147,7 @@ class DataSet:
         if source not in valid:
             match = errors.nearest(source, valid)
             raise errors.InputError(
-                f"data.source: expected {' or '.join(map(repr, valid))} for {self.name}, received {source!r}"
+                f"{path}.source: expected {' or '.join(map(repr, valid))} for {self.name}, received {source!r}"
                 + (f"; did you mean {match!r}?" if match else ".")
             )
 

@@ -49,7 +49,7 @@ class Examples:
     labels: np.ndarray
     take: Callable[[tf.Tensor], tf.Tensor]
     modes: np.ndarray | None = None
-    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
     made_of: tuple[np.ndarray | tf.Tensor | str, ...] = ()
 
     @functools.cached_property

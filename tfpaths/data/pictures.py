@@ -1,5 +1,7 @@
 """Pictures of samples: images in a grid, points in a plane."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -63,14 +65,24 @@ def png(picture: np.ndarray) -> bytes:
     return tf.io.encode_png(picture).numpy()
 
 
-def scatter(points: np.ndarray, *, width: int = 512) -> bytes:
+def scatter(
+    points: np.ndarray,
+    *,
+    real: np.ndarray | None = None,
+    logits: Callable[[np.ndarray], np.ndarray] | None = None,
+    width: int = 512,
+) -> bytes:
     """Draws the first two coordinates of points; a single coordinate is drawn on the first axis.
 
-    Points that are not finite are left out. The axes end at a power of two, at least 1, so that they rarely change
-    from one drawing to the next. The outermost hundredth of the points may be outside.
+    Points that are not finite are left out. With real points, the axes are theirs, so that pictures of a run can be
+    compared: the square that contains them, and a quarter more on each side. Otherwise the axes end at a power of two,
+    at least 1, and the outermost hundredth of the points may be outside.
 
     Args:
       points: `[num, dimensions]`.
+      real: Real points, drawn below them, `[num, dimensions]`.
+      logits: Points `[num, 2]` -> the discriminator's logits, `[num, 1]` or `[num]`; their contours are drawn below all
+        points, if the points have two dimensions.
       width: The side of the picture, in pixels.
 
     Returns:
@@ -84,17 +96,39 @@ def scatter(points: np.ndarray, *, width: int = 512) -> bytes:
 
     from tfpaths import plotting
 
-    plane = np.pad(points, ((0, 0), (0, 1)))[:, :2]  # [num, 2]
-    plane = plane[np.isfinite(plane).all(axis=1)]
-    reach = float(np.quantile(np.abs(plane).max(axis=1), 0.99)) if len(plane) else 1.0
-    limit = 2.0 ** np.ceil(np.log2(max(reach, 1.0)))
+    plane = _in_plane(points)
+    if real is None:
+        reach = float(np.quantile(np.abs(plane).max(axis=1), 0.99)) if len(plane) else 1.0
+        centre, limit = np.zeros(2), 1.05 * 2.0 ** np.ceil(np.log2(max(reach, 1.0)))
+    else:
+        low, high = _in_plane(real).min(axis=0), _in_plane(real).max(axis=0)
+        centre, limit = (low + high) / 2, 0.75 * max(float((high - low).max()), 1e-3)
+    x, y = (np.linspace(middle - limit, middle + limit, _CONTOUR_POINTS) for middle in centre)
 
     def draw() -> matplotlib.figure.Figure:
         figure = matplotlib.figure.Figure(figsize=(4, 4), layout="constrained")
         axes = figure.subplots()
-        axes.plot(*plane.T, ".", color="#0072B2", markersize=3)
-        # The margin shows points at the limit completely.
-        axes.set(xlim=(-1.05 * limit, 1.05 * limit), ylim=(-1.05 * limit, 1.05 * limit), aspect="equal")
+        if logits is not None and points.shape[1] == 2:
+            grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+            heights = np.asarray(logits(grid)).reshape(len(y), len(x))
+            if np.isfinite(heights).all() and np.ptp(heights) > 0:
+                axes.contour(x, y, heights, levels=12, cmap="Greys", alpha=0.7, linewidths=0.7)
+        if real is not None:
+            axes.plot(*_in_plane(real).T, ".", color="#E69F00", markersize=3, label="data")
+        axes.plot(*plane.T, ".", color="#0072B2", markersize=3, label="samples")
+        if real is not None:
+            axes.legend(loc="upper right", fontsize=7, markerscale=2, handletextpad=0.2, borderaxespad=0.2)
+        axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
         return figure
 
     return plotting.png(draw, width=width)
+
+
+# The discriminator is evaluated at so many points along each axis.
+_CONTOUR_POINTS = 96
+
+
+def _in_plane(points: np.ndarray) -> np.ndarray:
+    """Returns the first two coordinates of the finite points, `[num, 2]`."""
+    plane = np.pad(points, ((0, 0), (0, 1)))[:, :2]
+    return plane[np.isfinite(plane).all(axis=1)]

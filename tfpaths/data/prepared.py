@@ -1,10 +1,12 @@
 """Data sets that TFDS prepares: finds them, downloads them if necessary, and reads them into memory."""
 
+import contextlib
 import os
 import pathlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -111,13 +113,45 @@ def read(version: pathlib.Path, split: str, prepare: Callable | None = None) -> 
     Raises:
       InputError: The data is damaged or has no such split.
     """
+    with _opened(version, split) as builder:
+        return collect(builder, split, prepare)
+
+
+def lines(version: pathlib.Path, split: str, most: int, chunk: int) -> Iterator[list[str]]:
+    """Yields the texts of a split of a prepared version, `chunk` at a time, in TFDS's order without shuffling.
+
+    Args:
+      version: The directory of a prepared version, whose feature `text` is read.
+      split: The name of the split.
+      most: The most texts.
+      chunk: The number of texts at a time.
+
+    Raises:
+      InputError: The data is damaged or has no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    with _opened(version, split) as builder:
+        config = tfds.ReadConfig(try_autocache=False)
+        texts = builder.as_dataset(split=split, shuffle_files=False, read_config=config).take(most).batch(chunk)
+        total = -(-min(most, builder.info.splits[split].num_examples) // chunk)
+        batches = texts.as_numpy_iterator()
+        for batch in tqdm.tqdm(
+            batches, total=total, desc=f"reading {builder.name}", delay=5, leave=False, disable=None
+        ):
+            yield [text.decode(errors="replace") for text in batch["text"]]
+
+
+@contextlib.contextmanager
+def _opened(version: pathlib.Path, split: str) -> Iterator[Any]:
+    """Yields the TFDS builder of a prepared version that has the split; an error of reading it is one line."""
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(str(version))
         errors.choose(f"split of {builder.name}", split, builder.info.splits)
         _check_size(builder, split)
-        return collect(builder, split, prepare)
+        yield builder
     except errors.InputError:
         raise
     except Exception as error:  # A damaged file can raise the exceptions of a dozen libraries.

@@ -1,4 +1,6 @@
-"""The paper's figures, and `figure_paths`, which is ours. Each is drawn from studies of lines or from formulas.
+"""The paper's figures, KL-WGAN's `figure_ratio`, and ours: `figure_paths`, `figure_langevin`, `figure_refine`.
+
+Each is drawn from studies of lines, from formulas, or from small networks that it trains.
 
 The field `figure` names the studies. `schedule` and `study` set the length, the number of runs and the start of all of
 them. Where the paper's lengths and numbers of runs are not known, we chose them.
@@ -42,3 +44,6 @@ _of_studies(
     steps=4_000,
 )
 _of_studies("paths", Drawing(name="rises", studies=_names("line1", (*_COMPARED, "wgan_gp"))), steps=4_000)
+register(Figure(name="figure_ratio", figure=Drawing(name="ratio")))
+for _name in ("langevin", "refine"):
+    register(Figure(name=f"figure_{_name}", figure=Drawing(name=_name)))

@@ -7,7 +7,7 @@ that the variants differ only in the game.
 
 from tfpaths.config import Lines, Study
 from tfpaths.experiments.registry import register
-from tfpaths.experiments.variants import VARIANTS
+from tfpaths.experiments.variants import VARIANTS, with_rate
 
 _RATE = 3e-3
 
@@ -16,10 +16,7 @@ for _name, _latents in (("line1", 1), ("line2", 3)):
         register(
             Study(
                 name=f"{_name}_{_variant.name}",
-                variant=_variant.replace(
-                    generator_optimizer=_variant.generator_optimizer.replace(learning_rate=_RATE),
-                    discriminator_optimizer=_variant.discriminator_optimizer.replace(learning_rate=_RATE),
-                ),
+                variant=with_rate(_variant, _RATE),
                 study=Lines(latents=_latents),
             )
         )

@@ -46,7 +46,7 @@ for _name, _latents in (("line1", 1), ("line2", 3)):
                     study=config.Lines(latents=_latents, dimension=dimension),
                 )
                 for dimension in (2, 8, 32)
-                for variant in (*(_OF_NAME[name] for name in ("ns", "gan_gp", "dragan_ns", "wgan_gp", "minimax")), _R1)
+                for variant in (_OF_NAME[name] for name in ("ns", "gan_gp", "dragan_ns", "wgan_gp", "minimax", "r1"))
             ),
             space=_SPACE_OF_LINES,
             trials=1_000,

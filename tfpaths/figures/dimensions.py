@@ -44,7 +44,7 @@ class Dimensions(Figure):
             {
                 "experiment": _experiment(cell.config.study.latents),
                 "variant": cell.variant,
-                "dimension": cell.config.study.dimension,
+                "dimension": cell.config.lines.dimension,
                 "latents": cell.config.study.latents,
                 "step": cell.config.schedule.steps,
                 **cell.summary(),

@@ -92,7 +92,8 @@ class Figure(abc.ABC):
         fields.
 
     Attributes:
-      uses_studies: Whether it is drawn from studies; otherwise it is drawn from formulas.
+      uses_studies: Whether it is drawn from studies; otherwise from formulas, from networks that it trains, or from
+        training runs.
       needs_players: Whether the rows of its studies include data and generator.
       names: The names of its studies.
       dimensions: The dimensions in which each study is trained.
@@ -114,7 +115,7 @@ class Figure(abc.ABC):
         both rounded up, so that all variants get the same number of discriminator updates.
 
         Raises:
-          InputError: A name is not the name of a study, or the studies cannot be compared.
+          InputError: A name is not the name of a study of lines, or the studies cannot be compared.
         """
         assert config.study is not None
         assert config.schedule is not None
@@ -126,6 +127,10 @@ class Figure(abc.ABC):
                 raise errors.InputError(
                     f"figure.studies: expected names of studies, received {name!r}, {kinds.of(base).noun}."
                 )
+            if not isinstance(base.study, config_lib.Lines):
+                raise errors.InputError(
+                    f"figure.studies: expected studies of lines, received {name!r}, which is on {base.study.data.name}."
+                )
             updates = base.variant.discriminator_steps
             schedule = config.schedule.replace(
                 steps=math.ceil(config.schedule.steps / updates),
@@ -136,13 +141,36 @@ class Figure(abc.ABC):
                 studies.append(base.replace(study=lines, schedule=schedule, seed=config.seed))
         return studies
 
+    def trainings(self, config: config_lib.Figure) -> list[config_lib.Training]:
+        """Returns the training runs that the figure is drawn from, each with another name; by default none.
+
+        They are trained on one device in `runs/<name>`, in their order.
+
+        Args:
+          config: The complete experiment.
+        """
+        del config
+        return []
+
+    def read(self, data_dir: str | None) -> None:
+        """Reads the data that it needs besides its studies, before anything is written; by default none.
+
+        Args:
+          data_dir: The directory of prepared TFDS data.
+
+        Raises:
+          InputError: The data cannot be read.
+        """
+        del data_dir
+
     @abc.abstractmethod
-    def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
+    def draw(self, config: config_lib.Figure, cells: Sequence[Any]) -> Drawing:
         """Draws the figure.
 
         Args:
           config: The complete experiment.
-          cells: The finished studies, in the order of `studies`.
+          cells: The finished studies, each a `Cell`, in the order of `studies`; then the finished training runs, each a
+            `trained.Trained`, in the order of `trainings`.
 
         Raises:
           RunError: Nothing can be drawn.
@@ -157,7 +185,7 @@ class Figure(abc.ABC):
         for field in ("study", "schedule"):
             has_field = getattr(config, field) is not None
             if has_field and not self.uses_studies:
-                raise errors.InputError(f"{field}: {config.name} is drawn from formulas and has no {field!r}.")
+                raise errors.InputError(f"{field}: {config.name} is not drawn from studies and has no {field!r}.")
             if self.uses_studies and not has_field:
                 raise errors.InputError(
                     f"{field}: expected a value, received none; {config.name} is drawn from studies."

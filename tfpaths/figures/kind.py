@@ -1,10 +1,11 @@
 """Figures as a kind of experiment. No TensorFlow at import."""
 
+import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tfpaths import config as config_lib
-from tfpaths import kinds
+from tfpaths import errors, kinds
 
 if TYPE_CHECKING:
     from tfpaths.runs.report.section import Section
@@ -14,12 +15,12 @@ _NAMED = 4
 
 
 class FigureKind(kinds.Kind):
-    """A picture, drawn from studies or from formulas."""
+    """A picture, drawn from studies, from formulas or from networks that the figure trains."""
 
     noun = "a figure"
 
     def describe(self, config: config_lib.Figure) -> str:
-        """Returns the figure's kind and the studies that it is drawn from.
+        """Returns the figure's kind and the studies, or the variant, that it is drawn from.
 
         Example:
           >>> from tfpaths import experiments
@@ -28,7 +29,8 @@ class FigureKind(kinds.Kind):
         """
         studies = config.figure.options.get("studies")
         if config.study is None or not studies:
-            return f"{config.figure.name}, from formulas"
+            variant = config.figure.options.get("variant")
+            return f"{config.figure.name}, without studies" if variant is None else f"{config.figure.name} of {variant}"
         names = studies.split(",") if isinstance(studies, str) else list(map(str, studies))  # type: ignore[arg-type]
         rest = f", … ({len(names)} studies)" if len(names) > _NAMED else ""
         return f"{config.figure.name} of {', '.join(names[:_NAMED])}{rest}"
@@ -47,13 +49,22 @@ class FigureKind(kinds.Kind):
             or (path.startswith("schedule.") and path != "schedule.batch_size")
         )
 
+    def programs(self, config: config_lib.Figure) -> dict[str, str]:
+        """Returns the SavedModel that is the extractor, if it is one."""
+        name = config.figure.options.get("extractor")
+        return {} if name is None or name in config_lib.EXTRACTORS else {"figure.extractor": str(name)}
+
     def train(self, config: config_lib.Figure, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:
         from tfpaths.figures import runner
         from tfpaths.runs import distribution
 
         self.check_settings(config, settings)
+        if runner.build(config).trainings(config):
+            if settings.strategy not in ("auto", "one_device") or settings.tpu is not None:
+                raise errors.InputError(f"--strategy: {config.name} trains on one device; remove the flag.")
+            settings = dataclasses.replace(settings, strategy="one_device")
         devices = distribution.get(settings.strategy, settings.tpu, settings.cluster_timeout)
-        return runner.run(config, workdir, devices=devices)
+        return runner.run(config, workdir, devices=devices, data_dir=settings.data_dir)
 
     def section(self, runs: Any) -> "Section":
         from tfpaths.figures import report

@@ -36,7 +36,7 @@ class Path(RunFigure):
 
     def draw(self, config: config_lib.Figure, cells: Sequence[Cell]) -> Drawing:
         (cell,) = cells
-        study = cell.config.study
+        study = cell.config.lines
         run = self.run_of(cell)
         of_run = [
             {**row, "jensen_shannon": _jensen_shannon(row)}

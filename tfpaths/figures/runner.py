@@ -1,4 +1,4 @@
-"""`run` draws a figure from its config: it trains the studies, then writes rows, a picture and a finding."""
+"""`run` draws a figure from its config: it trains studies and runs, then writes rows, a picture and a finding."""
 
 import dataclasses
 import pathlib
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import files, options, progress
+from tfpaths.figures import trained
 from tfpaths.figures.figure import Cell, Drawing, Figure
 from tfpaths.figures.registry import FIGURES
 from tfpaths.lines import cost, study
@@ -73,42 +74,54 @@ def complete(config: config_lib.Figure) -> config_lib.Figure:
 
 
 def run(
-    config: config_lib.Figure, workdir: str | pathlib.Path, *, devices: tf.distribute.Strategy | None = None
+    config: config_lib.Figure,
+    workdir: str | pathlib.Path,
+    *,
+    devices: tf.distribute.Strategy | None = None,
+    data_dir: str | None = None,
 ) -> Outcome:
-    """Draws a figure in a run directory: trains its studies in subdirectories, then writes `figure.png`.
+    """Draws a figure in a run directory: trains its studies and runs in subdirectories, then writes `figure.png`.
 
-    `metrics.jsonl` gets the rows that are drawn, `results.json` the numbers and the finding. Finished studies are not
-    trained again, and an interrupted study resumes.
+    `metrics.jsonl` gets the rows that are drawn, `results.json` the numbers and the finding. Finished studies and runs
+    are not trained again, and interrupted ones resume.
 
     Args:
       config: The figure.
       workdir: The run directory.
-      devices: The strategy, as in `study.run`.
+      devices: The strategy of its studies, as in `study.run`; training runs use one device.
+      data_dir: The directory of prepared TFDS data, for a figure of images.
 
     Raises:
-      InputError: The config is invalid, or the directory holds another experiment.
+      InputError: The config is invalid, the directory holds another experiment, or data cannot be read.
       RunError: Nothing can be drawn.
 
     Example: `python -m tfpaths.launch --exp=figure_2`.
     """
     devices = devices or tf.distribute.get_strategy()
     config = complete(config)
+    figure = build(config)
+    runs = figure.trainings(config)
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
         study.continued(config, RunDirectory(files.path(workdir)))
+        trained.check(runs, files.path(workdir))
+        figure.read(data_dir)
     with distribution.directory(workdir, devices) as directory:
         config = study.continued(config, directory)
         directory.write_config(config)
-        figure = build(config)
         cells, stopped_by = _cells(config, figure, directory, devices)
         if stopped_by is not None:
             return Outcome(directory, None, stopped_by)
         if distribution.worker(devices) > 0:
             return Outcome(directory, "Finished; the chief has drawn the figure.")
-        drawing = figure.draw(config, cells)
+        finished, stopped_by = trained.train(config.name, runs, directory.path, data_dir)
+        if stopped_by is not None:
+            return Outcome(directory, None, stopped_by)
+        drawing = figure.draw(config, [*cells, *finished])
         rows_lib.rewrite_rows(directory.metrics, drawing.rows)
         files.write_bytes(directory.path / "figure.png", drawing.picture)
-        files.write_json(directory.results, {**_results(config, cells, drawing, devices), "finding": drawing.finding})
+        summary = _results(config, cells, finished, drawing, devices)
+        files.write_json(directory.results, {**summary, "finding": drawing.finding})
     return Outcome(directory, drawing.finding)
 
 
@@ -117,7 +130,7 @@ def _cells(
 ) -> tuple[list[Cell], signal.Signals | None]:
     """Trains the unfinished studies; returns the finished ones, and the signal that stopped the training, or None."""
     studies = figure.studies(config) if figure.uses_studies else []
-    paths = [directory.path / "studies" / f"{each.name}_d{each.study.dimension}" for each in studies]
+    paths = [directory.path / "studies" / f"{each.name}_d{each.lines.dimension}" for each in studies]
     finished = [_finished_runs(path) for path in paths]
     is_chief = distribution.worker(devices) == 0
     if is_chief and any(runs < each.study.runs for runs, each in zip(finished, studies, strict=True)):
@@ -129,7 +142,7 @@ def _cells(
     cells: list[Cell] = []
     for index, (each, path) in enumerate(zip(studies, paths, strict=True), start=1):
         if announced:
-            progress.say(f"study {index} of {len(studies)}: {each.name} in {each.study.dimension} dimensions")
+            progress.say(f"study {index} of {len(studies)}: {each.name} in {each.lines.dimension} dimensions")
         outcome = study.run(each, path, devices=devices, announces=False)
         if outcome.stopped_by is not None:
             return cells, outcome.stopped_by
@@ -143,13 +156,20 @@ def _finished_runs(path: pathlib.Path) -> int:
 
 
 def _results(
-    config: config_lib.Figure, cells: Sequence[Cell], drawing: Drawing, devices: tf.distribute.Strategy
+    config: config_lib.Figure,
+    cells: Sequence[Cell],
+    finished: Sequence[trained.Trained],
+    drawing: Drawing,
+    devices: tf.distribute.Strategy,
 ) -> dict[str, Any]:
     protocol: dict[str, Any] = {}
     if config.study is not None and config.schedule is not None:
         protocol = study.protocol_of(config.study, config.schedule)
         protocol["studies"] = [cell.config.name for cell in cells]
-    step = 0 if config.schedule is None else config.schedule.steps
+    if finished:
+        protocol |= {**finished[0].protocol, "training_runs": [run.config.name for run in finished]}
+    step = max((run.config.schedule.steps for run in finished), default=0)
+    step = step if config.schedule is None else config.schedule.steps
     return results.summary(config, step, drawing.metrics, protocol, device=devices_lib.description(devices))
 
 

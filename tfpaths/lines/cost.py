@@ -12,10 +12,12 @@ _SHARE_OF_PEAK = 0.42
 
 
 def operations(config: config_lib.Study) -> int:
-    """Returns the floating-point operations of the discriminator's matrix products, over all runs of a study.
+    """Returns the floating-point operations of the networks' matrix products, over all runs of a study.
 
         forward    = 2 batch_size width (dimension + (depth - 1) width + 1)
         operations = forward ((6 + 4 penalties) discriminator_steps + 2) steps runs
+
+    On points the generator is as large as the discriminator: a forward pass for each update, and a backward pass.
 
     Example:
       >>> config = config_lib.Study(
@@ -26,13 +28,17 @@ def operations(config: config_lib.Study) -> int:
       48
     """
     study, variant = config.study, config.variant
-    forward = 2 * config.schedule.batch_size * (study.width * (study.dimension + (study.depth - 1) * study.width + 1))
+    dimension = study.dimension if isinstance(study, config_lib.Lines) else 2
+    forward = 2 * config.schedule.batch_size * (study.width * (dimension + (study.depth - 1) * study.width + 1))
     # In forward passes of the discriminator: two forward (1 each) and two backward (2 each). A penalty adds 4: a
     # forward pass (1), its gradient by x (1), and the backward pass through that gradient (2). The forward pass of the
     # penalty needs no backward pass, since LeakyReLU's second derivative is 0. The generator's update is one forward
     # pass and one backward pass to the input.
     update = 6 + 4 * len(variant.penalties)
-    return forward * (update * variant.discriminator_steps + 2) * config.schedule.steps * study.runs
+    passes = update * variant.discriminator_steps + 2
+    if not isinstance(study, config_lib.Lines):
+        passes += variant.discriminator_steps + 3
+    return forward * passes * config.schedule.steps * study.runs
 
 
 def seconds(studies: Sequence[config_lib.Study], finished: Sequence[int]) -> float:

@@ -4,6 +4,7 @@ A program with other learning rates is the same program, and a run with its own 
 operations as a study in which all runs have it: run i of both is equal bit for bit.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import config as config_lib
-from tfpaths import errors, schema
+from tfpaths import errors, games, schema
 from tfpaths.gan import GAN
 from tfpaths.networks import ensembles
 from tfpaths.optimizers import OF_RUNS
@@ -46,18 +47,21 @@ def common(config: config_lib.Study) -> dict[str, float]:
         values |= {f"{path}.{name}": penalty.options[name] for name in names}
     if variant.weight_clip is not None:
         values["variant.weight_clip"] = variant.weight_clip
-    if config.study.start == "random":
+    if variant.instance_noise is not None:
+        values["variant.instance_noise.scale"] = variant.instance_noise.scale
+    if getattr(config.study, "start", "random") == "random":
         values[GENERATOR_SCALE] = config.study.generator_scale
     values[DISCRIMINATOR_SCALE] = config.study.discriminator_scale
     return values
 
 
 def check(config: config_lib.Study) -> None:
-    """Checks the settings of a study with a complete variant.
+    """Checks the game and the settings of a study with a complete variant.
 
     Raises:
-      InputError: A path is not that of a hyper-parameter which runs may have for themselves, is there twice, has
-        another number of values than there are runs, or a value is out of the field's range.
+      InputError: The game needs a finished run, or has no ensembles, or a path is not that of a hyper-parameter which
+        runs may have for themselves, is there twice, has another number of values than there are runs, or a value is
+        out of the field's range.
 
     Example:
       >>> from tfpaths import experiments
@@ -66,6 +70,16 @@ def check(config: config_lib.Study) -> None:
       Traceback (most recent call last):
       tfpaths.errors.InputError: settings.0.path: unknown hyper-parameter 'study.width'...
     """
+    game = games.GAMES[config.variant.game.name]
+    if game.needs_run:
+        raise errors.InputError(
+            f"variant.game: {config.variant.game.name!r} begins with a finished run, which a study does not have."
+        )
+    if not game.has_ensembles:
+        raise errors.InputError(
+            f"variant.game: {config.variant.game.name!r} cannot be combined with a study, whose runs are one ensemble. "
+            "To fix this: choose an experiment of a single run, such as mixline_mix_ns."
+        )
     valid = common(config)
     paths = [setting.path for setting in config.settings]
     for index, setting in enumerate(config.settings):
@@ -84,7 +98,7 @@ def check(config: config_lib.Study) -> None:
             raise errors.InputError(f"settings.{index}.values: expected finite numbers, received {values.tolist()}.")
         for value in (values.min(), values.max()):
             changed = schema.override(config.replace(settings=()), {setting.path: repr(float(value))})
-            complete_variant(changed.variant)
+            complete_variant(changed.variant, config.schedule.steps)
 
 
 class Hyperparameters:
@@ -132,5 +146,8 @@ class Hyperparameters:
                 setattr(gan.penalties[int(rest[0]) if len(rest) == 2 else 0], rest[-1], variable)
             elif path == "variant.weight_clip":
                 gan.weight_clip = variable
+            elif owner == "instance_noise":
+                assert gan.instance_noise is not None
+                gan.instance_noise = dataclasses.replace(gan.instance_noise, scale=variable)
         for name, values in of_optimizers.items():
             ensembles.with_values_of_runs(gan.optimizers[name], values)

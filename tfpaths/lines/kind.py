@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StudyKind(kinds.Kind):
-    """Many independent GANs on lines."""
+    """Many independent GANs on lines or on points."""
 
     noun = "a study"
     can_be_swept = True
@@ -27,15 +27,13 @@ class StudyKind(kinds.Kind):
         """
         study = config.study
         latents = f"{study.latents} latent{'s' if study.latents > 1 else ''}"
-        return f"{study.runs:,} GANs on a line in R^{study.dimension}, {latents}: {config.variant.describe()}"
+        where = f"a line in R^{study.dimension}" if study.problem == "line" else study.data.name
+        return f"{study.runs:,} GANs on {where}, {latents}: {config.variant.describe()}"
 
     def complete(self, config: config_lib.Study) -> config_lib.Study:
-        from tfpaths.lines import hyperparameters
-        from tfpaths.runs import build
+        from tfpaths.lines import study
 
-        config = config.replace(variant=build.complete_variant(config.variant))
-        hyperparameters.check(config)
-        return config
+        return study.complete(config)
 
     def may_change(self, path: str) -> bool:
         # A run does not depend on its block. `study.continued` checks the length of runs, with an error of its own.

@@ -13,21 +13,26 @@ from tfpaths.runs.report.section import Section
 
 def section(runs: Sequence[Run]) -> Section:
     """Returns the section about studies: final numbers, and the squared distance by step over each study's runs."""
-    caption = "At the last step, over the runs of each study. The distance is the squared Fréchet distance."
+    caption = (
+        "At the last step, over the runs of each study. The distance is the squared Fréchet distance on lines, and the "
+        "squared MMD on points."
+    )
     return Section(heading="Studies", runs=runs, charts=curves(runs), tables=[tables.finals(runs, caption)])
 
 
 def curves(studies: Sequence[Run]) -> list[Chart]:
-    """Returns two charts, of the mean and of the median over the runs of each study, each with an interval."""
-    summaries: Mapping[str, Callable[[np.ndarray], Sequence[float]]] = {
-        "Mean squared distance, with the 95 % interval of the mean": mean,
-        "Median squared distance, with 5 to 95 % of the runs": functools.partial(np.quantile, q=[0.5, 0.05, 0.95]),
+    """Returns charts of the mean and of the median over the runs of each study, with intervals; and of the average."""
+    quantiles = functools.partial(np.quantile, q=[0.5, 0.05, 0.95])
+    summaries: Mapping[str, tuple[str, Callable[[np.ndarray], Sequence[float]]]] = {
+        "Mean squared distance, with the 95 % interval of the mean": ("squared_distance", mean),
+        "Median squared distance, with 5 to 95 % of the runs": ("squared_distance", quantiles),
+        "Median squared distance of the averaged generator, 5 to 95 %": ("averaged_distance", quantiles),
     }
     drawn = []
-    for title, summary in summaries.items():
+    for title, (field, summary) in summaries.items():
         lines = []
         for study in studies:
-            by_step = list(distances(study))
+            by_step = list(distances(study, field))
             if len(by_step) > 1:
                 columns = np.transpose([summary(values) for _, values in by_step])  # [middle low high, steps]
                 lines.append(Line(study, [step for step, _ in by_step], *columns))
@@ -50,10 +55,15 @@ def mean(values: np.ndarray) -> Sequence[float]:
     return values.mean(), values.mean() - error, values.mean() + error
 
 
-def distances(study: Run) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (step, squared distances `[runs]`) by step, over the runs of a study that are finite at that step."""
+def distances(study: Run, field: str = "squared_distance") -> Iterator[tuple[int, np.ndarray]]:
+    """Yields (step, squared distances `[runs]`) by step, over the runs of a study that are finite at that step.
+
+    Args:
+      study: The study.
+      field: The distance: `squared_distance`, or `averaged_distance` of the averaged generator.
+    """
     by_step: dict[int, list[float]] = {}
     for row in study.rows:
-        if row.get("squared_distance") is not None:
-            by_step.setdefault(row["step"], []).append(row["squared_distance"])
+        if row.get(field) is not None:
+            by_step.setdefault(row["step"], []).append(row[field])
     return ((step, np.asarray(by_step[step])) for step in sorted(by_step))

@@ -23,7 +23,9 @@ def summary(rows: Sequence[Row], runs: int) -> dict[str, float]:
     the share of runs whose last distance is above a tenth of their first, or not finite; `never_near_share` is the
     share of runs in which no logged distance was at most a tenth. `rises_share` is the share of steps on which the
     distance rose, averaged over finite runs; `near_rises_share` is averaged over runs that did not fail, and measures
-    the claim in the paper's title.
+    the claim in the paper's title. `averaged_distance_median` and `averaged_failed_share` are of the mean of the
+    generator's parameters over all steps, for the same runs and by the same definition. On points with modes,
+    `modes_hit_mean` and `near_modes_mean` are those at the last step.
 
     Args:
       rows: The rows of `metrics.jsonl`.
@@ -55,6 +57,17 @@ def summary(rows: Sequence[Row], runs: int) -> dict[str, float]:
         "distance_median": float(np.median(distances)),
         "rises_share": float(np.mean([path["rises"] for path in finite])),
     }
+    last = max(row["step"] for row in rows)
+    averaged = {row["run"]: row.get("averaged_distance") for row in rows if row["step"] == last}
+    of_finite = [(averaged.get(path["run"]), path["initial"]) for path in finite]
+    if all(value is not None for value, _ in of_finite):
+        values["averaged_distance_median"] = float(np.median([value for value, _ in of_finite]))
+        near_average = sum(value <= FAILED_ABOVE * first for value, first in of_finite)
+        values["averaged_failed_share"] = 1.0 - near_average / len(every)
+    for name in ("modes_hit", "near_modes"):
+        of_runs = [row[name] for row in rows if row["step"] == last and row["run"] < runs and row.get(name) is not None]
+        if of_runs:
+            values[f"{name}_mean"] = float(np.mean(of_runs))
     if near:
         values["near_rises_share"] = float(np.mean([path["rises"] for path in near]))
     return values

@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfpaths import config as config_lib
-from tfpaths import errors, files, games, progress, schema
+from tfpaths import errors, files, games, options, progress, schema
 from tfpaths.compat import keras as compat
-from tfpaths.lines import ensemble, hyperparameters, statistics
+from tfpaths.lines import ensemble, hyperparameters, points, statistics
+from tfpaths.networks import spectral
 from tfpaths.runs import devices as devices_lib
 from tfpaths.runs import distribution, faults, results
 from tfpaths.runs import rows as rows_lib
@@ -73,18 +74,46 @@ def build(config: config_lib.Study, runs: int) -> ensemble.Ensemble:
       >>> block.distance().shape
       TensorShape([4])
     """
-    config = config.replace(variant=complete_variant(config.variant))
+    config = complete(config)
     study, variant = config.study, config.variant
     game = games.GAMES[variant.game.name]
+    layers: dict[str, Any] = {"width": study.width, "depth": study.depth, "activation": study.activation}
     with compat.own_settings():
-        generator, discriminator = ensemble.players(
-            runs, study.dimension, study.latents, width=study.width, depth=study.depth
-        )
+        if isinstance(study, config_lib.Lines):
+            generator, discriminator = ensemble.players(runs, study.dimension, study.latents, **layers)
+        else:
+            generator, discriminator = points.players(runs, study.latents, **layers)
+        if variant.spectral_normalization:
+            discriminator = spectral.normalized(discriminator)
         gan = game(generator, discriminator, runs=runs, seed=config.seed, **arguments(variant))
         gan.compile(**compiled_with(variant, implementation="keras"))
         settings = hyperparameters.Hyperparameters(config, runs)
         settings.apply(gan)
-    return ensemble.Ensemble(gan, settings, batch_size=config.schedule.batch_size, start=study.start)
+    batch_size = config.schedule.batch_size
+    if isinstance(study, config_lib.Lines):
+        return ensemble.LineEnsemble(gan, settings, batch_size=batch_size, start=study.start)
+    return points.PointEnsemble(gan, settings, batch_size=batch_size, data=points.data_of(study.data))
+
+
+def complete(config: config_lib.Study) -> config_lib.Study:
+    """Returns a study with all options filled in and checked.
+
+    Raises:
+      InputError: A name is unknown, or an option or a setting is invalid.
+
+    Example:
+      >>> from tfpaths import experiments
+      >>> complete(experiments.get("line1_ns")).variant.generator_optimizer.options["beta_1"]
+      0.5
+    """
+    config = config.replace(variant=complete_variant(config.variant, config.schedule.steps))
+    if isinstance(config.study, config_lib.Points):
+        data_set = points.data_of(config.study.data)
+        data_set.check_source(config.study.data.source, "study.data")
+        data = options.completed(config.study.data, type(data_set), "study.data")
+        config = config.replace(study=config.study.replace(data=data))
+    hyperparameters.check(config)
+    return config
 
 
 def run(
@@ -113,8 +142,7 @@ def run(
     Example: `python -m tfpaths.launch --exp=line1_ns --set study.runs=64`.
     """
     devices = devices or tf.distribute.get_strategy()
-    config = config.replace(variant=complete_variant(config.variant))
-    hyperparameters.check(config)
+    config = complete(config)
     if distribution.worker(devices) == 0:
         # Checked before the lock, since the lock creates a file in the directory.
         continued(config, RunDirectory(files.path(workdir)))
@@ -188,7 +216,8 @@ def _train(
     logged_steps = [0, *range(schedule.log_every, schedule.steps, schedule.log_every), schedule.steps]
     at_once = sum(block.runs for block in blocks) * distribution.workers(devices)
     firsts = range(done, study.runs, max(at_once, 1))
-    parts = _parts(blocks, firsts, logged_steps, devices, players=study.players)
+    players = isinstance(study, config_lib.Lines) and study.players
+    parts = _parts(blocks, firsts, logged_steps, devices, players=players)
     if distribution.worker(devices) == 0:
         parts = progress.shown(parts, f"{config.name}, part", len(firsts) * len(logged_steps))
     rows: list[rows_lib.Row] = []
@@ -260,7 +289,10 @@ def _parts(
             for step in logged_steps:
                 # Threads are enough: TensorFlow releases Python's global lock while a program runs.
                 parts = list(pool.map(lambda block, steps=step - before: block.advance(steps), blocks))
-                values = _joined([dataclasses.asdict(part) for part in parts], devices)  # [runs of all workers]
+                measured = ("distance", "rises", "climbed")
+                values = _joined([{name: getattr(part, name) for name in measured} for part in parts], devices)
+                # [runs of all workers], as each of the values.
+                others = _joined([part.others for part in parts], devices)
                 positions = _joined([block.players() for block in blocks], devices) if players else {}
                 yield (
                     first,
@@ -269,6 +301,7 @@ def _parts(
                             "step": step,
                             "run": first + run,
                             **_finite({name: value[run] for name, value in values.items()}, step - before),
+                            **{name: _listed(value[run]) for name, value in others.items()},
                             **{name: _listed(value[run]) for name, value in positions.items()},
                         }
                         for run in range(len(values["distance"]))
@@ -296,20 +329,23 @@ def _finite(values: Mapping[str, np.ndarray], steps: int) -> dict[str, float | N
     }
 
 
-def protocol_of(runs: config_lib.Runs, schedule: config_lib.StudySchedule) -> dict[str, Any]:
+def protocol_of(runs: config_lib.Block, schedule: config_lib.StudySchedule) -> dict[str, Any]:
     """Returns the protocol of a study or of a figure of studies: what its numbers depend on besides the variant.
 
     Example:
       >>> protocol_of(config_lib.Runs(), config_lib.StudySchedule(batch_size=32))["batch_size"]
       32
     """
+    data = runs.data if isinstance(runs, config_lib.Points) else config_lib.Data(name="line")
+    shape = {name: value for name, value in data.options.items() if name != "examples"}
     return {
-        "data": "line",
+        "data": data.name,
+        **shape,
         "data_source": "drawn",
         "batch_size": schedule.batch_size,
         "precision": "float32",
         "failed_above": statistics.FAILED_ABOVE,
-        **{name: value for name, value in schema.to_dict(runs).items() if name != "block"},
+        **{name: value for name, value in schema.to_dict(runs).items() if name not in ("block", "data", "problem")},
     }
 
 

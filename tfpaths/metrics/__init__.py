@@ -14,6 +14,8 @@ from tfpaths.metrics.sources import Source
 
 # The order of these imports is the order of the results; metrics of other modules follow.
 from tfpaths.metrics import scores, ms_ssim, modes, critic  # isort: skip
+from tfpaths.metrics import log_density, kde, mmd, assignment, point_modes, mixture_mmd  # isort: skip
+from tfpaths.metrics import neural_net_distance, birthday, duality_gap  # isort: skip
 
 __all__ = [
     "METRICS",
@@ -21,9 +23,18 @@ __all__ = [
     "Metric",
     "Source",
     "UnavailableError",
+    "assignment",
+    "birthday",
     "complete",
     "critic",
+    "duality_gap",
+    "kde",
+    "log_density",
+    "mixture_mmd",
+    "mmd",
     "modes",
     "ms_ssim",
+    "neural_net_distance",
+    "point_modes",
     "scores",
 ]

@@ -201,6 +201,23 @@ def estimates(
     return values
 
 
+def no_images(context: Context) -> str | None:
+    """Returns why a DCGAN discriminator cannot read the examples of a data set, or None if it can; see `missing`.
+
+    Args:
+      context: The services of the evaluation.
+
+    Example:
+      >>> from tfpaths import config as config_lib
+      >>> no_images(Context(config_lib.Data(name="mog"), config_lib.Evaluation()))
+      'has no square images of 16, 28, 32, 64, 128, 256 pixels'
+    """
+    height, *others = context.data.shape
+    if context.data.example.name != "image" or height not in dcgan.SIZES or others[0] != height:
+        return f"has no square images of {', '.join(map(str, dcgan.SIZES))} pixels"
+    return None
+
+
 @METRICS.register("critic")
 class Critic(Metric):
     """The Wasserstein-1 distance between samples and each split, estimated by an independently trained critic.
@@ -224,10 +241,7 @@ class Critic(Metric):
         absent = [split for split in SPLITS if split not in context.known_splits]
         if absent:
             return f"has no split {absent[0]}"
-        height, *others = context.data.shape
-        if context.data.example.name != "image" or height not in dcgan.SIZES or others[0] != height:
-            return f"has no square images of {', '.join(map(str, dcgan.SIZES))} pixels"
-        return None
+        return no_images(context)
 
     def compute(self, context: Context, source: Source, count: int | None = None) -> dict[str, float]:
         seed, count = context.evaluation.seed, count or context.evaluation.samples

@@ -34,6 +34,7 @@ class Evaluator:
       metrics: The names of the metrics of the final evaluation.
       every_metrics: The names of the metrics of evaluations during training.
       seed: Seed for the samples.
+      refine: Langevin steps that refine the samples; None for as many as the game makes.
       split: The split that samples are compared with.
 
     Raises:
@@ -64,6 +65,7 @@ class Evaluator:
         self._context = Context(data_config, evaluation, data_dir=data_dir, splits=splits)
         self._lenient = lenient and evaluation.metrics == "auto"
         self.seed = evaluation.seed
+        self.refine = evaluation.refine
         self.split = self._context.split
         # Unsupported metrics are rejected before any example is read.
         chosen, chosen_every = self._chosen("metrics"), self._chosen("every_metrics")
@@ -77,6 +79,11 @@ class Evaluator:
             # Reads the split now, so that a missing one is an error before training.
             self.examples(self.split)
 
+    @property
+    def _plural(self) -> str:
+        """What the examples are: `images`, `points`."""
+        return f"{self._context.data.example.name}s"
+
     def _chosen(self, field: str) -> tuple[str, ...]:
         """Returns the names of the metrics that a field of the config selects; see `Metric.missing`."""
         names = getattr(self._evaluation, field)
@@ -84,12 +91,13 @@ class Evaluator:
             return ()
         reasons = {name: item.missing(self._context) for name, item in self._table.items()}
         if names == "auto":
-            return tuple(name for name, reason in reasons.items() if reason is None)
+            return tuple(name for name, reason in reasons.items() if reason is None and not self._table[name].opt_in)
+        supported = [name for name, reason in reasons.items() if reason is None]
         for name in names:
             if reasons[name] is not None:
                 raise errors.InputError(
                     f"evaluation.{field}: {name!r} cannot be computed for {self._context.data.name}, which "
-                    f"{reasons[name]}."
+                    f"{reasons[name]}. To fix this: choose from {', '.join(supported) or 'none'}."
                 )
         return tuple(dict.fromkeys(names))  # Without duplicates, in the config's order.
 
@@ -139,6 +147,19 @@ class Evaluator:
                 measured[name] = values
         return measured
 
+    def pictures(self, source: Source, names: Sequence[str] | None = None) -> dict[str, metric.Picture]:
+        """Returns the pictures of metrics, by their names; call it after `measure`, in the same state of the source.
+
+        Args:
+          source: The examples that were measured.
+          names: The metrics; by default `metrics`.
+        """
+        with self._context.judging(source):
+            parts = [
+                self._table[name].pictures(self._context, source) for name in (self.metrics if names is None else names)
+            ]
+        return {name: picture for part in parts for name, picture in part.items()}
+
     def references(self, names: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
         """Returns the metrics of real examples (`real`, the floor) and of noise (`noise`, the ceiling).
 
@@ -154,6 +175,7 @@ class Evaluator:
           The values by name, for `real` and for `noise`.
         """
         context, names = self._context, self.metrics if names is None else names
+        names = [name for name in names if self._table[name].has_references]
         memorised = "test" if self.split == "train" else "train"
         reference_sources = {
             "real": lambda: sources.real(self.examples(memorised)),
@@ -167,7 +189,7 @@ class Evaluator:
             values = {name: cached[1] for name, key in keys.items() if (cached := cache.read(key)) is not None}
             absent = [name for name in names if name not in values]
             if absent and self._evaluation.references:
-                progress.say(f"Measuring {kind} images ({', '.join(absent)}) for comparison …")
+                progress.say(f"Measuring {kind} {self._plural} ({', '.join(absent)}) for comparison …")
                 for name, measured in self.measure_each(source(), absent).items():
                     values[name] = measured
                     cache.write(keys[name], {}, measured)
@@ -189,7 +211,8 @@ class Evaluator:
             "data_source": real.source,
             "evaluation_seed": self.seed,
             "split": self.split,
-            "real_images": min(self._evaluation.samples, real.size),
+            **({} if self.refine is None else {"refine": self.refine}),
+            f"real_{self._plural}": min(self._evaluation.samples, real.size),
         }
         for name in names:
             values |= self._table[name].protocol(self._context)

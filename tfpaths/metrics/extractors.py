@@ -112,6 +112,11 @@ def check(name: str, data_set: DataSet) -> None:
       tfpaths.errors.InputError: evaluation.extractor: expected 'inception' or the directory of a SavedModel ...
     """
     kind, _, _ = name.partition(":")
+    if kind in (*TRAINED_HERE, "inception") and data_set.example.name != "image":
+        raise errors.InputError(
+            f"evaluation.extractor: expected 'auto' or the directory of a SavedModel for {data_set.name}, received "
+            f"{name!r}, which reads images."
+        )
     if kind in TRAINED_HERE:
         if data_set.extractor != kind:
             raise errors.InputError(

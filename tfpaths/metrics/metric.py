@@ -1,5 +1,6 @@
 """The base class of metrics: the data they need, how they are computed, and what their values depend on."""
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
     from tfpaths.metrics.sources import Source
 
 METRICS: Registry[type["Metric"]] = Registry("metric", "tfpaths.metrics")
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of what a metric measured, for people to look at.
+
+    Attributes:
+      png: The picture.
+      caption: What it shows, one sentence or two.
+
+    Example: `tfpaths/metrics/birthday.py`.
+    """
+
+    png: bytes
+    caption: str
 
 
 class UnavailableError(errors.InputError):
@@ -38,6 +54,8 @@ class Metric:
       options: The values of the options by name, set by `make`.
       version: A number to increase when the same request gives different values.
       slow: Whether `evaluation.every_metrics=auto` skips it during training.
+      opt_in: Whether `auto` skips it altogether: it is computed where a config names it.
+      has_references: Whether it has values for real examples and for noise, floor and ceiling.
 
     Example:
       Decorate the class with `@METRICS.register("brightness")`, as in `examples/custom_metric.py`.
@@ -60,6 +78,8 @@ class Metric:
     options: Mapping[str, Any] = {}
     version: int = 1
     slow: bool = False
+    opt_in: bool = False
+    has_references: bool = True
 
     def missing(self, context: "Context") -> str | None:
         """Returns why the data set does not support this metric, or None if it does.
@@ -100,6 +120,19 @@ class Metric:
           RunError: A feature is NaN or infinite, or a classifier is not accurate enough.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how it is computed: define compute().")
+
+    def pictures(self, context: "Context", source: "Source") -> "dict[str, Picture]":
+        """Returns pictures of what was measured, by name; an evaluation of a run stores them beside its samples.
+
+        It is called after `compute`, in the same state of the source: `Context.once` has what `compute` computed. A
+        name has letters, digits and underscores.
+
+        Args:
+          context: The services of the evaluation.
+          source: The examples that were measured.
+        """
+        del context, source
+        return {}
 
     def protocol(self, context: "Context") -> dict[str, Any]:
         """Returns the settings and facts that the values depend on, by name, for `results.json`."""

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tfpaths import streams
 from tfpaths.data.examples import Examples
+from tfpaths.data.points import Law
+from tfpaths.gan import GAN
 from tfpaths.streams import Stream
 
 # `(num, stream)` -> examples `[num, *shape]`, drawn from the stream.
@@ -22,8 +24,10 @@ class Source:
         examples.
       sampler: `(num, stream)` -> examples `[num, *shape]`, drawn from a stream; for the critic.
       size: The number of different examples; None if it is unlimited.
+      law: Returns the exact distribution of the examples, `data.points.Law`, or None; None if it is never known.
       state: Returns a value that identifies the state of the source, such as the training step. Features and critics
         are reused while it stays equal. If `state` is None, each measurement computes everything.
+      gan: The game whose samples they are; None for other examples.
 
     Example:
       >>> zeros = Source(lambda start, num: tf.zeros([num, 2]), lambda num, stream: tf.zeros([num, 2]), size=10)
@@ -35,13 +39,22 @@ class Source:
     sampler: Sampler
     size: int | None = None
     state: Callable[[], Hashable] | None = None
+    gan: GAN | None = None
+    law: Callable[[], Law | None] | None = None
 
     def at_most(self, count: int) -> int:
         """Returns `count`, or the number of examples if there are fewer."""
         return count if self.size is None else min(count, self.size)
 
 
-def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None = None) -> Source:
+def samples(
+    sampler: Sampler,
+    seed: int,
+    *,
+    state: Callable[[], Hashable] | None = None,
+    gan: GAN | None = None,
+    law: Callable[[], Law | None] | None = None,
+) -> Source:
     """Returns a source of the examples that a sampler draws from a seed.
 
     Args:
@@ -49,6 +62,8 @@ def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None
       seed: Seed for the examples.
       state: Returns a value that identifies everything the sampler depends on besides the stream, such as the training
         step.
+      gan: The game that the sampler belongs to, if there is one.
+      law: As in `Source`.
 
     Example:
       >>> normal = samples(lambda num, stream: stream.normal([num, 2]), seed=0)
@@ -62,6 +77,8 @@ def samples(sampler: Sampler, seed: int, *, state: Callable[[], Hashable] | None
         lambda start, num: compiled(num, stream.fold(start)),
         sampler,
         state=None if state is None else lambda: (sampler, seed, state()),
+        gan=gan,
+        law=law,
     )
 
 

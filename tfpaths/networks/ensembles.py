@@ -61,14 +61,37 @@ class EnsembleDense(keras.layers.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
-    """Returns D: `[runs, batch, inputs]` -> logits `[runs, batch, 1]`. All weights are zero until `reset` draws them.
+@keras.saving.register_keras_serializable("tfpaths")
+def smooth_leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    """Returns 0.2 x + 0.8 log(1 + e^x): the slopes of LeakyReLU far from zero, and a second derivative everywhere.
+
+    Example:
+      >>> float(smooth_leaky_relu(tf.constant(100.0)))
+      100.0
+    """
+    return 0.2 * x + 0.8 * tf.nn.softplus(x)
+
+
+def mlp(
+    runs: int,
+    inputs: int,
+    *,
+    width: int,
+    depth: int,
+    outputs: int = 1,
+    activation: str = "leaky_relu",
+    name: str = "discriminator",
+) -> keras.Model:
+    """Returns a network `[runs, batch, inputs]` -> `[runs, batch, outputs]`. All weights are zero until `reset`.
 
     Args:
       runs: The number of runs.
-      inputs: The number of features of an example.
-      width: Units of each hidden layer; LeakyReLU with slope 0.2 follows each of these layers.
-      depth: The number of hidden layers.
+      inputs: The number of features of an example, or of a latent.
+      width: Units of each hidden layer.
+      depth: The number of hidden layers; 0 for a linear network.
+      outputs: The number of outputs: 1 for a discriminator's logits.
+      activation: What follows each hidden layer: `leaky_relu`, LeakyReLU with slope 0.2, or `smooth_leaky_relu`.
+      name: The model's name.
 
     Example:
       >>> mlp(3, 2, width=8, depth=1)(tf.zeros([3, 5, 2])).shape
@@ -76,12 +99,14 @@ def mlp(runs: int, inputs: int, *, width: int, depth: int) -> keras.Model:
     """
     examples = x = keras.Input(batch_shape=(runs, None, inputs))
     for _ in range(depth):
-        x = FastLeakyReLU(0.2)(EnsembleDense(width)(x))
-    return keras.Model(examples, EnsembleDense(1)(x), name="discriminator")
+        x = EnsembleDense(width)(x)
+        is_smooth = activation == "smooth_leaky_relu"
+        x = keras.layers.Activation(smooth_leaky_relu)(x) if is_smooth else FastLeakyReLU(0.2)(x)
+    return keras.Model(examples, EnsembleDense(outputs)(x), name=name)
 
 
 def reset(model: keras.Model, stream: Stream, scale: float | tf.Tensor = 1.0) -> None:
-    """Draws new weights for each `EnsembleDense` layer of a model, each layer from its own stream.
+    """Draws new weights for each layer of a model that has a method `reset`, each layer from its own stream.
 
     Args:
       model: The model.
@@ -96,7 +121,7 @@ def reset(model: keras.Model, stream: Stream, scale: float | tf.Tensor = 1.0) ->
       >>> bool(tf.reduce_all(pair.layers[1].kernel[1] == single.layers[1].kernel[0]))  # run 1 in both
       True
     """
-    for index, layer in enumerate(layer for layer in model.layers if isinstance(layer, EnsembleDense)):
+    for index, layer in enumerate(layer for layer in model.layers if hasattr(layer, "reset")):
         layer.reset(stream.fold(index), scale)
 
 

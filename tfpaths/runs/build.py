@@ -10,7 +10,8 @@ from tfpaths import config as config_lib
 from tfpaths import data, errors, games, losses, networks, options, penalties
 from tfpaths.compat import keras as compat
 from tfpaths.gan import GAN
-from tfpaths.networks import fast
+from tfpaths.instance_noise import InstanceNoise
+from tfpaths.networks import fast, spectral
 from tfpaths.optimizers import OPTIMIZERS
 
 # Arguments of penalties that a config does not set: the run's seed is used.
@@ -32,15 +33,26 @@ def complete(config: config_lib.Training) -> config_lib.Training:
     data_set.check_source(config.data.source)
     chosen = config.networks if config.networks.name != "auto" else config.networks.replace(name=data_set.networks)
     family = networks.NETWORKS.lookup(chosen.name, path="networks.name")
+    game = games.GAMES.lookup(config.variant.game.name, path="variant.game.name")
+    if game.needs_run and chosen.weights_of is None:
+        raise errors.InputError(
+            f"networks.weights_of: the game {config.variant.game.name!r} begins with a finished run; expected its "
+            "directory, received none. To fix this: train a run of the same data and networks, and add "
+            "--set networks.weights_of=DIRECTORY."
+        )
     return config.replace(
-        data=options.completed(config.data, type(data_set), "data"),
-        variant=complete_variant(config.variant),
+        data=options.completed(config.data, type(data_set), "data").replace(**data_set.derived()),
+        variant=complete_variant(config.variant, config.schedule.steps),
         networks=options.completed(chosen, family, "networks", reserved=networks.COMMON),
     )
 
 
-def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
+def complete_variant(variant: config_lib.Variant, steps: int | None = None) -> config_lib.Variant:
     """Returns a variant with all options filled in and checked. Raises the errors of `complete`.
+
+    Args:
+      variant: The variant.
+      steps: The length of the training, for a schedule of instance noise without `steps`.
 
     Example:
       >>> variant = config_lib.Variant(
@@ -50,6 +62,7 @@ def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
     """
     pair = losses.LOSSES.lookup(variant.loss.name, path="variant.loss.name")
     game = games.GAMES.lookup(variant.game.name, path="variant.game.name")
+    game.check_discriminator_steps(variant.discriminator_steps)
     several = isinstance(variant.penalty, tuple)
     layers = tuple(
         options.completed(
@@ -63,13 +76,17 @@ def complete_variant(variant: config_lib.Variant) -> config_lib.Variant:
     )
     loss = options.completed(variant.loss, _factory(pair), "variant.loss")
     is_critic = losses.get(loss.name, **loss.options).needs_lipschitz
-    if is_critic and not layers and variant.weight_clip is None:
+    if is_critic and not layers and variant.weight_clip is None and not variant.spectral_normalization:
         raise errors.InputError(
-            f"variant.loss: {variant.loss.name!r} needs a penalty or a weight_clip, because its critic must "
-            "have a bounded slope. To fix this: --set variant.penalty=NAME."
+            f"variant.loss: {variant.loss.name!r} needs a penalty, a weight_clip or spectral_normalization, because "
+            "its critic must have a bounded slope. To fix this: --set variant.penalty=NAME."
         )
+    noise = variant.instance_noise
+    if noise is not None and noise.schedule != "constant" and noise.steps is None:
+        noise = noise.replace(steps=steps)
     return variant.replace(
         loss=loss,
+        instance_noise=noise,
         penalty=layers if several else layers[0] if layers else None,
         game=options.completed(variant.game, game, "variant.game", reserved=games.COMMON),
         **{
@@ -103,10 +120,15 @@ def build(config: config_lib.Training, example_shape: Sequence[int]) -> GAN:
     """
     config = complete(config)
     game = games.GAMES[config.variant.game.name]
+    if config.precision == "auto":
+        raise errors.InputError("precision: 'auto' is chosen when a run begins; build the game with another precision.")
     try:
         with compat.own_settings():
             family = networks.family(config.networks, precision=config.precision)
-            gan = game.of_family(family, example_shape, seed=config.seed, **arguments(config.variant))
+            if config.variant.spectral_normalization:
+                family = spectral.Normalized(family)
+            own = {**arguments(config.variant), "ema": config.networks.ema}
+            gan = game.of_family(family, example_shape, seed=config.seed, **own)
             gan.compile(
                 **compiled_with(config.variant, config.precision, config.networks.implementation),
                 steps_per_execution=config.schedule.steps_per_execution,
@@ -124,11 +146,13 @@ def arguments(variant: config_lib.Variant) -> dict[str, Any]:
       >>> arguments(complete_variant(variant))["discriminator_steps"]
       5
     """
+    noise = variant.instance_noise
     return {
         "loss": losses.get(variant.loss.name, **variant.loss.options),
         "penalty": [_instance(penalties.PENALTIES[penalty.name], penalty) for penalty in variant.penalties],
         "discriminator_steps": variant.discriminator_steps,
         "weight_clip": variant.weight_clip,
+        "instance_noise": noise and InstanceNoise(noise.scale, noise.end, noise.schedule, noise.steps),
         **variant.game.options,
     }
 

@@ -15,7 +15,7 @@ import tqdm
 from absl import logging
 
 from tfpaths import errors, files, progress
-from tfpaths.data.example import ExampleType
+from tfpaths.data.example import ExampleType, Scene
 from tfpaths.runs import rows
 from tfpaths.runs.checkpoints import Checkpoints, NotFiniteError
 
@@ -138,6 +138,7 @@ class SampleGrids(Scheduled):
       directory: The directory of the files, such as `step_00000500.png`.
       writer: The summary writer for TensorBoard.
       seed: Seed for the latents.
+      real: Real examples `[num, *shape]`, which the grid may show beside the samples.
 
     Raises:
       NotFiniteError: A sample is NaN or infinite; nothing is written.
@@ -152,12 +153,14 @@ class SampleGrids(Scheduled):
         directory: pathlib.Path,
         writer: tf.summary.SummaryWriter,
         seed: int,
+        real: np.ndarray,
     ):
         super().__init__(every, last)
         self.example = example
         self.directory = directory
         self.writer = writer
         self.seed = seed
+        self.real = real
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
@@ -168,13 +171,16 @@ class SampleGrids(Scheduled):
         samples = self.model.sample(self.example.grid_size, seed=self.seed).numpy()
         if not np.isfinite(samples).all():
             raise NotFiniteError(f"a sample is not finite at step {step}")
-        content = self.example.grid(samples, self.example.grid_columns)
+        scene = Scene(self.real, lambda examples: self.model.discriminator(examples, training=False).numpy())
+        content = self.example.training_grid(samples, scene)
         files.write_bytes(self.directory / f"step_{step:08d}{self.example.suffix}", content)
         with self.writer.as_default(step=step):
             if self.example.is_png:
                 tf.summary.image("samples", tf.io.decode_png(content)[tf.newaxis])
             else:
-                tf.summary.text("samples", content.decode())
+                # Four spaces make each line one of Markdown's code, as it is.
+                lines = content.decode().splitlines()
+                tf.summary.text("samples", "\n".join(f"    {line}" for line in lines))
 
 
 class Evaluations(Recorded):
@@ -254,7 +260,7 @@ class Progress(Counted):
     def row(self, row: Mapping[str, Any]) -> None:
         """Shows a row: the reported quantities under their short labels, and the speed."""
         step = row["step"]
-        shown = [(label, f"{row[name]:.3f}") for name, label in self.model.reported.items()]
+        shown = [(label, f"{row[name]:.3f}") for name, label in self.model.reported.items() if label]
         shown.append(("examples/s", f"{row['examples_per_second']:.0f}"))
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(f"{label}={value}" for label, value in shown), refresh=False)

@@ -7,7 +7,6 @@ import re
 from typing import Annotated, Any, Literal
 
 import pydantic
-import pydantic_core
 
 from tfpaths import errors, schema
 
@@ -88,12 +87,6 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _problem(field: str, expected: str, received: Any) -> pydantic_core.PydanticCustomError:
-    """Returns an error of a whole value, about one of its fields; see `tfpaths.explanations`."""
-    context = {"expected": expected, "field": field, "received": received}
-    return pydantic_core.PydanticCustomError("expected", "{expected}", context)
-
-
 def _without(values: Any, names: set[str]) -> Any:
     return {name: value for name, value in values.items() if name not in names} if isinstance(values, dict) else values
 
@@ -115,7 +108,7 @@ class _Jobs(schema.Value):
     def _check_names(cls, jobs: Any) -> Any:
         for name in jobs if isinstance(jobs, dict) else ():
             if name not in cls.model_fields:
-                raise _problem(name, "only the jobs chief and worker, which --strategy=multi_worker has", name)
+                raise schema.wrong(name, "only the jobs chief and worker, which --strategy=multi_worker has", name)
         return jobs
 
     @pydantic.model_validator(mode="after")
@@ -125,7 +118,7 @@ class _Jobs(schema.Value):
             path = f"{task.job}.{task.index}"
             first = paths.setdefault((task.host.lower(), task.port), path)
             if first != path:
-                raise _problem(path, f"another address than that of cluster.{first}", task.address)
+                raise schema.wrong(path, f"another address than that of cluster.{first}", task.address)
         return self
 
     def tasks(self) -> tuple[Task, ...]:
@@ -167,10 +160,10 @@ class _Config(schema.Value):
         job, index = self.task.type, self.task.index
         count = len(getattr(self.cluster, job))
         if not count:
-            raise _problem("task.type", "worker, because the cluster has no chief", job)
+            raise schema.wrong("task.type", "worker, because the cluster has no chief", job)
         if not 0 <= index < count:
             expected = "0" if count == 1 else f"an integer from 0 to {count - 1}"
-            raise _problem("task.index", f"{expected}, the tasks of cluster.{job}", index)
+            raise schema.wrong("task.index", f"{expected}, the tasks of cluster.{job}", index)
         return self
 
 

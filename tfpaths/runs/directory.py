@@ -172,6 +172,8 @@ class RunDirectory:
         if stored.kind != config.kind:
             raise errors.InputError(f"--workdir: {self.path} holds {kinds.of(stored).noun}, {stored.name!r}.")
         config = kind.settled(config, stored)
+        # A trial of a sweep that has not begun has an `auto` in its stored config, too.
+        stored = kind.settled(stored, config)
         if differences := differing(stored, config, is_complete=is_complete):
             raise errors.InputError(f"--workdir: {self.path} holds another experiment: {differences}.")
         return config

@@ -1,5 +1,6 @@
 """The evaluation of a run: scores of its samples, written into `results.json` with the protocol."""
 
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any, cast
@@ -13,9 +14,11 @@ from tfpaths.gan import GAN
 from tfpaths.metrics import sources
 from tfpaths.metrics.evaluator import Evaluator, flat
 from tfpaths.metrics.sources import Source
+from tfpaths.networks import linear
 from tfpaths.runs import build, devices, faults, identity, results, rows
 from tfpaths.runs.checkpoints import Checkpoints
 from tfpaths.runs.directory import RunDirectory
+from tfpaths.streams import Stream
 
 # The entries of the protocol that belong to the training; an evaluation copies them.
 _OF_TRAINING = (
@@ -26,6 +29,11 @@ _OF_TRAINING = (
     "precision",
     "train_examples",
     "unreadable_files",
+    "corpus",
+    "padded_lines",
+    "cropped_lines",
+    "dropped_lines",
+    "unknown_characters",
     "replicas",
 )
 
@@ -71,20 +79,30 @@ def evaluate(
         return write(directory, evaluator, gan, summary)
 
 
-def source(gan: GAN, seed: int) -> Source:
+def source(gan: GAN, seed: int, refine: int | None = None) -> Source:
     """Returns the samples of a GAN as a source for the metrics, which reuse their results at the same step.
 
     Args:
       gan: The GAN.
       seed: Seed for the samples.
+      refine: Langevin steps that refine the samples; None for as many as the game makes.
     """
-    return sources.samples(gan.draw, seed, state=lambda: (gan.step, int(gan.restarts.numpy())))
+
+    def refined(num: int, stream: Stream) -> tf.Tensor:
+        assert refine is not None
+        return gan.refined(gan.latents(num, stream), refine)
+
+    draw = gan.draw if refine is None else refined
+    network = gan.sampled_network if refine is None else None
+    law = None if network is None else functools.partial(linear.law, network)
+    return sources.samples(draw, seed, state=lambda: (gan.step, int(gan.restarts.numpy())), gan=gan, law=law)
 
 
 def write(directory: RunDirectory, evaluator: Evaluator, gan: GAN, summary: dict[str, Any]) -> dict[str, Any]:
     """Evaluates a GAN, adds the scores to the summary of its run, writes `results.json`, and returns its content.
 
     The file is written twice: with the scores of the samples, and again when floor and ceiling are measured too.
+    Pictures of metrics are written beside the samples.
 
     Args:
       directory: The run directory.
@@ -92,7 +110,9 @@ def write(directory: RunDirectory, evaluator: Evaluator, gan: GAN, summary: dict
       gan: The GAN.
       summary: The summary that `results.summary` returned.
     """
-    measured = evaluator.measure_each(source(gan, evaluator.seed))
+    samples = source(gan, evaluator.seed, evaluator.refine)
+    measured = evaluator.measure_each(samples)
+    pictures = evaluator.pictures(samples, tuple(measured))
     protocol = evaluator.protocol(tuple(measured))
     complete = {
         **summary,
@@ -100,10 +120,15 @@ def write(directory: RunDirectory, evaluator: Evaluator, gan: GAN, summary: dict
         "protocol": summary["protocol"] | protocol,
         "references": {},
     }
+    if pictures:
+        complete["pictures"] = {name: picture.caption for name, picture in pictures.items()}
     previous = results.read_results(directory.results)
     if previous is not None and _comparable(previous, complete):
-        for part in ("metrics", "protocol", "references"):
-            complete[part] = previous[part] | complete[part]
+        for part in ("metrics", "protocol", "references", "pictures"):
+            if part in previous or part in complete:
+                complete[part] = previous.get(part, {}) | complete.get(part, {})
+    for name, picture in pictures.items():
+        files.write_bytes(directory.samples / f"{name}.png", picture.png)
     files.write_json(directory.results, complete)
     for kind, values in evaluator.references(tuple(measured)).items():
         complete["references"][kind] = complete["references"].get(kind, {}) | values
@@ -121,7 +146,8 @@ def _protocol_of_training(config: config_lib.Training, directory: RunDirectory) 
 
 def _comparable(previous: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Returns whether the previous results have the same step, real images and seed."""
-    shared = ("evaluation_seed", "split", "data_source", "real_images")
+    shared = ("evaluation_seed", "refine", "split", "data_source")
+    shared += tuple(name for name in new["protocol"] if name.startswith("real_"))
     same = all(previous["protocol"].get(name) == new["protocol"].get(name) for name in shared)
     return previous["step"] == new["step"] and "references" in previous and same
 

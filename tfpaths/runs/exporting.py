@@ -10,11 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpaths import data, errors, files, folders, schema
+from tfpaths import data, errors, files, folders, schema, streams
+from tfpaths.compat.tensorflow import save_without_custom_gradients
 from tfpaths.runs import faults, loading, results
 from tfpaths.runs.directory import RunDirectory
 
 METADATA = "metadata.json"
+# What the signature `sample` of a game that refines takes besides; the metadata have the config's values.
+_REFINING = ("refine_steps", "step_size")
 # The files of an export, relative to it. A directory with others is not replaced.
 _FILES = re.compile(
     r"(saved_model|fingerprint)\.pb|assets|assets/metadata\.json|variables|variables/variables\.(index|data-\d{5}-of-\d{5})"
@@ -25,7 +28,8 @@ _FILES = re.compile(
 class Sampler(tf.Module):
     """The functions and variables of an export, without any Keras object.
 
-    Every function returns a mapping with one tensor, named by the plural of the example's type: `images`, `points`.
+    Every function returns a mapping with one tensor, named by the plural of the example's type: `images`, `points`,
+    `texts`.
 
     Args:
       trained: The run.
@@ -37,6 +41,9 @@ class Sampler(tf.Module):
         serving_default: z from N(0, I), float32 `[num, latent_dim]` -> samples; images are float32 in [-1, 1];
         sample: num_samples, seed, int32 scalars -> the samples of `gan.sample(num_samples, seed=seed)`;
         sample_uint8: num_samples, seed -> the same as levels in [0, 255], uint8; for images only;
+        sample_string: num_samples, seed -> the same as strings in UTF-8, `[num]`; for texts only;
+        refined: z, refine_steps, step_size -> samples of these latents, refined; for the game `dcd` only, whose
+          other signatures of samples take refine_steps, int32, and step_size, float32, too;
         latents: num_samples, seed, first -> `z`: latents of `sample` from index `first` on, a multiple of 4, to
           generate many samples in batches.
 
@@ -45,50 +52,68 @@ class Sampler(tf.Module):
 
     def __init__(self, trained: loading.Trained, metadata: pathlib.Path):
         super().__init__()
-        gan = trained.gan
-        plural = f"{trained.example.name}s"
+        gan, kind = trained.gan, trained.example
+        plural = f"{kind.name}s"
         self.metadata = tf.saved_model.Asset(str(metadata))
         counted = [tf.TensorSpec([], tf.int32, name) for name in ("num_samples", "seed")]
+        refining = [tf.TensorSpec([], tf.int32, "refine_steps"), tf.TensorSpec([], tf.float32, "step_size")]
         z = tf.TensorSpec([None, *gan.latent_shape], tf.float32, "z")
 
         def serving_default(z):
             return {plural: gan.generate(z)}
 
-        def sample(num_samples, seed):
-            return {plural: gan.sample(num_samples, seed=seed)}
-
-        def sample_uint8(num_samples, seed):
-            levels = tf.round((gan.sample(num_samples, seed=seed) + 1.0) * 127.5)
-            return {plural: tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)}
+        def refined(z, refine_steps, step_size):
+            return {plural: gan.refined(z, refine_steps, step_size)}
 
         def latents(num_samples, seed, first):
             return {"z": gan.sample_latents(num_samples, seed=seed, first=first)}
 
-        from_first = [*counted, tf.TensorSpec([], tf.int32, "first")]
-        takes: dict[Callable, list[tf.TensorSpec]] = {serving_default: [z], sample: counted, latents: from_first}
-        if trained.example.name == "image":
-            takes[sample_uint8] = counted
+        def sample(num_samples, seed):
+            return {plural: gan.sample(num_samples, seed=seed)}
+
+        def sample_refined(num_samples, seed, refine_steps, step_size):
+            return refined(gan.sample_latents(num_samples, seed=seed), refine_steps, step_size)
+
+        def sample_read(num_samples, seed):
+            return {plural: kind.read(sample(num_samples, seed)[plural])}
+
+        def sample_refined_read(num_samples, seed, refine_steps, step_size):
+            return {plural: kind.read(sample_refined(num_samples, seed, refine_steps, step_size)[plural])}
+
+        takes: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
+            "serving_default": (serving_default, [z]),
+            "sample": (sample_refined, [*counted, *refining]) if gan.refinement else (sample, counted),
+            "latents": (latents, [*counted, tf.TensorSpec([], tf.int32, "first")]),
+        }
+        if gan.refinement:
+            takes["refined"] = refined, [z, *refining]
+        if kind.readable is not None:
+            read = sample_refined_read if gan.refinement else sample_read
+            takes[f"sample_{kind.readable}"] = (read, takes["sample"][1])
         self.functions = {
-            function.__name__: tf.function(function, input_signature=specs, autograph=False)
-            for function, specs in takes.items()
+            name: tf.function(function, input_signature=specs, autograph=False)
+            for name, (function, specs) in takes.items()
         }
         # TensorFlow's variables instead of Keras' wrappers, and only those that the functions use: the SavedModel can
         # then be loaded without Keras.
-        used = [v for function in self.functions.values() for v in function.get_concrete_function().variables]
+        with streams.portable():
+            used = [v for function in self.functions.values() for v in function.get_concrete_function().variables]
         self.weights = list({id(variable): variable for variable in used}.values())
         for name, function in self.functions.items():
             setattr(self, name, function)
 
 
-def export(workdir: str | pathlib.Path) -> pathlib.Path:
+def export(workdir: str | pathlib.Path, *, member: int | None = None) -> pathlib.Path:
     """Writes `<workdir>/export`, completely or not at all; an older export is replaced when the new one is complete.
 
     It contains the SavedModel, its `assets/metadata.json`, and the game's networks, such as `generator.keras` and
-    `discriminator.keras`. The networks have Keras' built-in layers only: `keras.models.load_model` reads them in safe
-    mode without this package. Custom layers stay as they are; register them before loading.
+    `discriminator.keras`; of the game `mix`, `generator_0.keras` and so on. The networks have Keras' built-in layers
+    only: `keras.models.load_model` reads them in safe mode without this package. Custom layers stay as they are;
+    register them before loading.
 
     Args:
       workdir: The run directory.
+      member: The only generator of the game `mix` that the samples come from; None for all of them.
 
     Returns:
       The export's directory.
@@ -99,7 +124,7 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
 
     Example: see `tfpaths.train` for a run directory.
     """
-    trained = loading.load(workdir)
+    trained = loading.load(workdir, member=member)
     directory = RunDirectory(trained.path)
     _check_replaceable(directory.export)
     with (
@@ -115,8 +140,8 @@ def export(workdir: str | pathlib.Path) -> pathlib.Path:
         # TensorFlow would make them with permissions that the umask only reduces: never writable for the group.
         for name in ("assets", "variables"):
             (folder / name).mkdir()
-        tf.saved_model.save(sampler, str(folder), signatures=sampler.functions)
-        for name, network in trained.gan.networks.items():
+        save_without_custom_gradients(sampler, folder, sampler.functions)
+        for name, network in trained.gan.exported.items():
             portable(network).save(folder / f"{name}.keras")
     return directory.export
 
@@ -160,12 +185,16 @@ def restore(path: pathlib.Path) -> None:
 
 def describe(trained: loading.Trained) -> dict[str, Any]:
     """Returns the content of `metadata.json`; `results` is None if there are no results of the exported step."""
-    stored = results.read_results(RunDirectory(trained.path).results)
+    stored, gan = results.read_results(RunDirectory(trained.path).results), trained.gan
     return {
         "experiment": trained.config.name,
         "step": trained.step,
         "example": trained.example.name,
         "example_shape": list(data.of(trained.config.data).shape),
+        **trained.example.facts,
+        **({} if gan.member is None else {"member": gan.member}),
+        # How the game refines its samples: the defaults of the signature `sample`.
+        **gan.refinement,
         "config": schema.to_dict(trained.config),
         "versions": results.versions(),
         "results": stored if stored is not None and stored["step"] == trained.step else None,
@@ -186,7 +215,8 @@ def portable(model: keras.Model) -> keras.Model:
         return layer.as_keras() if hasattr(layer, "as_keras") else type(layer).from_config(layer.get_config())
 
     clone = keras.models.clone_model(model, clone_function=replaced)
-    clone.set_weights(model.get_weights())
+    for layer, copy in zip(model.layers, clone.layers, strict=True):
+        copy.set_weights(layer.keras_weights() if hasattr(layer, "keras_weights") else layer.get_weights())
     return clone
 
 
@@ -200,11 +230,15 @@ def message(folder: pathlib.Path) -> str:
         sample     model = tf.saved_model.load('export'); model.sample(num_samples=64, seed=0)['images']
         serve      docker run -p 8501:8501 -v ...
     """
-    plural = f"{files.read_json(folder / 'assets' / METADATA)['example']}s"
+    metadata = files.read_json(folder / "assets" / METADATA)
+    plural = f"{metadata['example']}s"
+    values = {"num_samples": 64, "seed": 0} | {name: metadata[name] for name in _REFINING if name in metadata}
+    how = ", ".join(f"{name}={value}" for name, value in values.items())
     mounted = shlex.quote(f"{folder.absolute()}:/models/gan/1")
+    name = "sample_string" if metadata["example"] == "text" else "sample"
     lines = {
         # In two statements: a model without a reference is deleted before its function runs.
-        "sample": f"model = tf.saved_model.load({str(folder)!r}); model.sample(num_samples=64, seed=0)['{plural}']",
+        "sample": f"model = tf.saved_model.load({str(folder)!r}); model.{name}({how})['{plural}']",
         "serve": f"docker run -p 8501:8501 -v {mounted} -e MODEL_NAME=gan tensorflow/serving",
     }
     return "\n".join([f"Exported: {folder}", *(f"  {name:<11}{value}" for name, value in lines.items())])

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfpaths import config as config_lib
 from tfpaths import data
+from tfpaths.data import Examples
 from tfpaths.gan import GAN
 from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.runs import callbacks, evaluation, events, hparams
@@ -17,7 +18,7 @@ from tfpaths.runs.directory import RunDirectory
 
 def fit(
     gan: GAN,
-    batches: tf.data.Dataset,
+    examples: Examples,
     config: config_lib.Training,
     directory: RunDirectory,
     saved: Checkpoints,
@@ -32,7 +33,7 @@ def fit(
 
     Args:
       gan: The compiled game.
-      batches: Real batches, beginning with that of the next step.
+      examples: The examples to train on.
       config: The experiment.
       directory: The run directory.
       saved: The run's checkpoints.
@@ -40,7 +41,10 @@ def fit(
       evaluator: Computes `evaluation.every_metrics` every `evaluation.every` steps; None for no evaluation.
       quiet: Whether to show no progress and to evaluate nothing, as on every worker but the chief.
     """
+    start = gan.step * config.variant.discriminator_steps
+    batches = examples.batches(config.schedule.batch_size, seed=config.seed, start=start)
     schedule, last = config.schedule, config.schedule.steps
+    example = data.of(config.data).example
     events.keep_events(directory.tensorboard, gan.step)
     # TensorFlow would make it with permissions that the umask only reduces: never writable for the group.
     directory.tensorboard.mkdir(parents=True, exist_ok=True)
@@ -59,14 +63,15 @@ def fit(
         callbacks.SampleGrids(
             schedule.sample_every,
             last,
-            example=data.of(config.data).example,
+            example=example,
             directory=directory.samples,
             writer=writer,
             seed=config.seed,
+            real=examples.some(0, min(example.grid_size, examples.size)).numpy(),
         ),
     ]
     if evaluator is not None and evaluator.every_metrics and not quiet:
-        source = evaluation.source(gan, config.evaluation.seed)
+        source = evaluation.source(gan, config.evaluation.seed, config.evaluation.refine)
         measure = functools.partial(evaluator.measure, source, evaluator.every_metrics, config.evaluation.every_samples)
         written.append(
             callbacks.Evaluations(config.evaluation.every, last, measure=measure, path=directory.metrics, writer=writer)

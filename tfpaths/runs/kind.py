@@ -37,6 +37,8 @@ class TrainingKind(kinds.Kind):
             config = config.replace(data=config.data.replace(source=stored.data.source))
         if config.networks.name == "auto":
             config = config.replace(networks=config.networks.replace(name=stored.networks.name))
+        if config.precision == "auto":
+            config = config.replace(precision=stored.precision)
         return config
 
     def may_change(self, path: str) -> bool:

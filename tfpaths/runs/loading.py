@@ -1,7 +1,9 @@
 """`load` loads a trained run from its directory, to sample from it."""
 
 import dataclasses
+import functools
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -29,6 +31,7 @@ class Trained:
       config: The stored config of the run.
       step: The step of the checkpoint that was loaded.
       path: The run directory.
+      refine: Langevin steps that refine the samples; None for as many as the game makes.
 
     Example: see `tfpaths.train`.
     """
@@ -37,10 +40,11 @@ class Trained:
     config: config_lib.Training
     step: int
     path: pathlib.Path
+    refine: int | None = None
 
     @property
     def example(self) -> ExampleType:
-        """The type of one sample: an image or a point."""
+        """The type of one sample: an image, a point or a text."""
         return data.of(self.config.data).example
 
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
@@ -67,17 +71,24 @@ class Trained:
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Returns the samples of a batch of latents, float32 `[num, *example_shape]`; images are in [-1, 1]."""
-        return self.gan.generate(tf.convert_to_tensor(latents)).numpy()
+        z = tf.convert_to_tensor(latents)
+        return (self.gan.generate(z) if self.refine is None else self._refined(z)).numpy()
+
+    @functools.cached_property
+    def _refined(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        steps = self.refine
+        return tf.function(lambda z: self.gan.refined(z, steps), reduce_retracing=True, autograph=False)
 
 
-def load(path: str | pathlib.Path) -> Trained:
+def load(path: str | pathlib.Path, *, member: int | None = None) -> Trained:
     """Loads the newest readable checkpoint of a run. The data set is not read.
 
     Args:
       path: The run directory.
+      member: The only generator of the game `mix` that samples come from; None for all of them.
 
     Raises:
-      InputError: The directory does not contain a trained run.
+      InputError: The directory does not contain a trained run, or its game has no such generator.
       DamagedCheckpointError: There are checkpoints, and none of them can be read.
 
     Example: see `tfpaths.train`.
@@ -85,7 +96,10 @@ def load(path: str | pathlib.Path) -> Trained:
     check_process()
     directory = RunDirectory(files.path(path))
     config = directory.known()
-    return kinds.of(config).load(directory.path, config)
+    loaded = kinds.of(config).load(directory.path, config)
+    if member is not None:
+        loaded.gan.sample_from(member)
+    return loaded
 
 
 def trained(path: pathlib.Path, config: config_lib.Training) -> Trained:
@@ -101,3 +115,37 @@ def trained(path: pathlib.Path, config: config_lib.Training) -> Trained:
     gan = build.build(config, data.of(config.data).shape)
     step = Checkpoints(directory.checkpoints, gan, description=identity.essence(config, gan)).restore()
     return Trained(gan=gan, config=config, step=step, path=directory.path)
+
+
+def start_from(gan: GAN, path: str | pathlib.Path) -> int:
+    """Gives the networks of a new run the weights of a finished one; returns the step of the checkpoint.
+
+    A generator without an average begins with the weights that the samples of the finished run came from.
+
+    Args:
+      gan: The game of the new run.
+      path: The directory of the finished run.
+
+    Raises:
+      InputError: The directory does not contain a trained run, or its networks have other variables.
+
+    Example: `--exp=twenty_five_gaussians_dcd --set networks.weights_of=runs/twenty_five_gaussians_hinge_sn`.
+    """
+    try:
+        trained = load(path)
+    except errors.InputError as error:
+        raise errors.InputError(f"networks.weights_of: {error}") from error
+    theirs = dict(trained.gan.networks)
+    theirs.setdefault("averaged_generator", trained.gan.generator)
+    if gan.ema is None:
+        theirs["generator"] = trained.gan.sampled_generator
+    for name, network in gan.networks.items():
+        ours, shapes = ([list(v.shape) for v in one.variables] if one else None for one in (network, theirs.get(name)))
+        if ours != shapes:
+            raise errors.InputError(
+                f"networks.weights_of: the {name} of {str(path)!r} has variables of the shapes {shapes}, that of this "
+                f"run {ours}. To fix this: use the same networks and the same variant.spectral_normalization."
+            )
+    for name, network in gan.networks.items():
+        network.set_weights(theirs[name].get_weights())
+    return trained.step

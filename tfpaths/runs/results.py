@@ -159,5 +159,6 @@ class _Stored(pydantic.BaseModel):
     kind: str = ""
     seed: int = 0
     finding: str = ""
+    pictures: dict[str, str] = {}
     versions: dict[str, str] = {}
     made: dict[str, str | int] = {}

@@ -1,6 +1,7 @@
 """`sample` writes samples of a trained run or of its export to a picture, an array file or a directory."""
 
 import contextlib
+import dataclasses
 import io
 import math
 import os
@@ -20,6 +21,8 @@ from tfpaths.runs.directory import RunDirectory
 
 # The number of samples in a row of an interpolation, including both ends.
 STEPS = 8
+# The files of `ExampleType.grid`.
+_PICTURES = (".png", ".txt")
 # A larger picture is slow to open, and too large to look at.
 _MOST_IN_A_PICTURE = 10_000
 _MOST_IN_AN_ARRAY = 1_000_000
@@ -30,6 +33,7 @@ class Exported:
 
     Args:
       path: The directory of the export.
+      refine: Langevin steps that refine the samples; None for as many as the game makes.
       trust: Whether it is loaded whatever it contains: a SavedModel can read and write files; see `tfpaths.runs.trust`.
 
     Attributes:
@@ -40,16 +44,26 @@ class Exported:
       InputError: The directory is not an export, or it cannot be read.
     """
 
-    def __init__(self, path: pathlib.Path, *, trust: bool = False):
+    def __init__(self, path: pathlib.Path, *, refine: int | None = None, trust: bool = False):
+        self._refine = refine
         try:
             (trust_lib.check_files if trust else trust_lib.check)(path)
             self._model = tf.saved_model.load(str(path))
             metadata = files.read_json(path / "assets" / exporting.METADATA)
-            self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]]
-            self._latents, self._samples = (self._model.signatures[name] for name in ("latents", "serving_default"))
-            takes = [set(function.structured_input_signature[1]) for function in (self._latents, self._samples)]
-            if takes != [{"num_samples", "seed", "first"}, {"z"}]:
+            self.step, self.example = int(metadata["step"]), example.TYPES[metadata["example"]].of(metadata)
+            if refine is not None and "refined" not in self._model.signatures:
+                raise errors.InputError(
+                    f"{str(path)!r}, which cannot refine its samples: only the export of a run of the game 'dcd' can. "
+                    "To fix this: sample the run's directory."
+                )
+            names = {"latents": {"num_samples", "seed", "first"}, "serving_default": {"z"}}
+            if refine is not None:
+                names["refined"] = {"z", "refine_steps", "step_size"}
+            self._functions = {name: self._model.signatures[name] for name in names}
+            takes = {name: set(call.structured_input_signature[1]) for name, call in self._functions.items()}
+            if takes != names:
                 raise errors.InputError(f"{str(path)!r}, whose signatures are those of another version.")
+            self._step_size = metadata.get("step_size")
         except errors.InputError as error:
             raise errors.InputError(f"--workdir: expected an export of tfpaths, received {error}") from error
         # An incomplete or foreign file can raise an error of any class.
@@ -62,11 +76,16 @@ class Exported:
     def latents(self, num: int, seed: int = 0, first: int = 0) -> np.ndarray:
         """Returns `num` latents of `gan.sample(…, seed=seed)` from index `first` on, `[num, latent_dim]`."""
         part = {"num_samples": tf.constant(num), "seed": tf.constant(seed), "first": tf.constant(first)}
-        return _checked(self._latents(**part)["z"], num)
+        return _checked(self._functions["latents"](**part)["z"], num)
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Returns the samples of a batch of latents, `[num, *example_shape]`."""
-        (samples,) = self._samples(z=tf.constant(latents)).values()
+        z = tf.constant(latents)
+        if self._refine is None:
+            (samples,) = self._functions["serving_default"](z=z).values()
+        else:
+            how = {"refine_steps": tf.constant(self._refine), "step_size": tf.constant(float(self._step_size))}
+            (samples,) = self._functions["refined"](z=z, **how).values()
         return _checked(samples, len(latents))
 
 
@@ -87,6 +106,8 @@ def sample(
     num: int = 64,
     seed: int = 0,
     interpolate: bool = False,
+    refine: int | None = None,
+    member: int | None = None,
     overwrite: bool = True,
     trust: bool = False,
 ) -> pathlib.Path:
@@ -94,11 +115,14 @@ def sample(
 
     Args:
       path: A run directory, or an export.
-      out: `….png` for one picture; `….npz` for the samples (images as uint8 `[num, height, width, channels]`), their
-        `latents`, and the `seed` and `step`; a new or empty directory for one numbered file for each sample.
+      out: `….png` for one picture, of texts `….txt`, a sample a line; `….npz` for the samples (images as uint8 `[num,
+        height, width, channels]`, texts as strings `[num]`), their `latents`, and the `seed` and `step`; a new or empty
+        directory for one numbered file for each sample.
       num: Number of samples.
       seed: Seed for the latents: the samples are those of `gan.sample(num, seed=seed)`.
       interpolate: Whether each row of `STEPS` samples interpolates between two latents; see `between`.
+      refine: Langevin steps that refine the samples (`tfpaths.refinement`); None for as many as the game makes.
+      member: The only generator of the game `mix` that samples come from; None for all of them.
       overwrite: Whether a file at `out` is replaced. A directory must be new or empty in any case.
       trust: Whether an export is loaded whatever it contains; see `tfpaths.runs.trust`.
 
@@ -118,7 +142,16 @@ def sample(
     exporting.restore(source)
     # A run is never sampled by a SavedModel beside its config.
     is_run = RunDirectory(source).config.exists()
-    sampler: Sampler = loading.load(source) if is_run or not _is_export(source) else Exported(source, trust=trust)
+    sampler: Sampler
+    if is_run or not _is_export(source):
+        sampler = dataclasses.replace(loading.load(source, member=member), refine=refine)
+    elif member is not None:
+        raise errors.InputError(
+            f"--member: it works with a run directory, received {str(path)!r}; the generator of an export is chosen "
+            "when it is written."
+        )
+    else:
+        sampler = Exported(source, refine=refine, trust=trust)
     write = writer(out, sampler.example, num, rows_of=STEPS if interpolate else None)
     batches = drawn(sampler, num, seed, interpolate=interpolate)
     if isinstance(sampler, Exported):
@@ -220,23 +253,23 @@ def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
     """
     if num < 1:
         raise errors.InputError(f"--num_samples: expected at least 1, received {num}.")
-    path, kinds = pathlib.Path(out), "expected a .png, a .npz or a directory"
+    path, kinds = pathlib.Path(out), "expected a .png, a .txt, a .npz or a directory"
     if not out:
         raise errors.InputError(f"--out: {kinds}, received none.")
     files.check_writable("--out", path)
     if _is_directory(out):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise errors.InputError(f"--out: expected a new or an empty directory, received {out!r}, which is neither.")
-    elif path.suffix.lower() not in (".png", ".npz"):
+    elif path.suffix.lower() not in (*_PICTURES, ".npz"):
         raise errors.InputError(f"--out: {kinds}, received {out!r}.")
     elif path.suffix.lower() == ".png" and num > _MOST_IN_A_PICTURE:
         raise errors.InputError(
             f"--num_samples: expected at most {_MOST_IN_A_PICTURE} in one picture, received {num}; a directory or a "
             ".npz file holds more."
         )
-    elif path.suffix.lower() == ".npz" and num > _MOST_IN_AN_ARRAY:
+    elif path.suffix.lower() in (".npz", ".txt") and num > _MOST_IN_AN_ARRAY:
         raise errors.InputError(
-            f"--num_samples: expected at most {_MOST_IN_AN_ARRAY} in a .npz file, received {num}; "
+            f"--num_samples: expected at most {_MOST_IN_AN_ARRAY} in a {path.suffix.lower()} file, received {num}; "
             "a directory holds more."
         )
     elif not overwrite:
@@ -252,6 +285,9 @@ def writer(out: str, kind: example.ExampleType, num: int, *, rows_of: int | None
       num: The number of samples.
       rows_of: The number of samples in a row of a picture; None for a picture that is nearly square.
 
+    Raises:
+      InputError: Samples of this type have no such file.
+
     Example:
       >>> write = writer("points.npz", example.POINT, 5)
       >>> write(iter([(np.zeros([4, 3]), np.zeros([4, 2])), (np.zeros([1, 3]), np.zeros([1, 2]))]), 0, 100)
@@ -263,6 +299,10 @@ def writer(out: str, kind: example.ExampleType, num: int, *, rows_of: int | None
         return lambda batches, seed, step: _write_directory(path, kind, batches, num)
     if path.suffix.lower() == ".npz":
         return lambda batches, seed, step: _write_arrays(path, kind, batches, seed, step)
+    if path.suffix.lower() != kind.suffix:
+        raise errors.InputError(
+            f"--out: expected a {kind.suffix}, a .npz or a directory for {kind.name}s, received {out!r}."
+        )
     return lambda batches, seed, step: files.write_bytes(
         path,
         kind.grid(np.concatenate([kind.stored(samples) for _, samples in batches]), rows_of or math.ceil(num**0.5)),

@@ -25,6 +25,8 @@ from tfpaths.runs import (
     faults,
     fitting,
     identity,
+    loading,
+    precision,
     profiling,
     results,
     rows,
@@ -121,6 +123,7 @@ def _prepared(
 ) -> "_Training":
     """Checks all that a complete config asks for, reads the data and builds the game; writes nothing."""
     received, config = config, cast(config_lib.Training, directory.continued(config))
+    config = precision.settled(config, devices)
     data_set = data.of(config.data)
     examples = data_set.load("train", source=config.data.source, seed=config.data.seed, data_dir=data_dir)
     if received.data.source == "auto" and config.data.source not in ("auto", *data_set.sources[:1]):
@@ -133,6 +136,10 @@ def _prepared(
     distribution.check_same(json.dumps(schema.to_dict(config)), "the experiment", devices)
     with devices.scope():
         gan = build.build(config, examples.shape)
+    is_new = not checkpoints.steps_in(directory.checkpoints)
+    # The chief's weights are shared with all workers when the run begins.
+    if is_new and config.networks.weights_of is not None and distribution.worker(devices) == 0:
+        loading.start_from(gan, config.networks.weights_of)
     description = identity.describe(config, gan, devices)
     saved = Checkpoints(directory.checkpoints, gan, description=description, rows=directory.metrics)
     return _Training(config, directory, devices, examples, evaluator, gan, saved)
@@ -176,12 +183,10 @@ class _Training:
         """Trains up to the last step, or until a callback stops it, and saves a checkpoint."""
         config, is_chief = self.config, distribution.worker(self.devices) == 0
         while True:
-            start = self.gan.step * config.variant.discriminator_steps
-            batches = self.examples.batches(config.schedule.batch_size, seed=config.seed, start=start)
             try:
                 fitting.fit(
                     self.gan,
-                    batches,
+                    self.examples,
                     config,
                     self.directory,
                     self.checkpoints,

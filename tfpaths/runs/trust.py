@@ -15,22 +15,28 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfpaths import errors, files
 
 _ARITHMETIC = """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Atan2 AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd
-    BitwiseAnd BitwiseOr BitwiseXor Cast Ceil ClipByValue Conv2D Conv2DBackpropInput Conv3D Cos Cosh Cumprod Cumsum
-    DepthToSpace DepthwiseConv2dNative Div DivNoNan Einsum Elu Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv
-    FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Greater GreaterEqual Inv Invert IsFinite IsInf IsNan
-    L2Loss LeakyRelu LeftShift Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr LogSoftmax LRN MatMul Max
-    Maximum MaxPool MaxPoolV2 Mean Min Minimum Mod Mul MulNoNan Neg NotEqual Pow Prod RealDiv Reciprocal Relu Relu6
-    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor RightShift Rint Round Rsqrt Selu Sigmoid Sign Sin
-    Sinh Softmax Softplus Softsign SpaceToDepth Sqrt Square SquaredDifference Sub Sum Tan Tanh TopKV2 TruncateDiv
-    TruncateMod Xdivy Xlog1py Xlogy
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Atan2 AvgPool AvgPoolGrad BatchMatMul BatchMatMulV2 BatchMatMulV3
+    BiasAdd BiasAddGrad Bitcast BitwiseAnd BitwiseOr BitwiseXor Cast Ceil ClipByValue Conv2D Conv2DBackpropFilter
+    Conv2DBackpropFilterV2 Conv2DBackpropInput Conv2DBackpropInputV2 Conv3D Conv3DBackpropFilterV2
+    Conv3DBackpropInputV2 Cos Cosh Cumprod Cumsum DepthToSpace DepthwiseConv2dNative
+    DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput Div DivNoNan Einsum Elu EluGrad Equal Erf
+    Erfc Erfinv Exp Expm1 Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2
+    FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3 Greater GreaterEqual Inv Invert InvGrad IsFinite IsInf
+    IsNan L2Loss LeakyRelu LeakyReluGrad LeftShift Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr
+    LogSoftmax LRN LRNGrad MatMul Max Maximum MaxPool MaxPoolGrad MaxPoolGradV2 MaxPoolV2 Mean Min Minimum Mod Mul
+    MulNoNan Neg NotEqual Pow Prod RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad ResizeArea
+    ResizeBicubic ResizeBicubicGrad ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor
+    ResizeNearestNeighborGrad RightShift Rint Round Rsqrt RsqrtGrad Selu SeluGrad Sigmoid SigmoidGrad Sign Sin Sinh
+    Softmax Softplus SoftplusGrad Softsign SoftsignGrad SpaceToDepth Sqrt SqrtGrad Square SquaredDifference Sub Sum
+    Tan Tanh TanhGrad TopKV2 TruncateDiv TruncateMod UnsortedSegmentSum Xdivy Xlog1py Xlogy
 """
 _SHAPES = """
-    BatchToSpaceND Bincount BroadcastArgs BroadcastTo Concat ConcatV2 Const DynamicStitch EnsureShape ExpandDims
-    Fill Gather GatherNd GatherV2 Identity IdentityN InvertPermutation LinSpace MirrorPad NoOp OneHot OnesLike Pack
-    Pad PadV2 Placeholder PlaceholderWithDefault PreventGradient Range Rank Reshape Reverse ReverseV2 ScatterNd
-    Select SelectV2 Shape ShapeN Size Slice Snapshot SpaceToBatchND Split SplitV Squeeze StopGradient StridedSlice
-    TensorScatterAdd TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
+    BatchToSpaceND Bincount BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 Const
+    DynamicStitch EnsureShape ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN InvertPermutation LinSpace
+    ListDiff MirrorPad MirrorPadGrad NoOp OneHot OnesLike Pack Pad PadV2 Placeholder PlaceholderWithDefault
+    PreventGradient Range Rank Reshape Reverse ReverseV2 ScatterNd Select SelectV2 Shape ShapeN Size Slice Snapshot
+    SpaceToBatchND Split SplitV Squeeze StopGradient StridedSlice StridedSliceGrad TensorScatterAdd
+    ReduceJoin TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
 """
 _RANDOM = """
     RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt StatelessMultinomial StatelessRandomGetAlg

@@ -55,6 +55,7 @@ class Pair:
     Attributes:
       only_first: The number of settings at which only the first one succeeds.
       only_second: The number at which only the second one succeeds.
+      both: The number at which both succeed.
       trials: The number of settings.
       p: The two-sided p-value of the exact test that neither is better (McNemar 1947).
 
@@ -63,8 +64,14 @@ class Pair:
 
     only_first: int
     only_second: int
+    both: int
     trials: int
     p: float
+
+    @property
+    def neither(self) -> int:
+        """The number of settings at which both fail."""
+        return self.trials - self.only_first - self.only_second - self.both
 
     @property
     def difference(self) -> float:
@@ -84,12 +91,13 @@ def paired(first: Mapping[int, bool], second: Mapping[int, bool]) -> Pair:
       >>> pair.difference, pair.p  # 2 / 2^6
       (1.0, 0.03125)
     """
-    both = first.keys() & second.keys()
-    only_first = sum(first[trial] and not second[trial] for trial in both)
-    only_second = sum(second[trial] and not first[trial] for trial in both)
+    common = first.keys() & second.keys()
+    only_first = sum(first[trial] and not second[trial] for trial in common)
+    only_second = sum(second[trial] and not first[trial] for trial in common)
+    both = sum(first[trial] and second[trial] for trial in common)
     discordant = only_first + only_second
     p = float(scipy.stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
-    return Pair(only_first, only_second, len(both), p)
+    return Pair(only_first, only_second, both, len(common), p)
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -108,7 +108,7 @@ class SweepKind(kinds.Kind):
 
     def may_change(self, path: str) -> bool:
         # More trials add to those before, since a setting does not depend on their number.
-        return path in ("trials", "confirmed")
+        return path in ("trials", "confirmed", "thresholds")
 
     def train(self, config: config_lib.Sweep, workdir: str | pathlib.Path, settings: kinds.Settings) -> kinds.Outcome:
         from tfpaths.sweeps import runner

@@ -9,7 +9,7 @@ from tfpaths.runs.report import tables
 from tfpaths.runs.report.runs import Run
 from tfpaths.runs.report.section import Section
 from tfpaths.runs.report.tables import Row, Table
-from tfpaths.sweeps import gallery, listing, plots
+from tfpaths.sweeps import gallery, listing, plots, successes
 from tfpaths.sweeps.trials import Trials, more_is_better
 
 
@@ -30,6 +30,7 @@ def section(runs: Sequence[Run]) -> Section:
         progress={one.run.number: progress(one) for one in sweeps if one.run.results is None or not one.is_whole},
         tables=[
             *(by_experiment(trials) for trials in with_trials),
+            *(table for trials in with_trials for table in by_threshold(trials)),
             tables.finals(runs, "The numbers behind the pictures."),
         ],
         listings=[listing.listing(trials) for trials in with_trials],
@@ -87,6 +88,60 @@ def by_experiment(trials: Trials) -> Table:
     what = f" Best, median and worst are those of {tables.words(score)}, which a failed trial lacks." if score else ""
     caption = f"Run {trials.run.number}, {trials.run.name}: the trials that have ended, by experiment.{what}"
     return Table(caption, ["trials", "failed", "best", "median", "worst"], rows, corner="experiment")
+
+
+def by_threshold(trials: Trials) -> list[Table]:
+    """Returns two tables for a sweep with thresholds: the successes of each experiment, and those of each two.
+
+    Example:
+      >>> import pathlib
+      >>> from tfpaths import experiments
+      >>> from tfpaths.runs.directory import RunDirectory
+      >>> from tfpaths.sweeps.trials import Trial
+      >>> sweep = experiments.get("robustness_color_mnist").replace(thresholds=(5.0,))
+      >>> run = Run(1, "a", RunDirectory(pathlib.Path("a")), sweep, [], None)
+      >>> row = {"experiment": "color_mnist_ns", "trial": 3, "status": "finished", "classifier_score": 6.0}
+      >>> shares, pairs = by_threshold(Trials(run, sweep, [Trial.of(row, sweep)]))
+      >>> shares.rows[0].cells[0]
+      '1 of 1 (2.5 to 100.0 %)'
+    """
+    score = successes.score_of(trials.names)
+    if not trials.config.thresholds or score is None:
+        return []
+    rows = [
+        {"experiment": one.experiment, "trial": one.number, **({} if one.failed else one.values)}
+        for one in trials.ended
+        if one.number is not None
+    ]
+    every, labels = successes.counted(trials.config, rows), successes.labels_of(trials.config)
+    of_shares = [
+        Row(
+            f"above {one.threshold:g}",
+            [f"{s.count} of {s.trials} ({100 * s.low:.1f} to {100 * s.high:.1f} %)" for s in one.shares.values()],
+        )
+        for one in every
+    ]
+    of_pairs = [
+        Row(
+            f"above {one.threshold:g}: A = {labels[first]}, B = {labels[second]}",
+            [
+                *(f"{count:,}" for count in (pair.only_first, pair.only_second, pair.both, pair.neither)),
+                *(f"{p:.2g}" for p in (pair.p, one.adjusted[first, second])),
+            ],
+        )
+        for one in every
+        for (first, second), pair in one.pairs.items()
+    ]
+    start = f"Run {trials.run.number}, {trials.run.name}: settings with a {tables.words(score)} above a threshold"
+    return [
+        Table(f"{start}, with exact 95 % intervals.", list(labels.values()), of_shares, corner="threshold"),
+        Table(
+            f"{start}, of each two experiments, with McNemar's exact test, and Holm's correction for all rows.",
+            ["only A", "only B", "both", "neither", "p", "p (Holm)"],
+            of_pairs,
+            corner="threshold",
+        ),
+    ]
 
 
 def _present(plots_or_none: Iterable[plots.Plots | None]) -> list[plots.Plots]:

@@ -99,7 +99,8 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
     regions = [region for group in groups for other in group[1:] for region in cells(config, rows, group[0], other)]
     adjusted = comparison.holm([region["p"] for region in regions])
     regions = [{**region, "p_holm": p} for region, p in zip(regions, adjusted, strict=True)]
-    finding = " ".join([*(_finding(group, rows, regions) for group in groups), _collapse(groups, rows)])
+    # A line for each group: the terminal and the report show them below each other.
+    finding = "\n".join([*(_finding(group, rows, regions) for group in groups), _collapse(groups, rows)])
     width = 1800 if rate_range(config, _RATES[0]) and rate_range(config, _RATES[1]) else 800
     return Drawn(plotting.png(picture, config, rows, groups, width=width), regions, metrics, finding)
 
@@ -211,8 +212,9 @@ def _success(rows: Sequence[Row], name: str, when: str = "final") -> dict[int, b
 
 
 def _title(experiment: config_lib.Study) -> str:
-    lines = experiment.study
-    return f"d = {lines.dimension}, {lines.latents} latent{'s' if lines.latents > 1 else ''}"
+    runs = experiment.study
+    data = f"d = {runs.dimension}" if isinstance(runs, config_lib.Lines) else runs.data.name
+    return f"{data}, {runs.latents} latent{'s' if runs.latents > 1 else ''}"
 
 
 def _percent(share: comparison.Share) -> str:
@@ -311,7 +313,7 @@ def _draw_curves(axes: matplotlib.axes.Axes, group: Sequence[config_lib.Study], 
         shares = np.arange(1, len(finite) + 1) / max(len(of_one), 1)
         axes.step(np.maximum(finite, 1e-6), shares, where="post", label=look.name, **look.line)
     axes.axvline(FAILED_ABOVE, color=plotting.DATA_COLOR, linewidth=0.8)
-    axes.text(FAILED_ABOVE, 0.02, "near equilibrium ", ha="right", fontsize=7, color=plotting.DATA_COLOR)
+    axes.text(FAILED_ABOVE, 0.97, "near equilibrium ", ha="right", va="top", fontsize=7, color=plotting.DATA_COLOR)
     axes.set(xscale="log", xlim=(1e-4, 1e2), ylim=(0, 1), title=_title(group[0]), ylabel="share of settings")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tfpaths import config as config_lib
 from tfpaths import plotting
 from tfpaths.runs.report import tables
+from tfpaths.sweeps import successes
 from tfpaths.sweeps.drawn import Drawn, Row
 
 # What every training reports about its last step; the other numbers of a trial are scores of its samples.
@@ -66,7 +67,13 @@ def drawn(config: config_lib.Sweep, rows: Sequence[Row], directory: pathlib.Path
             row = dict(zip(("min", "low_quarter", "median", "high_quarter", "max"), quartiles, strict=True))
             made.append({"step": experiment.schedule.steps, "experiment": experiment.name, "score": name, **row})
             metrics |= {f"{experiment.name}_{name}_{what}": value for what, value in row.items()}
-    return Drawn(plotting.png(picture, config, rows, names, width=1500), made, metrics, _finding(config, rows, names))
+    finding = _finding(config, rows, names)
+    if config.thresholds:
+        every = successes.counted(config, rows)
+        made += successes.rows_of(config, every)
+        metrics |= successes.metrics_of(every)
+        finding = f"{finding}\n{successes.finding(config, rows, every)}"
+    return Drawn(plotting.png(picture, config, rows, names, width=1500), made, metrics, finding)
 
 
 def values_of(rows: Sequence[Row], name: str) -> list[float]:

@@ -1,7 +1,9 @@
 """The tables of README and docs. Each is a function that reads stored results and returns Markdown."""
 
+import importlib
 import json
 import pathlib
+import pkgutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -100,8 +102,10 @@ def made(*results: Mapping[str, Any], command: bool = False) -> str:
 def machine(result: Mapping[str, Any]) -> str:
     """Returns the machine of a result: its cores and its CPU."""
     processor, cores = result["made"]["processor"], result["made"]["cores"]
-    return f"{cores} cores of {f'an {processor}'.replace('(R)', '') if processor else 'an unrecorded CPU'}"
+    count = f"{cores} core{'' if cores == 1 else 's'}"
+    return f"{count} of {f'an {processor}'.replace('(R)', '') if processor else 'an unrecorded CPU'}"
 
 
 # Importing a module registers its tables.
-from tools.tables import claims, figures, flags, lines, repeats, samples, speed  # noqa: E402, F401
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)

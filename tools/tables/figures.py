@@ -12,7 +12,26 @@ _CONTENTS = {
     "figure_4": "the same for experiment 2, the run that NS-GAN leaves furthest from its data",
     "figure_5": "final distance and share of failed runs against the dimension",
     "figure_paths": "ours: how often and how far the distance rises on the way",
+    "figure_ratio": "KL-WGAN's: density ratios that f-GAN's and KL-WGAN's critics learn, where the true ones are known",
+    "figure_langevin": "refinement on a quadratic energy: mean and variance by step, beside their exact laws",
+    "figure_refine": "refinement by the optimal discriminator on the line with noise: distance by step",
+    "figure_surfaces": "WGAN-GP's 1a: critics of data against noisy data, clipped or penalised, beside exact W₁",
+    "figure_gradients": "WGAN-GP's 1b: the gradient by layer of 12-layer critics, and the weights at the clip",
+    "figure_overfit": "WGAN-GP's 5b: the critic's loss on training and on validation digits",
 }
+# Figures with a section on another page than the table's.
+_ELSEWHERE = {
+    "figure_surfaces": "wgan_gp.md#value-surfaces",
+    "figure_gradients": "wgan_gp.md#the-gradient-through-a-deep-critic",
+    "figure_overfit": "wgan_gp.md#overfitting",
+}
+_PAIRS = {
+    "three_rings": "ring; rings of radius 1, 3, 5",
+    "same": "two Gaussians; the same",
+    "half_ring": "ring; half square, half ring",
+    "tenth_ring": "square; 0.9 square, 0.1 ring",
+}
+_ESTIMATORS = {"f_gan": "f-GAN", "kl_wgan": "KL-WGAN"}
 
 
 @rendered
@@ -21,14 +40,35 @@ def figures() -> str:
     results = {name: read(f"figures/{name}") for name in _CONTENTS}
     rows = [
         (
-            f"[`{name}`](#{name.replace('figure_', 'figure-') if name != 'figure_paths' else name})",
+            f"[`{name}`]({_ELSEWHERE.get(name) or _anchor(name)})",
             content,
-            f"{results[name]['protocol']['runs']:,}" if "runs" in results[name]["protocol"] else "none",
+            _runs(results[name]),
             f"{results[name]['made']['minutes']} min" if results[name]["made"]["minutes"] else "seconds",
         )
         for name, content in _CONTENTS.items()
     ]
-    return markdown(("`--exp`", "content", "runs of each study", "time"), rows) + "\n\n" + made(*results.values())
+    return markdown(("`--exp`", "content", "runs", "time"), rows) + "\n\n" + made(*results.values())
+
+
+@rendered
+def path_angle() -> str:
+    """Returns the table of the path angle before and behind the end of a run."""
+    results = read("figures/figure_paths_angle")
+    rows = [
+        (name, *(f"{results['metrics'][f'{variant}_angle_{share}']:.2f}".replace("-", "−") for share in ("0.9", "1.1")))
+        for variant, name in NAMES.items()
+    ]
+    table = markdown(("median cosine of field and way", "at 0.9 of the way", "at 1.1"), rows)
+    return f"{table}\n\n{made(results, command=True)}"
+
+
+def _anchor(name: str) -> str:
+    return "#" + (name.replace("figure_", "figure-") if name[-1].isdigit() else name)
+
+
+def _runs(results: dict) -> str:
+    runs = results["protocol"].get("runs") or results["metrics"].get("runs")
+    return f"{runs:,.0f}" if runs else "none"
 
 
 @rendered
@@ -139,4 +179,77 @@ def figure_paths() -> str:
         "share of all steps",
         "all rises / net descent",
     )
+    return f"{markdown(header, rows)}\n\n{made(results, command=True)}"
+
+
+@rendered
+def figure_ratio() -> str:
+    """Returns the tables of figure ratio: the L1 errors, then the mean ratios and the estimated divergences."""
+    results = read("figures/figure_ratio")
+    metrics = results["metrics"]
+    steps = (400, 4_000)
+    cells = [(step, estimator) for step in steps for estimator in _ESTIMATORS]
+    heads = [f"{_ESTIMATORS[estimator]}, {step:,} steps" for step, estimator in cells]
+    errors = [
+        (name, number(metrics[f"{pair}_start_error"]), *(_error(metrics, pair, *cell) for cell in cells))
+        for pair, name in _PAIRS.items()
+    ]
+    rest = [
+        (name, f"{metrics[f'{pair}_divergence']:.3f}", *(_bounds(metrics, pair, *cell) for cell in cells))
+        for pair, name in _PAIRS.items()
+    ]
+    tables = [markdown(("p; q", "r = 1", *heads), errors), markdown(("p; q", "true KL", *heads), rest)]
+    return "\n\n".join([*tables, made(results, command=True)])
+
+
+def _error(metrics: dict, pair: str, step: int, estimator: str) -> str:
+    prefix = f"{pair}_step_{step}"
+    middle, low, high = (f"{metrics[f'{prefix}_{estimator}_error{end}']:.2f}" for end in ("", "_low", "_high"))
+    in_all = metrics[f"{prefix}_nearer"] == (metrics["runs"] if estimator == "kl_wgan" else 0)
+    return f"{f'**{middle}**' if in_all else middle} ({low} to {high})"
+
+
+def _bounds(metrics: dict, pair: str, step: int, estimator: str) -> str:
+    prefix = f"{pair}_step_{step}_{estimator}"
+    bound, estimate = (f"{metrics[f'{prefix}_{name}']:.3f}" for name in ("bound", "estimate"))
+    return f"{metrics[f'{prefix}_mean_ratio']:.2f}; {bound}, {estimate}".replace("-", "−")
+
+
+@rendered
+def figure_langevin() -> str:
+    """Returns the table of figure langevin: step size, temperature and variance of each form."""
+    results = read("figures/figure_langevin")
+    metrics = results["metrics"]
+    rows = [
+        (
+            text,
+            f"{step_size:g}",
+            f"{metrics[f'{form}_temperature']:.3g}",
+            *(number(metrics[f"{form}_{name}"], 3) for name in ("variance", "expected_variance")),
+        )
+        for form, text, step_size in (
+            ("langevin", "`langevin`, `ddls`", 0.01),
+            ("code_example", "`code_example`", 2),
+            ("code_latent", "`code_latent`", 1),
+        )
+    ]
+    header = ("", "step size e", "temperature T", "variance of 10,000 chains", "of their exact law")
+    return f"{markdown(header, rows)}\n\n{made(results, command=True)}"
+
+
+@rendered
+def figure_refine() -> str:
+    """Returns the table of figure refine: distances and divergences of each form."""
+    results = read("figures/figure_refine")
+    metrics = results["metrics"]
+
+    def pair(form: str, name: str) -> str:
+        return " / ".join(number(metrics[f"{form}_{prefix}{name}"]) for prefix in ("", "expected_"))
+
+    rows = [("not refined", "", *(pair("unrefined", name) for name in ("squared_distance", "divergence")))]
+    for form in ("ddls", "langevin", "code_latent"):
+        least, step = metrics[f"{form}_least_squared_distance"], metrics[f"{form}_least_step"]
+        last = [pair(form, name) for name in ("squared_distance", "divergence")]
+        rows.append((f"`{form}`", f"{number(least)} at step {step:.0f}", *last))
+    header = ("", "least d² of the measured steps", "d² / exact, step 200", "KL / exact, step 200")
     return f"{markdown(header, rows)}\n\n{made(results, command=True)}"

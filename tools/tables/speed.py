@@ -175,6 +175,65 @@ def sampling() -> str:
 
 
 @rendered
+def refinement() -> str:
+    """Returns the table of refinement: its time over that of as many passes through the networks."""
+    stored = read("refinement")
+    rows = []
+    for case in stored["cases"]:
+        ours, passes = (case["seconds"][name] for name in ("refinement", "passes"))
+        times = (spread([1e3 * value for value in values]) for values in (ours, passes))
+        ratio = statistics.median(ratios(ours, passes))
+        name = f"{case['networks']}, `{case['dynamics']}`"
+        rows.append((name, *times, spread(ratios(ours, passes)), _verdict(ratio <= stored["goal"])))
+    header = ("", f"{stored['steps']} steps, {_milli(stored)}", "passes alone", "ratio", f"goal: {stored['goal']}")
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
+def instance_noise() -> str:
+    """Returns the table of a step with instance noise beside one without."""
+    stored = read("instance_noise")
+    times = stored["milliseconds"]
+    low, high = stored["interval"]
+    ratio = f"{stored['ratio']:.3f} ({low:.3f} to {high:.3f})"
+    row = ("28×28, batch 64", times["ns_noise"], times["ns"], ratio, _verdict(high <= stored["goal"]))
+    unit = _milli(stored)
+    header = ("", f"with noise, {unit}", f"without, {unit}", "ratio, 95 % interval", f"goal: {stored['goal']}")
+    return f"{markdown(header, [row])}\n\n{made(stored, command=True)}"
+
+
+def _milli(stored: dict, unit: str = "ms") -> str:
+    """Returns the unit of measured times, with the clock if it is not the wall's."""
+    return f"{unit} of processor time" if stored["clock"] == "processor" else unit
+
+
+@rendered
+def points() -> str:
+    """Returns the table of studies on points beside those on lines."""
+    stored = read("points")
+    rows = []
+    for case in stored["cases"]:
+        seconds, operations = case["seconds_per_run_and_step"], case["operations"]
+        for name, values in seconds.items():
+            of_line = ratios(values, seconds["line"])
+            row = [f"`{case['variant']}`, {name}", spread([1e6 * value for value in values])]
+            if name == "line":
+                rows.append([*row, "1", "1", ""])
+                continue
+            counted = number(operations["points"] / operations["line"], 3)
+            verdict = _verdict(statistics.median(of_line) <= stored["goal"])
+            rows.append([*row, spread(of_line), counted, verdict if name == "points" else ""])
+    header = (
+        "",
+        f"{_milli(stored, 'µs')} for a run and step",
+        "over the line's",
+        "operations",
+        f"goal: {stored['goal']}",
+    )
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
+@rendered
 def ensemble() -> str:
     """Returns the table of many small GANs: microseconds for each run and step."""
     stored = read("ensemble")

@@ -1,7 +1,10 @@
 """The section about training runs."""
 
+import json
+
 from tfpaths.runs.report import runs as runs_lib
 from tfpaths.runs.report import training
+from tfpaths.runs.report.section import Picture
 
 
 def test_every_quantity_is_drawn_in_row_order(tmp_path, training_run):
@@ -43,3 +46,15 @@ def test_section_skips_runs_without_grids(tmp_path, training_run):
     assert [grids.run.name for grids in section.grids] == ["b"]
     assert section.steps == [0, 2, 4]
     assert [run.name for run in section.unfinished] == ["a"]
+
+
+def test_pictures_of_metrics_are_shown(tmp_path, training_run):
+    path = training_run(tmp_path / "a")
+    stored = json.loads((path / "results.json").read_text())
+    for name, file in {"pairs": path / "samples" / "pairs.png", "../outside": path / "outside.png"}.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(name.encode())
+    stored["pictures"] = {"pairs": "The pairs.", "missing": "None.", "../outside": "Of another directory."}
+    (path / "results.json").write_text(json.dumps(stored))
+    (run,) = runs_lib.read([str(path)])
+    assert training.section([run]).pictures == [Picture(run, b"pairs", "The pairs.")]

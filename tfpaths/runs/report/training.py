@@ -1,11 +1,13 @@
 """The section of a report about training runs."""
 
+import re
 from collections.abc import Sequence
 
+from tfpaths import files
 from tfpaths.runs.report import charts, grids, tables
 from tfpaths.runs.report.charts import Chart, Line
 from tfpaths.runs.report.runs import Run, is_number
-from tfpaths.runs.report.section import Section
+from tfpaths.runs.report.section import Picture, Section
 
 # The speed is not a property of the samples, and the similarity among real images is a constant.
 _NOT_DRAWN = ("step", "examples_per_second", "ms_ssim_real")
@@ -21,7 +23,16 @@ def section(runs: Sequence[Run]) -> Section:
         charts=curves(runs),
         tables=[tables.finals(runs, caption)],
         grids=[own for own in every_grids if own.shown],
+        pictures=[picture for run in runs for picture in measured_pictures(run)],
     )
+
+
+def measured_pictures(run: Run) -> list[Picture]:
+    """Returns the pictures that the metrics of a run have stored beside its samples."""
+    captions = {} if run.results is None else run.results.get("pictures", {})
+    # Names of files come from a file that a stranger may have written.
+    paths = {name: run.directory.samples / f"{name}.png" for name in captions if re.fullmatch(r"\w+", name)}
+    return [Picture(run, files.read(path), captions[name]) for name, path in paths.items() if path.is_file()]
 
 
 def curves(runs: Sequence[Run]) -> list[Chart]:
