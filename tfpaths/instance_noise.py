@@ -5,7 +5,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfpaths import numerics
+from tfpaths import noise, numerics
 from tfpaths.streams import Stream
 
 Schedule = Literal["constant", "linear", "exponential"]
@@ -74,4 +74,4 @@ class InstanceNoise:
         """
         examples = tf.cast(examples, tf.float32)
         sigma = numerics.of_runs(self.scale_at(step), examples)
-        return examples + stream.noise(numerics.shape_of(examples), sigma)
+        return noise.added(examples, stream, sigma)

@@ -1,0 +1,132 @@
+"""Noise on examples: its law, its numbers by NumPy, and that they do not depend on where it is drawn."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from tfpaths import noise, streams
+
+LONG = (16, 16, 3)
+
+
+def drawn(shape, seed=3, scale=1.0):
+    return noise.added(tf.zeros(shape), streams.root(seed), scale).numpy()
+
+
+def compiled(function):
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def test_logarithm_of_all_values():
+    u = (np.arange(2**23) + 0.5) * 2.0**-23
+    found = compiled(noise.logarithm)(tf.constant(u, tf.float32)).numpy()
+    # Three rounded operations for f, some for the series, the product, the sum: seven halves of the float's precision.
+    np.testing.assert_allclose(found, np.log(u), rtol=7 * 2.0**-24)
+
+
+def test_pairs_by_numpy():
+    first, second = np.random.default_rng(0).integers(0, 2**32, (2, 100_000), dtype=np.uint32)
+    radius = np.sqrt(-2 * np.log(((first >> 9) + 0.5) / 2**23))
+    y = math.pi / 2 * (((second >> 11) + 0.5) / 2**21 - 0.5)
+    cosine, sine = np.cos(y) * np.where(second & 1, -1, 1), np.sin(y)
+    is_exchanged = (second & 2) != 0
+    expected = radius * [np.where(is_exchanged, sine, cosine), np.where(is_exchanged, cosine, sine)]
+    found = compiled(noise.normal_pairs)(tf.constant(first), tf.constant(second))
+    # The errors of radius, series and product, relative to each number.
+    np.testing.assert_allclose(found, expected, rtol=12 * 2.0**-24)
+
+
+def test_the_four_turns_of_an_angle_are_by_hand():
+    second = tf.constant([(5 << 11) + low for low in range(4)], tf.uint32)
+    x, y = noise.normal_pairs(tf.zeros([4], tf.uint32), second)
+    # Mirrored about an axis, an angle y becomes -y: the arcs are as long, and y is symmetric.
+    offset = math.pi / 2 * (5.5 / 2**21 - 0.5)
+    expected = [offset, -math.pi - offset, math.pi / 2 - offset, offset - math.pi / 2]
+    np.testing.assert_allclose(np.arctan2(y, x), expected, rtol=1e-6)
+
+
+def test_noise_of_images_is_normal_and_independent():
+    values = drawn([101, 25, 27, 3]).astype(np.float64)  # odd numbers, of images and in each
+    num = values.size
+    # E x^k and the variance of x^k.
+    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs(np.mean(values**power) - moment) < 4 * np.sqrt(variance / num)
+    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
+    for axis in range(4):
+        shifted = np.roll(values, 1, axis)
+        assert abs(np.mean(values * shifted)) < 4 / np.sqrt(num)
+        assert abs(np.mean(values**2 * shifted**2) - 1) < 4 * np.sqrt(8 / num)  # 3 · 3 - 1 = 8
+    # The two numbers of a pair are in the two halves of the batch.
+    first, second = values[:50], values[51:]
+    assert abs(np.mean(first * second)) < 4 / np.sqrt(num / 2)
+    assert abs(np.mean(first**2 * second**2) - 1) < 4 * np.sqrt(8 / (num / 2))
+    other = drawn(values.shape, seed=4)
+    assert abs(np.mean(values * other)) < 4 / np.sqrt(num)
+
+
+def test_pairs_are_those_of_threefry_with_thirteen_rounds():
+    key = tf.bitcast(streams.root(3).key, tf.uint32)
+    places, numbers = tf.meshgrid(tf.range(768), tf.range(2))
+    words = streams.threefry((key[0], key[1]), *(tf.cast(each, tf.uint32) for each in (places, numbers)), rounds=13)
+    first, second = noise.normal_pairs(*words)
+    expected = tf.concat([first, second[:1]], axis=0)
+    np.testing.assert_allclose(drawn([3, *LONG]).reshape(3, -1), expected, rtol=12 * 2.0**-24)
+
+
+def test_short_examples_and_ensembles_take_the_numbers_of_normal():
+    np.testing.assert_array_equal(drawn([8, 2]), streams.root(3).normal([8, 2]))
+    of_runs, shape = streams.root(3, first_run=2), [2, 4, 600]
+    np.testing.assert_array_equal(noise.added(tf.zeros(shape), of_runs, 1.0), of_runs.normal(shape))
+    part = streams.root(3).from_row(4)
+    np.testing.assert_array_equal(noise.added(tf.zeros([4, 600]), part, 1.0), part.normal([4, 600]))
+
+
+@pytest.mark.parametrize("shape", [(8, 2), (3, *LONG)])
+def test_scale(shape):
+    unit = drawn(shape)
+    np.testing.assert_allclose(drawn(shape, scale=0.25), 0.25 * unit, rtol=1e-6)
+    examples = tf.random.stateless_uniform(shape, [1, 2])
+    np.testing.assert_array_equal(noise.added(examples, streams.root(3), tf.constant(0.0)), examples)
+    # Rounded once or twice: a half of the last digit of the sum, and of the product.
+    np.testing.assert_allclose(noise.added(examples, streams.root(3), 0.25), examples + 0.25 * unit, atol=2.0**-22)
+
+
+def test_last_digits_do_not_depend_on_the_graph():
+    examples = tf.random.stateless_uniform([7, *LONG], [1, 2])
+    expected = noise.added(examples, streams.root(5), 0.3).numpy()
+
+    def constant(x):
+        return noise.added(x, streams.root(5), 0.3)
+
+    def computed(x, seed, scale):
+        y = noise.added(tf.identity(x) * 1.0, streams.root(seed), scale / 2)
+        return y, tf.reduce_sum(y * x)
+
+    of_any_size = [tf.TensorSpec([None, *LONG])]
+    np.testing.assert_array_equal(tf.function(constant)(examples), expected)
+    np.testing.assert_array_equal(tf.function(constant, input_signature=of_any_size)(examples), expected)
+    for jit in (False, True):
+        of_graph, _ = tf.function(computed, jit_compile=jit)(examples, tf.constant(5), tf.constant(0.6))
+        np.testing.assert_array_equal(of_graph, expected)
+
+
+def test_derivatives():
+    x = tf.random.stateless_uniform([3, *LONG], [1, 2])
+
+    @tf.function
+    def derivatives():
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = noise.added(x, streams.root(0), 0.5)
+                value = tf.reduce_sum(y**3)
+            first = inner.gradient(value, x)
+        return y, first, outer.gradient(first, x)
+
+    y, first, second = derivatives()
+    np.testing.assert_allclose(first, 3 * y**2, rtol=1e-6)
+    np.testing.assert_allclose(second, 6 * y, rtol=1e-6)
