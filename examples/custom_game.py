@@ -4,7 +4,8 @@
         --set variant.game=averaged --set variant.game.decay=0.999
 
 A game is a subclass of `GAN` that defines what it adds: here a network, a reported value, and how it generates samples.
-Grids, scores, checkpoints, resuming, `load` and the export then work without further code.
+Grids, scores, checkpoints, resuming, `load` and the export then work without further code. The package has this average
+for every game, as `networks.ema`; this file shows what a game of one's own consists of.
 """
 
 from typing import Any, ClassVar
