@@ -214,9 +214,7 @@ def test_too_few_samples_and_other_devices_are_refused(small, tmp_path):
         match="^figure.samples: expected more images than the extractor's 192 features, received 192.$",
     ):
         runner.run(small("figure_convergence", figure__samples="192"), tmp_path / "run")
-    with pytest.raises(
-        errors.InputError, match="^figure.extractor=mine, the evaluation.extractor of its runs: unknown"
-    ):
+    with pytest.raises(errors.InputError, match="^figure.extractor=mine: evaluation.extractor: unknown extractor"):
         runner.run(small("figure_convergence", figure__extractor="mine"), tmp_path / "run")
     with pytest.raises(errors.InputError, match="^--strategy: figure_convergence trains on one device; remove the"):
         KIND.train(small("figure_convergence"), tmp_path / "run", kinds.Settings(strategy="mirrored"))

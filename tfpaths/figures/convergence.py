@@ -127,7 +127,7 @@ class Convergence(Figure):
 
     def _unmeasured(self, error: errors.InputError | errors.RunError) -> errors.InputError | errors.RunError:
         """Returns an error that names this figure's field, since the message names that of its runs."""
-        return type(error)(f"figure.extractor={self.extractor}, the evaluation.extractor of its runs: {error}")
+        return type(error)(f"figure.extractor={self.extractor}: {error}")
 
     def draw(self, config: config_lib.Figure, cells: Sequence[Trained]) -> Drawing:
         rows = [row for run in cells for row in rows_of(run, run.config.seed - config.seed)]

@@ -47,7 +47,7 @@ DATA = {
     "gaussian": "N(0, I/4)",
 }
 # What the percentages above the maps are.
-_SEEN = "value: E D(x) − E D(x~)  ·  slope: its largest norm found  ·  % of W₁: value / (slope × W₁)"
+_SEEN = "value: E D(x) − E D(x~)  ·  slope: largest |∇D| found  ·  % of W₁: value / (slope × W₁)"
 
 
 class Gaussian(Mixture):
@@ -323,7 +323,7 @@ def picture(
                 axes.set_ylabel(label, fontsize=10)
             if index == 0:
                 text = f"{title}, W₁ = {cell[variant, name]['w1']:.2f}"
-                axes.annotate(text, (0.5, 1.14), xycoords="axes fraction", ha="center", fontsize=10)
+                axes.annotate(text, (0.5, 1.125), xycoords="axes fraction", ha="center", fontsize=10)
     figure.supxlabel(f"{_SEEN}  ·  points: data", fontsize=9)
     return figure
 
