@@ -100,6 +100,14 @@ def test_picture_matches_the_rows():
     assert (band[:, 1].min(), band[:, 1].max()) == (1, 5)
 
 
+def test_methods_end_at_the_same_step():
+    # An evaluation failed: NS-GAN's last one is at step 200.
+    rows = [*made("wgan", 1.0, [2.0, 3.0, 4.0]), *made("ns", 1.0, [2.0, 3.0])]
+    with pytest.raises(errors.RunError, match="expected the same step, received 300 of wgan, 200 of ns. An evaluation"):
+        convergence.metrics(rows)
+    assert convergence.metrics([row for row in rows if row["step"] <= 200])["steps"] == 200
+
+
 def test_only_steps_that_all_runs_have_are_drawn():
     # A failed evaluation leaves no row.
     assert convergence.curve([*made("ns", 1.0, [2.0, 3.0]), *made("ns", 1.0, [4.0], run=1)], "ns")["step"] == [100]
@@ -201,8 +209,13 @@ def test_absent_data_are_refused_before_anything_is_written(tmp_path, monkeypatc
 
 
 def test_too_few_samples_and_other_devices_are_refused(small, tmp_path):
-    with pytest.raises(errors.InputError, match="^figure.samples: expected more images than the extractor's 192"):
+    with pytest.raises(
+        errors.InputError,
+        match="^figure.samples: expected more images than the extractor's 192 features, received 192.$",
+    ):
         runner.run(small("figure_convergence", figure__samples="192"), tmp_path / "run")
+    with pytest.raises(errors.InputError, match="^figure.extractor=mine: evaluation.extractor: unknown extractor"):
+        runner.run(small("figure_convergence", figure__extractor="mine"), tmp_path / "run")
     with pytest.raises(errors.InputError, match="^--strategy: figure_convergence trains on one device; remove the"):
         KIND.train(small("figure_convergence"), tmp_path / "run", kinds.Settings(strategy="mirrored"))
     assert not (tmp_path / "run").exists()

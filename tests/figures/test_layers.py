@@ -108,6 +108,7 @@ def test_picture_matches_the_rows():
     assert stairs.get_label() == "c = 0.1: 25 % at ±c"
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(np.sort(edges[:-1][shares > 0]), [-1, 0.2, 0.5, 1], atol=0.03)
+    assert (middle.get_ylabel(), right.get_ylabel()) == ("share of the weights",) * 2
     assert len(right.patches) == 2  # an area and its line
 
 

@@ -110,12 +110,22 @@ def test_results_and_sentence(whole):
     assert numbers["d_fake_slope"] == pytest.approx(-1, abs=0.05)
     assert numbers["bound_holds"] == 1
     assert numbers["mlp_grad_ns"] == deep[-1]["grad_ns"]
+    assert f"(the bound of theorem 2.4 is {numbers['bound_ratio']:.2g} times as large)" in stored["finding"]
     assert f"by {numbers['weight_per_log']:.3f} for each unit of log t (predicted: 2)" in stored["finding"]
+
+
+def test_bound_holds_is_the_share_of_rows_with_a_bound():
+    row = perfect_line.descend(100, 1.0)[-1]
+    rows = [{**row, "step": step, "bound": bound} for step, bound in ((1, None), (5, 2.0), (10, 9.0), (100, 0.0))]
+    assert perfect_line.metrics(rows)["bound_holds"] == pytest.approx(2 / 3)
+    assert "bound_holds" not in perfect_line.metrics([{**each, "bound": None} for each in rows])
 
 
 def test_lines_are_the_rows(rows):
     shown = list(rows.values())
-    left, middle, right = perfect_line.picture(shown).axes
+    deep = [{"time": 1.0, "d_fake": 0.1, "grad_minimax": 0.1, "grad_ns": 0.1}]
+    left, middle, right = perfect_line.picture(shown, deep).axes
+    assert left.lines[-1].get_label() == "D(G(z)), hidden layers"
     lines = {line.get_label(): line for line in middle.lines}
     np.testing.assert_allclose(lines["measured"].get_ydata(), [row["grad_minimax"] for row in shown])
     assert lines["theorem 2.4: M ε / (1 − ε)"].get_ydata()[-1] == shown[-1]["bound"]

@@ -45,9 +45,10 @@ def test_loss_falls_at_the_rate_of_a_homogeneous_network():
     logs = np.linspace(math.log(100), math.log(1000), 10_001)
     expected = np.trapezoid(-1 - 4 / 3 / logs, logs) / math.log(10)
     assert found["mlp_loss_slope_predicted"] == pytest.approx(expected, rel=1e-6)
-    # The linear discriminator's is -1; the biases, which the theorem has not, leave a difference of 0.05.
-    assert found["mlp_loss_slope"] == pytest.approx(expected, abs=0.06)
-    assert found["mlp_loss_slope"] < -1.2
+    # The theorem has no biases, and bounds the loss up to a factor, so that it gives no tolerance. The slope is between
+    # those of a linear network, -1, and of infinite depth, -1 - 2 / log t, and nearer to that of k = 3 than to -1.
+    deepest = np.trapezoid(-1 - 2 / logs, logs) / math.log(10)
+    assert deepest < found["mlp_loss_slope"] < (expected - 1) / 2
 
 
 def test_prediction_begins_with_separated_sets():

@@ -1,5 +1,6 @@
 """The MMD^2 to a mixture of Gaussians: against quadrature and samples, and of a run of linear generators."""
 
+import dataclasses
 import json
 
 import keras
@@ -77,6 +78,16 @@ def test_real_points_are_near_their_law(context):
     assert 0 < value < 4 * expected
 
 
+def test_protocol_says_how_the_value_was_computed(context):
+    metric = METRICS["mixture_mmd"]()
+    samples = sources.real(context.real)
+    metric.compute(context, samples, 50)
+    kernel = "kernel exp(-(|x - y| / d)^2)"
+    assert metric.protocol(context) == {"mixture_mmd": f"{kernel}, a biased estimate from 50 samples"}
+    metric.compute(context, dataclasses.replace(samples, law=context.data.law))
+    assert metric.protocol(context) == {"mixture_mmd": f"{kernel}, exact"}
+
+
 def test_data_have_their_law(context):
     weights, means, covariances = context.data.law()
     points = data.load("mixline").take(np.arange(30_000)).numpy().astype(np.float64)
@@ -109,6 +120,8 @@ def test_run_has_the_exact_value_in_its_rows(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     rows = [row for row in rows if "mixture_mmd2" in row]
     assert [row["step"] for row in rows] == [2, 4]
+    protocol = json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]
+    assert protocol["mixture_mmd"].endswith(", exact")
     import tfpaths
 
     trained = tfpaths.load(tmp_path / "run")

@@ -35,6 +35,38 @@ def test_least_depth_has_the_maps_of_dcgan():
         assert kernels(getattr(shallow, part)((32, 32, 3))) == kernels(getattr(dcgan, part)((32, 32, 3)))
 
 
+def second_moments(model, kinds):
+    """Returns E y^2 of a model's layers for normal inputs, each with its standard error.
+
+    With He's weights, of variance 2 / fan-in, it is 2 where y has all its inputs: inside of the border. The mean of y^2
+    over a map is averaged over independent inputs, and over weights.
+    """
+    random, found = np.random.default_rng(0), []
+    for layer in (layer for layer in model.layers if isinstance(layer, kinds)):
+        x = random.normal(size=(200, *layer.input.shape[1:])).astype(np.float32)
+        y = layer(tf.constant(x)).numpy().astype(np.float64)
+        y = y[:, 1:-1, 1:-1] if y.ndim == 4 else y
+        of_inputs = (y**2).mean(axis=tuple(range(1, y.ndim)))
+        # w^2 of uniform weights has the variance 4/5 of its squared mean.
+        of_weights = np.sqrt(0.8 / np.prod(layer.kernel.shape))
+        error = np.hypot(of_inputs.std(ddof=1) / np.sqrt(200), of_inputs.mean() * of_weights)
+        found.append((of_inputs.mean(), error))
+    return found
+
+
+def test_he_weights_keep_the_second_moment():
+    options = {"generator_filters": 16, "discriminator_filters": 16, "generator_batch_norm": False}
+    options |= {"generator_depth": 8, "discriminator_depth": 8}
+    generator, discriminator = family(**options).generator((32, 32, 3)), family(**options).discriminator((32, 32, 3))
+    doubling = second_moments(generator, keras.layers.Conv2DTranspose)[:-1]  # The last one is Glorot's.
+    others = second_moments(generator, keras.layers.Conv2D)
+    halving = second_moments(discriminator, keras.layers.Conv2D)
+    assert (len(doubling), len(others), len(halving)) == (2, 4, 7)
+    for moment, error in (*doubling, *others, *halving):
+        assert abs(moment - 2) < 5 * error
+        assert error < 0.1  # Half of it, as with Keras' own fan-in, is far from 2.
+
+
 # Of each activation: its value at x, in NumPy.
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),

@@ -41,8 +41,8 @@ def test_finding():
     assert drawing.finding(value, drawing.metrics(ROWS)) == (
         "Frozen at epochs 1, 3 of color_mnist_ns: a fresh discriminator reaches 99% accuracy on held-out images after "
         "10, more than all of 20 updates and ends at 1.000, 0.900; the gradient of E log(1 - D) ends 16, 1 times below "
-        "its peak, that of -E log D at 4.5, 1 times its start. The control, training against test images: accuracy "
-        "1.000 on the images it trains on, 0.500 on held-out ones."
+        "its largest row, that of -E log D at 4.5, 1 times its start. The control, training against test images: "
+        "accuracy 1.000 on the images it trains on, 0.500 on held-out ones."
     )
 
 

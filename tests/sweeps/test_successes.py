@@ -59,13 +59,16 @@ def test_numbers_rows_and_finding(planted, tmp_path):
     sweep, rows = planted
     drawn = scores.drawn(sweep, rows, tmp_path)
     start = f"{GAN_GP}_against_{NS}_above_2"
-    found = [drawn.metrics[f"{start}_{what}"] for what in ("only_compared", "only", "both", "neither", "p_holm")]
+    found = [
+        drawn.metrics[f"{start}_{what}"]
+        for what in ("only_compared_with", "only_experiment", "both", "neither", "p_holm")
+    ]
     assert found == [0, 3, 2, 1, pytest.approx(0.5)]
     # Clopper and Pearson: the share whose P(at least 5 of 6) is 0.025.
     low = drawn.metrics[f"{GAN_GP}_above_2_low"]
     assert 6 * low**5 * (1 - low) + low**6 == pytest.approx(0.025)
     (row,) = [row for row in drawn.rows if row.get("compared_with") == NS and row["threshold"] == 2.0]
-    assert (row["experiment"], row["only"], row["neither"]) == (GAN_GP, 3, 1)
+    assert (row["experiment"], row["only_experiment"], row["neither"]) == (GAN_GP, 3, 1)
     assert "\nClassifier score above 2 (95 % interval): NS-GAN 2 of 6 (4 to 78 %), GAN-GP 5 of 6" in drawn.finding
     assert "Only NS-GAN 0, only GAN-GP 3, both 2, neither 1 (p = 0.25, 0.5 by Holm)." in drawn.finding
 
@@ -122,6 +125,24 @@ def test_thresholds_of_studies_are_refused(toy):
         toy().replace(thresholds=(1.0,))
 
 
+@pytest.mark.parametrize(
+    ("name", "metrics", "message"),
+    [
+        ("architectures_ns", "none", "received architectures_ns with evaluation.metrics=none. To fix this: --set eval"),
+        ("architectures_ns", "ms_ssim,modes", "received architectures_ns with evaluation.metrics=ms_ssim,modes. To"),
+        ("mog_ns", "auto", "received mog_ns; mog has no feature extractor.$"),
+    ],
+)
+def test_thresholds_without_scores_are_refused(name, metrics, message, tmp_path):
+    base = SWEEP.experiments[0] if name == "architectures_ns" else experiments.get(name)
+    experiment = schema.override(base, {"evaluation.metrics": metrics})
+    sweep = SWEEP.replace(experiments=(experiment,), space=(space.parse("networks.latent_dim=2,3"),), trials=None)
+    with pytest.raises(errors.InputError, match=f"^thresholds: expected experiments that measure scores, {message}"):
+        runner.run(sweep, tmp_path / "run", kinds.Settings())
+    assert not (tmp_path / "run").exists()
+    plan.complete(sweep.replace(thresholds=()))
+
+
 # Four processes that train, so that the classifier is not trained in each: the score is put into their rows.
 def test_a_sweep_ends_with_the_table_and_thresholds_may_change(tmp_path, monkeypatch):
     texts = [
@@ -149,11 +170,12 @@ def test_a_sweep_ends_with_the_table_and_thresholds_may_change(tmp_path, monkeyp
         add(self, job, directory, **kwargs)
 
     monkeypatch.setattr(runner.Ledger, "add", with_score)
+    monkeypatch.setattr(plan, "_check_scores", lambda experiment: None)
     outcome = runner.run(sweep, tmp_path / "run", kinds.Settings(jobs=2))
     assert {row["status"] for row in read_rows(tmp_path / "run" / "trials.jsonl")} == {"finished"}
     start = f"{GAN_GP}_against_{NS}_above"
     assert "Only NS-GAN 0, only GAN-GP 2, both 0, neither 0 (p = 0.5" in outcome.finding
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["metrics"][f"{start}_2_only"] == 2
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["metrics"][f"{start}_2_only_experiment"] == 2
     report.write([str(tmp_path / "run")], str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text()
     assert "settings with a classifier score above a threshold" in page

@@ -5,8 +5,14 @@ normalised, and its base filters. Ours, for two cores: depths of 4, 6, 8 and 12 
 the filters 32, 64 and 128, CIFAR-10 for ImageNet at 32 pixels, 1,000 steps for 100,000, and 50 architectures for 200.
 
 NS-GAN and WGAN-GP have the paper's optimisers and numbers of updates. GAN-GP and DRAGAN-NS, which it has not, have
-those of NS-GAN, so that only the penalty differs. A normalised discriminator has BatchNorm without a penalty and layer
-normalisation with one, as in the paper. The paper's weight decay of normalised discriminators, 1e-3, is left out.
+those of NS-GAN. A normalised discriminator has BatchNorm without a penalty and layer normalisation with one, as in the
+paper. So on one draw
+
+- GAN-GP and DRAGAN-NS differ only in the penalty;
+- NS-GAN differs from both in the penalty, and if the draw normalises the discriminator in the normalisation;
+- WGAN-GP differs from GAN-GP in the loss, the optimisers and the discriminator's updates.
+
+The paper's weight decay of normalised discriminators, 1e-3, is left out.
 """
 
 from tfpaths import config

@@ -2,7 +2,7 @@
 
 In experiment 1 the generator has one latent number, exactly as many as the data need; in experiment 2 it has three. The
 10,000 steps are the paper's. The widths, the batch size and the learning rates are ours: 3e-3 for every variant, so
-that the variants differ only in the game.
+that no difference is one of rates. Optimisers and updates of the discriminator are those of `variants`.
 """
 
 from tfpaths.config import Lines, Study

@@ -1,8 +1,8 @@
 """The studies `study_<points>_<variant>`: many independent GANs on points in the plane, trained together.
 
 The widths, the batch size, the 5,000 steps, the 256 runs and the learning rates are ours: 1e-3 for every variant, so
-that the variants differ only in the game. The data are those of `tfpaths.experiments.points`, drawn afresh for each
-batch.
+that no difference is one of rates. Optimisers and updates of the discriminator are those of `variants`. The data are
+those of `tfpaths.experiments.points`, drawn afresh for each batch.
 """
 
 from tfpaths.config import Points, Study, StudySchedule

@@ -13,6 +13,7 @@ from tfpaths.figures.figure import Drawing, Figure
 from tfpaths.figures.registry import FIGURES
 from tfpaths.figures.trained import Trained
 from tfpaths.metrics import scores, sources
+from tfpaths.metrics.context import Context
 from tfpaths.metrics.evaluator import Evaluator
 from tfpaths.runs.rows import Row as MutableRow
 
@@ -106,17 +107,27 @@ class Convergence(Figure):
         names = [name for name in ("train", "test") if name in data_set.known_splits()]
         splits = [data_set.load(name, source=self.source, data_dir=data_dir) for name in names]
         try:
+            dimensions = Context(config.data, config.evaluation, data_dir=data_dir, splits=splits).dimensions()
+        except errors.InputError as error:
+            raise self._unmeasured(error) from error
+        if not scores.has_covariance(self.samples, dimensions):
+            raise errors.InputError(
+                f"figure.samples: expected more images than the extractor's {dimensions} features, received "
+                f"{self.samples}."
+            )
+        try:
             evaluator = Evaluator(config.data, config.evaluation, data_dir=data_dir, splits=splits)
             found = {
                 "real": evaluator.measure(sources.real(splits[0]), _METRICS, self.samples),
                 "noise": evaluator.measure(sources.noise(data_set.shape, 0), _METRICS, self.samples),
             }
         except (errors.InputError, errors.RunError) as error:
-            # The fields of a run's evaluation are options here.
-            text = str(error).replace("evaluation.every_samples", "figure.samples")
-            text = text.replace(", or --set evaluation.metrics=ms_ssim", "")
-            raise type(error)(text.replace("evaluation.extractor", "figure.extractor")) from error
+            raise self._unmeasured(error) from error
         self._references = {name: pair(values) for name, values in found.items()}
+
+    def _unmeasured(self, error: errors.InputError | errors.RunError) -> errors.InputError | errors.RunError:
+        """Returns an error that names this figure's field, since the message names that of its runs."""
+        return type(error)(f"figure.extractor={self.extractor}: {error}")
 
     def draw(self, config: config_lib.Figure, cells: Sequence[Trained]) -> Drawing:
         rows = [row for run in cells for row in rows_of(run, run.config.seed - config.seed)]
@@ -135,7 +146,7 @@ class Convergence(Figure):
             schedule=config_lib.Schedule(
                 steps=self.steps,
                 # The second of two rows between evaluations has their time alone: `Trained.seconds_per_step`.
-                log_every=max(self.every // 2, 1),
+                log_every=self.every // 2,
                 sample_every=self.every,
                 checkpoint_every=self.every,
             ),
@@ -209,13 +220,17 @@ def rows_of(trained: Trained, run: int) -> list[MutableRow]:
 def metrics(rows: Sequence[Row]) -> dict[str, float]:
     """Returns, by method, medians over the runs.
 
-    `steps` is the last step. `<method>_score` and `_distance` are those of that step, with their ranges (`_low`,
-    `_high`), `_seconds` is the time until then. `equal_seconds` is the shortest of these times, and
-    `<method>_equal_score` and `_equal_distance` are those of the method's last evaluation until then, if there is one.
-    `penalty_above_clipping` is the number of runs in which the penalty with RMSprop has the higher score at that step.
+    `steps` is the last step, the same for all methods. `<method>_score` and `_distance` are those of that step, with
+    their ranges (`_low`, `_high`), `_seconds` is the time until then. `equal_seconds` is the shortest of these times,
+    and `<method>_equal_score` and `_equal_distance` are those of the method's last evaluation until then, if there is
+    one. `penalty_above_clipping` is the number of runs in which the penalty with RMSprop has the higher score at that
+    step.
 
     Args:
       rows: The rows of `rows_of`.
+
+    Raises:
+      RunError: The last step at which all runs of a method were evaluated is not that of another method.
 
     Example:
       >>> row = {"step": 2, "run": 0, "distance": 9.0}
@@ -224,9 +239,16 @@ def metrics(rows: Sequence[Row]) -> dict[str, float]:
       >>> found["equal_seconds"], found["ns_equal_score"], "wgan_equal_score" in found
       (1.0, 3.0, False)
     """
-    found = {"runs": 1.0 + max(row["run"] for row in rows), "steps": float(max(row["step"] for row in rows))}
     methods = [name for name in METHODS if any(row["method"] == name for row in rows)]
     curves = {method: curve(rows, method) for method in methods}
+    lasts = {method: int(each["step"][-1]) for method, each in curves.items()}
+    if len(set(lasts.values())) > 1:
+        received = ", ".join(f"{step} of {method}" for method, step in lasts.items())
+        raise errors.RunError(
+            f"the methods' last evaluations: expected the same step, received {received}. An evaluation during "
+            "training has failed; the runs' warnings say why."
+        )
+    found = {"runs": 1.0 + max(row["run"] for row in rows), "steps": float(lasts[methods[0]])}
     found["equal_seconds"] = min(float(each["seconds"][-1]) for each in curves.values())
     for method, each in curves.items():
         for name in ("score", "distance"):

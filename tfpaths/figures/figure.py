@@ -144,7 +144,8 @@ class Figure(abc.ABC):
     def trainings(self, config: config_lib.Figure) -> list[config_lib.Training]:
         """Returns the training runs that the figure is drawn from, each with another name; by default none.
 
-        They are trained on one device in `runs/<name>`, in their order.
+        A figure that has some is not drawn from studies. They are trained on one device in `runs/<name>`, in their
+        order.
 
         Args:
           config: The complete experiment.
@@ -169,8 +170,8 @@ class Figure(abc.ABC):
 
         Args:
           config: The complete experiment.
-          cells: The finished studies, each a `Cell`, in the order of `studies`; then the finished training runs, each a
-            `trained.Trained`, in the order of `trainings`.
+          cells: The finished studies, each a `Cell`, in the order of `studies`; of a figure that is drawn from training
+            runs the finished runs, each a `trained.Trained`, in the order of `trainings`.
 
         Raises:
           RunError: Nothing can be drawn.

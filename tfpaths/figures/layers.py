@@ -118,7 +118,7 @@ class Setting:
       clip: c; None for the penalty.
 
     Example:
-      >>> Setting(0.01).name, Setting(None).label
+      >>> Setting(0.01).name, Setting(None).name
       ('clip_0.01', 'penalty')
     """
 
@@ -128,11 +128,6 @@ class Setting:
     def name(self) -> str:
         """The setting's name in the rows."""
         return "penalty" if self.clip is None else f"clip_{self.clip:g}"
-
-    @property
-    def label(self) -> str:
-        """The setting's name in the picture."""
-        return "penalty" if self.clip is None else f"c = {self.clip:g}"
 
 
 def measure(toys: Toys, settings: Sequence[Setting], batch_size: int) -> list[MutableRow]:
@@ -296,9 +291,9 @@ def picture(rows: Sequence[Row], weights: Mapping[str, np.ndarray]) -> matplotli
     left.set(title="Gradient of the critic's loss", ylabel="norm by the layer's activations", yscale="log")
     left.set(xlabel=f"layer ({layers[-1]}: the output)", xticks=layers[::2])
     left.legend(fontsize=8)
-    middle.set(title="Weights, clipped", xlabel="w / c", ylabel="share of a bin", ylim=(None, 8))
+    middle.set(title="Weights, clipped", xlabel="w / c", ylabel="share of the weights", ylim=(None, 8))
     middle.legend(fontsize=8, loc="upper center")
-    right.set(title="Weights, penalty", xlabel="w")
+    right.set(title="Weights, penalty", xlabel="w", ylabel="share of the weights")
     return figure
 
 

@@ -187,8 +187,9 @@ def measure(toys: Toys, splits: Mapping[str, Subset], updates: int) -> list[Muta
 def metrics(rows: Sequence[Row]) -> dict[str, float]:
     """Returns, by variant, medians over runs at the last step, and the ranges of the gap.
 
-    `<variant>_gap_errors` is the gap in its standard errors; `<variant>_validation_peak` the largest median of the
-    validation images over all steps, and `<variant>_peak_step` its step.
+    `<variant>_gap_errors` is the gap in its standard errors, and `<variant>_gap_errors_largest` the largest of its
+    absolute values over all runs and steps; `<variant>_validation_peak` is the largest median of the validation images
+    over all steps, `<variant>_peak_step` its step, and `<variant>_train_at_peak` the training images' median there.
 
     Args:
       rows: The rows of `measure`, with `variant`.
@@ -203,11 +204,18 @@ def metrics(rows: Sequence[Row]) -> dict[str, float]:
             found[f"{variant}_{name}"] = float(np.median([row[name] for row in last]))
         gaps = [row["gap"] for row in last]
         found |= {f"{variant}_gap_low": min(gaps), f"{variant}_gap_high": max(gaps)}
-        found[f"{variant}_gap_errors"] = float(np.median([row["gap"] / max(row["gap_error"], 1e-30) for row in last]))
-        peak = np.array([np.median(values_of(rows, variant, "validation", step)) for step in steps])
-        found[f"{variant}_validation_peak"] = float(peak.max())
-        found[f"{variant}_peak_step"] = float(steps[int(peak.argmax())])
+        found[f"{variant}_gap_errors"] = float(np.median([_in_errors(row) for row in last]))
+        found[f"{variant}_gap_errors_largest"] = max(abs(_in_errors(row)) for row in rows if row["variant"] == variant)
+        medians = np.array([np.median(values_of(rows, variant, "validation", step)) for step in steps])
+        peak = steps[int(medians.argmax())]
+        found |= {f"{variant}_validation_peak": float(medians.max()), f"{variant}_peak_step": float(peak)}
+        found[f"{variant}_train_at_peak"] = float(np.median(values_of(rows, variant, "train", peak)))
     return found
+
+
+def _in_errors(row: Row) -> float:
+    """Returns the gap of a row in its standard errors."""
+    return row["gap"] / max(row["gap_error"], 1e-30)
 
 
 def values_of(rows: Sequence[Row], variant: str, name: str, step: int) -> np.ndarray:
@@ -245,14 +253,14 @@ def finding(found: Mapping[str, float], source: str) -> str:
 def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
     """Draws a column for each variant: the values on both splits, and below them the gap in its standard errors.
 
-    Lines are medians over runs, bands are all runs.
+    Lines are medians over runs, bands are all runs; the grey band is ±2 standard errors.
 
     Args:
       rows: The rows of `measure`, with `variant`.
     """
     figure = matplotlib.figure.Figure(figsize=(10, 5.2), layout="constrained")
     panels = figure.subplots(2, len(VARIANTS), sharex=True, height_ratios=[1.4, 1])
-    rows = [{**row, "gap_errors": row["gap"] / max(row["gap_error"], 1e-30)} for row in rows]
+    rows = [{**row, "gap_errors": _in_errors(row)} for row in rows]
     for (upper, lower), variant in zip(panels.T, VARIANTS, strict=True):
         color = plotting.look(variant).color
         of_variant = [row for row in rows if row["variant"] == variant]
@@ -260,12 +268,14 @@ def picture(rows: Sequence[Row]) -> matplotlib.figure.Figure:
             shade = color if name == "train" else "#555555"
             _draw(upper, of_variant, variant, name, {"color": shade, "linestyle": dash, "label": name})
         _draw(lower, of_variant, variant, "gap_errors", {"color": color})
-        lower.axhspan(-2, 2, color=plotting.DATA_COLOR, alpha=0.15, linewidth=0)
+        lower.axhspan(-2, 2, color=plotting.DATA_COLOR, alpha=0.15, linewidth=0, label="±2 standard errors")
         upper.set(title=plotting.label(variant))
         lower.set(xlabel="updates of the critic")
-    panels[0, 0].set_ylabel("−loss of the critic")
+    panels[0, 0].set_ylabel("negative loss of the critic")
     panels[1, 0].set_ylabel("(train − validation)\n/ its standard error")
     panels[0, 0].legend(fontsize=8)
+    # In the last column the median leaves the corner free.
+    panels[1, -1].legend(fontsize=8, loc="upper left")
     return figure
 
 

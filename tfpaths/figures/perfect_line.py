@@ -155,12 +155,16 @@ def metrics(rows: Sequence[Row]) -> dict[str, float]:
     """Returns the last values, their ratios to the predictions, and the slopes over the last decade.
 
     `weight_per_log` is the increase of |w| for each unit of log t, 2 in the limit; `d_fake_slope` that of log D(G(z)),
-    -1 in the limit. `bound_holds` is the share of the rows with a bound whose gradient is not above it.
+    -1 in the limit. `bound_holds` is the share of the rows with a bound whose gradient is not above it; it is missing
+    if no row has a bound.
     """
     last = rows[-1]
     before = next(row for row in rows if 10 * row["step"] >= last["step"])
     decade = math.log(last["step"] / before["step"])
     bounded = [row for row in rows if row["bound"] is not None]
+    holds = (
+        {"bound_holds": sum(row["grad_minimax"] <= row["bound"] for row in bounded) / len(bounded)} if bounded else {}
+    )
     found = {name: last[name] for name in ("weight", "d_fake", "grad_minimax", "grad_ns")}
     ratios = {f"{name}_ratio": value / last[f"predicted_{name}"] for name, value in found.items()}
     return {
@@ -168,7 +172,7 @@ def metrics(rows: Sequence[Row]) -> dict[str, float]:
         **ratios,
         "weight_per_log": (last["weight"] - before["weight"]) / decade,
         "d_fake_slope": math.log(last["d_fake"] / before["d_fake"]) / decade,
-        "bound_holds": sum(row["grad_minimax"] <= row["bound"] for row in bounded) / max(len(bounded), 1),
+        **holds,
         **({"bound_ratio": last["bound"] / last["grad_minimax"]} if last["bound"] is not None else {}),
     }
 
@@ -197,7 +201,9 @@ def finding(found: Mapping[str, float]) -> str:
         if "mlp_loss_slope_predicted" in found
         else ""
     )
-    above = f", {found['bound_ratio']:.2g} times below the bound of theorem 2.4" if "bound_ratio" in found else ""
+    above = (
+        f" (the bound of theorem 2.4 is {found['bound_ratio']:.2g} times as large)" if "bound_ratio" in found else ""
+    )
     return (
         f"Over the last decade of steps |w| grows by {found['weight_per_log']:.3f} for each unit of log t (predicted: "
         f"2) and log D(G(z)) changes by {found['d_fake_slope']:.3f} (predicted: -1): the minimax gradient falls to "
@@ -220,8 +226,12 @@ def picture(rows: Sequence[Row], deep_rows: Sequence[Row] = ()) -> matplotlib.fi
     _curve(right, rows, "grad_ns", "measured", _MEASURED)
     _curve(right, rows, "predicted_grad_ns", "predicted: 2 log t − log 6", _PREDICTED, "--")
     if deep_rows:
-        for axes, name in ((left, "d_fake"), (middle, "grad_minimax"), (right, "grad_ns")):
-            _curve(axes, deep_rows, name, "with hidden layers", _DEEP, "-.")
+        for axes, name, label in (
+            (left, "d_fake", "D(G(z)), hidden layers"),
+            (middle, "grad_minimax", "hidden layers"),
+            (right, "grad_ns", "hidden layers"),
+        ):
+            _curve(axes, deep_rows, name, label, _DEEP, "-.")
     for axes, title in (
         (left, "Error of the discriminator"),
         (middle, "Gradient of E log(1 − D)"),

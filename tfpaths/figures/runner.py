@@ -117,7 +117,7 @@ def run(
         finished, stopped_by = trained.train(config.name, runs, directory.path, data_dir)
         if stopped_by is not None:
             return Outcome(directory, None, stopped_by)
-        drawing = figure.draw(config, [*cells, *finished])
+        drawing = figure.draw(config, finished if runs else cells)
         rows_lib.rewrite_rows(directory.metrics, drawing.rows)
         files.write_bytes(directory.path / "figure.png", drawing.picture)
         summary = _results(config, cells, finished, drawing, devices)

@@ -46,6 +46,8 @@ DATA = {
     "swiss_roll": "Swiss roll",
     "gaussian": "N(0, I/4)",
 }
+# What the percentages above the maps are.
+_SEEN = "value: E D(x) − E D(x~)  ·  slope: largest |∇D| found  ·  % of W₁: value / (slope × W₁)"
 
 
 class Gaussian(Mixture):
@@ -81,9 +83,10 @@ class Surfaces(Figure):
 
     Gulrajani et al. 2017 (arXiv 1704.00028), figure 1a: three hidden layers of ReLU, batches of 256, no generator. The
     rows `ns` and `gan_gp` and the column N(0, I/4), whose best critic is known, are ours. So are the width of 128 and
-    the length: the code has 512 units and 500,000 updates. The clip is 0.01 · 512 / 128, so that a layer's largest gain
-    is the code's. The penalty's weight is that of the paper; the code has 0.1 for these data, with which slopes are
-    not 1 but about 1 + 5 W_1.
+    the length: the code has 512 units and 500,000 updates. The clip is 0.01 · 512 / 128, so that a hidden layer's
+    largest gain, clip · sqrt(inputs · outputs), is the code's; that of the first and of the last layer is twice as
+    large. The penalty's weight is that of the paper; the code has 0.1 for these data, with which slopes are not 1 but
+    about 1 + 5 W_1.
 
     Args:
       runs: Critics of each variant and data set. Run i has the same weights and batches for each variant.
@@ -190,10 +193,9 @@ class Measured:
         grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(1, -1, 2)
         self.grid = tf.constant(np.broadcast_to(grid, (toys.runs, *grid.shape[1:])))
 
-    def shown(self, runs: int, count: int = 400) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Returns real and generated points of run 0 of each data set."""
-        pairs = zip(self.real[::runs, :count].numpy(), self.fake[::runs, :count].numpy(), strict=True)
-        return dict(zip(DATA, pairs, strict=True))
+    def shown(self, runs: int, count: int = 400) -> dict[str, np.ndarray]:
+        """Returns real points of run 0 of each data set, `[count, 2]` each, for the picture."""
+        return dict(zip(DATA, self.real[::runs, :count].numpy(), strict=True))
 
     def rows(self, toys: Toys, runs: int) -> list[MutableRow]:
         """Returns a row for each critic.
@@ -204,7 +206,8 @@ class Measured:
             constant;
           `slope_mean`, `slope_sd`: mean and standard deviation of the norm at the points;
           `lipschitz`: the product of the largest singular values of the weights, an upper bound of it;
-          `seen`: value / (slope w1), the share of W_1 that the critic sees when it is scaled to slope 1.
+          `seen`: value / (slope w1), the share of W_1 that the critic sees when it is scaled to slope 1; an upper
+            bound, as `slope` is a lower one.
 
         Args:
           toys: The critics.
@@ -288,7 +291,8 @@ def finding(found: Mapping[str, float]) -> str:
     gap = {name: found[f"{name}_gaussian_value"] / found[f"{name}_gaussian_slope"] for name in ("wgan", "wgan_gp")}
     return (
         f"Scaled to slope 1, critics with clipped weights see {seen('wgan')} of W_1, those with a penalty "
-        f"{seen('wgan_gp')} (means of {found['runs']:.0f} runs, over four data sets). The logit of GAN-GP sees "
+        f"{seen('wgan_gp')} (E D(x) - E D(x~) over the largest slope found and W_1: means of {found['runs']:.0f} runs, "
+        f"over four data sets). The logit of GAN-GP sees "
         f"{seen('gan_gp')}, that of NS-GAN {seen('ns')}. On N(0, I/4), where W_1 is {exact:.3f}, clipping finds "
         f"{gap['wgan']:.3f} and the penalty {gap['wgan_gp']:.3f}."
     )
@@ -297,14 +301,14 @@ def finding(found: Mapping[str, float]) -> str:
 def picture(
     rows: Sequence[Row],
     surfaces: Mapping[tuple[str, str], np.ndarray],
-    shown: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    shown: Mapping[str, np.ndarray],
 ) -> matplotlib.figure.Figure:
     """Draws a row of contour maps for each variant: run 0 of each data set, after the last update.
 
     Args:
       rows: The rows of `Measured.rows`, with `step` and `variant`.
       surfaces: (variant, data) -> D on the grid, `[128 · 128]`.
-      shown: Data -> real and generated points, `[num, 2]` each.
+      shown: Data -> real points, `[num, 2]`.
     """
     last = max(row["step"] for row in rows)
     cell = {(r["variant"], r["data"]): r for r in rows if r["step"] == last and r["run"] == 0}
@@ -313,19 +317,20 @@ def picture(
     for index, (variant, label) in enumerate(VARIANTS.items()):
         for column, (name, title) in enumerate(DATA.items()):
             axes = panels[index, column]
-            _draw_surface(axes, surfaces[variant, name], shown[name][0])
+            _draw_surface(axes, surfaces[variant, name], shown[name])
             axes.set_title(_numbers(cell[variant, name]), fontsize=8)
             if column == 0:
                 axes.set_ylabel(label, fontsize=10)
             if index == 0:
                 text = f"{title}, W₁ = {cell[variant, name]['w1']:.2f}"
-                axes.annotate(text, (0.5, 1.14), xycoords="axes fraction", ha="center", fontsize=10)
+                axes.annotate(text, (0.5, 1.125), xycoords="axes fraction", ha="center", fontsize=10)
+    figure.supxlabel(f"{_SEEN}  ·  points: data", fontsize=9)
     return figure
 
 
 def _numbers(row: Row) -> str:
     value, slope = (f"{row[name]:.{0 if row[name] >= 10 else 2}f}" for name in ("value", "slope"))
-    return f"value {value}, slope {slope}: {100 * row['seen']:.0f} %"
+    return f"value {value}, slope {slope}: {100 * row['seen']:.0f} % of W₁"
 
 
 def _draw_surface(axes: matplotlib.axes.Axes, surface: np.ndarray, real: np.ndarray) -> None:

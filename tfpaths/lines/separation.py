@@ -19,14 +19,15 @@ class Separation:
         L = E softplus(-D(x)) + E softplus(D(G(z))),        D a logit, the expectations by Gauss-Hermite quadrature
 
     The first coordinate is along v, in the plane of both lines, and the generator is frozen at c = (1, 0), S = (0, 1).
-    D has LeakyReLU layers with slope 0.2. For a network that is homogeneous of degree k in its weights, as one with k
-    layers and without biases is, gradient flow gives, once the sets are separated (Lyu and Li 2020, arXiv 1906.05890,
-    theorem 4.3 and corollary 4.4),
+    D has LeakyReLU layers with slope 0.2. For a network that is homogeneous of degree k in its parameters, as one with
+    k layers and without biases is, gradient flow gives, once the sets are separated (Lyu and Li 2020, arXiv
+    1906.05890), up to a factor
 
-        L ~ 1 / (t (log t)^(2 - 2/k)),        so that d log L / d log t -> -1 - (2 - 2/k) / log t
+        L ~ 1 / (t (log t)^(2 - 2/k)),        with the slope d log L / d log t = -1 - (2 - 2/k) / log t
 
-    With k = 1 this is the linear discriminator's 1 / t. The biases of D are not homogeneous: the rate is an
-    approximation here, which the figure `perfect_line` measures.
+    With k = 1 this is the linear discriminator's 1 / t. Biases of the first layer, weights of a further input 1, keep a
+    network homogeneous; D has biases in all layers, so that the theorem does not hold for it. The figure `perfect_line`
+    compares its slope with that of k = `depth` + 1.
 
     Args:
       width: Units of each hidden layer.

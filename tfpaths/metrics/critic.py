@@ -16,10 +16,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpaths import errors, losses, penalties, progress, streams
+from tfpaths import errors, losses, penalties, streams
 from tfpaths.compat.tensorflow import apply_gradients
 from tfpaths.data.examples import Examples
 from tfpaths.metrics.context import Context
+from tfpaths.metrics.loops import repeat
 from tfpaths.metrics.metric import METRICS, Metric
 from tfpaths.metrics.sources import Sampler, Source
 from tfpaths.networks import dcgan
@@ -31,8 +32,6 @@ BATCH = 64
 _RATE, _BETAS, _WEIGHT = 5e-4, (0.5, 0.9), 10.0
 # Half the width of the experiments' networks, which takes a fourth of the time.
 _FILTERS = 32
-# Steps in one call of the compiled loop; progress is shown between calls.
-_LOOP = 50
 # Examples that are scored at once.
 _CHUNK = 500
 # Streams below the seed: for training (samples and penalty points), for the final estimate, and for the slope.
@@ -119,21 +118,15 @@ def train(
     stream = streams.root(seed).fold(_TRAINING)
     batches = iter(real_batches)
 
-    def update(step):
+    def update(step: tf.Tensor) -> None:
         step_stream = stream.fold(step)
         real, fake = next(batches), sampler(shape[0], step_stream.fold(0))
         with tf.GradientTape() as tape:
             loss = pair.discriminator(model(real, training=True), model(fake, training=True))
             loss += penalty(model, real, fake, stream=step_stream.fold(1))
         apply_gradients(optimizer, tape.gradient(loss, variables), variables)
-        return step + 1
 
-    @tf.function(autograph=False)
-    def loop(first, last):
-        return tf.while_loop(lambda step: step < last, lambda step: (update(step),), (first,))
-
-    for start in progress.shown(range(0, steps, _LOOP), "critic step", steps, each=_LOOP):
-        loop(tf.constant(start), tf.constant(min(start + _LOOP, steps)))
+    repeat(update, steps, "critic step")
     return TrainedCritic(model, _slope(model, sampler, batches, shape[0], seed))
 
 

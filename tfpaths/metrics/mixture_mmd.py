@@ -62,13 +62,17 @@ class MixtureMMD(PointMetric):
     """The MMD^2 to the data's law, a mixture of Gaussians: exact for linear generators, otherwise of samples.
 
     A generator of the family `linear`, or a mix of such, has a known law; the value then has no sampling error.
-    For other sources it is the biased estimate, whose terms with the data's law are exact.
+    For other sources it is the biased estimate, whose terms with the data's law are exact. The protocol says which of
+    both the last computed value is.
 
     Example:
       >>> from tfpaths import config as config_lib
       >>> MixtureMMD().missing(Context(config_lib.Data(name="ring"), config_lib.Evaluation()))
       'has no law that is a mixture of Gaussians'
     """
+
+    # How the last value was computed; before the first one, how it will be.
+    _computed = "exact for linear generators, otherwise a biased estimate"
 
     def missing(self, context: Context) -> str | None:
         data = formula(context)
@@ -80,12 +84,14 @@ class MixtureMMD(PointMetric):
         assert law is not None
         own = None if source.law is None else source.law()
         if own is not None:
+            self._computed = "exact"
             return {"mixture_mmd2": mixture_mmd2(own, law)}
         num = source.at_most(count or context.evaluation.samples)
+        self._computed = f"a biased estimate from {num} samples"
         points = drawn(context, source, num)
         of_points = np.full(num, 1 / num), points, np.zeros([1, 2, 2])
         value = mmd.mean_kernel(points, points) + expected_kernel(law, law) - 2 * expected_kernel(of_points, law)
         return {"mixture_mmd2": max(value, 0.0)}
 
     def protocol(self, context: Context) -> dict[str, Any]:
-        return super().protocol(context) | {"mixture_mmd": "kernel exp(-(|x - y| / d)^2), exact for linear generators"}
+        return {"mixture_mmd": f"kernel exp(-(|x - y| / d)^2), {self._computed}"}

@@ -9,11 +9,14 @@ normalisation of both players. The paper says no more about these networks. Ours
   of them, or the smaller ones one more;
 - a layer is a convolution, its normalisation, its activation. As in Radford et al. 2015, the generator's image and the
   discriminator's first map are not normalised;
-- He's uniform initial weights, since Glorot's halve the variance behind each ReLU; Glorot's in the last layer, which
-  has none;
+- He's uniform initial weights, of variance 2 / fan-in, since Glorot's halve the variance behind each ReLU; Glorot's in
+  the last layer, which has none. A transposed 4×4 convolution of stride 2 makes each output of 2×2 places of its input,
+  so that its fan-in is 4 times the input's channels. Keras' `HeUniform` would take 16 times the output's channels,
+  with which the variance falls to a half where the channels halve, and to a quarter where they do not;
 - LeakyReLU has slope 0.2, and BatchNorm momentum 0.9.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -96,13 +99,15 @@ class DeepDCGAN(Family):
         latents = keras.Input((self.latent_dim,), dtype="float32")
         for level, count in enumerate(further):  # The smallest map first.
             width = _channels(self.generator_filters, len(further) - 1 - level)
-            weights = keras.initializers.HeUniform(seed=next(seeds))
             if level == 0:
+                weights = keras.initializers.HeUniform(seed=next(seeds))
                 x = keras.layers.Dense(side * side * width, use_bias=bias, kernel_initializer=weights, dtype=dtype)(
                     latents
                 )
                 x = keras.layers.Reshape((side, side, width), dtype=dtype)(x)  # [batch, side, side, width]
             else:
+                limit = math.sqrt(6 / (4 * x.shape[-1]))  # Of variance limit^2 / 3 = 2 / fan-in.
+                weights = keras.initializers.RandomUniform(-limit, limit, seed=next(seeds))
                 x = keras.layers.Conv2DTranspose(
                     width, 4, 2, "same", data_format=_LAST, use_bias=bias, kernel_initializer=weights, dtype=dtype
                 )(x)

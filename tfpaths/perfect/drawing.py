@@ -69,7 +69,7 @@ def finding(config: config_lib.Perfect, found: Mapping[str, float]) -> str:
         f"a fresh discriminator reaches {PERFECT:.0%} accuracy on held-out images after "
         f"{listed('perfect_after', ',', 'more than all')} of {config.fresh.steps:,} updates and ends at "
         f"{listed('d_accuracy_heldout', '.3f')}; the gradient of E log(1 - D) ends "
-        f"{listed('grad_minimax_fall', '.3g')} times below its peak, that of -E log D at "
+        f"{listed('grad_minimax_fall', '.3g')} times below its largest row, that of -E log D at "
         f"{listed('grad_ns_growth', '.3g')} times its start. The control, training against test images: accuracy "
         f"{found['control_d_accuracy']:.3f} on the images it trains on, "
         f"{found['control_d_accuracy_heldout']:.3f} on held-out ones."

@@ -51,7 +51,8 @@ def complete(config: config_lib.Sweep) -> config_lib.Sweep:
     """Returns a sweep whose experiments have all options filled in.
 
     Raises:
-      InputError: An option of an experiment is invalid, or no experiment has the field of an axis.
+      InputError: An option of an experiment is invalid, no experiment has the field of an axis, or there are thresholds
+        and an experiment measures no scores.
 
     Example:
       >>> from tfpaths import experiments
@@ -65,7 +66,31 @@ def complete(config: config_lib.Sweep) -> config_lib.Sweep:
             # The error of the first experiment says what its fields are.
             kinds.of(filled[0]).complete(schema.override(filled[0], {path: "0"}))
             raise errors.InputError(f"{path}: {', '.join(one.name for one in filled)} has no such field.")
+    if config.thresholds:
+        for one in filled:
+            _check_scores(one)
     return config
+
+
+def _check_scores(experiment: _Experiment) -> None:
+    """Checks that an experiment ends with the scores that are compared with thresholds."""
+    from tfpaths import metrics  # Imports TensorFlow.
+
+    assert isinstance(experiment, config_lib.Training)
+    evaluation = experiment.evaluation
+    if evaluation.metrics != "auto" and "scores" not in evaluation.metrics:
+        names = evaluation.metrics if evaluation.metrics == "none" else ",".join(evaluation.metrics)
+        raise errors.InputError(
+            f"thresholds: expected experiments that measure scores, received {experiment.name} with "
+            f"evaluation.metrics={names}. To fix this: --set evaluation.metrics=scores."
+        )
+    context = metrics.Context(experiment.data, evaluation)
+    reason = metrics.METRICS["scores"]().missing(context)
+    if reason is not None:
+        raise errors.InputError(
+            f"thresholds: expected experiments that measure scores, received {experiment.name}; {context.data.name} "
+            f"{reason}."
+        )
 
 
 def jobs(config: config_lib.Sweep) -> list[Job]:

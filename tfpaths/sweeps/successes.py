@@ -123,8 +123,8 @@ def _of_share(share: comparison.Share) -> dict[str, float]:
 
 def _of_pair(successes: Successes, names: tuple[str, str], pair: comparison.Pair) -> dict[str, float]:
     return {
-        "only_compared": pair.only_first,
-        "only": pair.only_second,
+        "only_compared_with": pair.only_first,
+        "only_experiment": pair.only_second,
         "both": pair.both,
         "neither": pair.neither,
         "p": pair.p,
