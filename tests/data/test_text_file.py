@@ -112,7 +112,11 @@ def test_a_run_stores_alphabet_and_checksum_and_needs_no_file(file, tmp_path):
     assert data.of(complete.data).shape == (32, 4)
 
 
-@pytest.mark.parametrize("content", ["ac\n" * 20, "ba\nab\n" * 10, "ab\nba\n" * 11])
+@pytest.mark.parametrize(
+    "content",
+    ["ac\n" * 20, "ba\nab\n" * 10, "ab\nba\n" * 11],
+    ids=["other characters", "other order", "more lines"],
+)
 def test_other_lines_are_refused_when_they_are_read(file, content):
     file("ab\nba\n" * 10)
     base = schema.override(experiments.get("text_file_ns"), {"data.path": "lines.txt"})

@@ -6,8 +6,8 @@ An n-gram is n adjacent characters of one text, padding included; p and q are th
 Gulrajani et al. 2017 (arXiv 1704.00028, `language_helpers.py`), who compare 640 samples with the training texts. Here,
 samples are compared with the split; the floor is that of as many training texts.
 
-It is not zero for samples of the same law. For m independent draws from a known law of k n-grams, compared with that law,
-E JS = (k - 1) / (8 m) + O(1 / m^2), in nats.
+It is not zero for samples of the same law. Between m independent draws of n-grams and their exact law, which gives k
+n-grams a probability above zero, E JS = (k - 1) / (8 m) + O(1 / m^2), in nats.
 
 For data with an exact law (`markov`), `js_n_law` compares samples with the law itself. `js_4_unigram` says what a model
 without memory achieves, which draws each character by its share of the real texts; it needs no samples.
