@@ -8,8 +8,8 @@ with channels last, and compiled. The contenders take turns, each in its own pro
 turn, the best of PyTorch is the contender with the smallest median, and the table has medians. Prints it and writes
 `benchmarks/results/text.json`.
 
-A step needs about 6.2e12 floating-point operations: a pass of one network through a batch 64 x 32 x 10 x 5 x 512 x 512
-multiplications, an update of the critic 11 passes (fake texts 1, loss 6, penalty 4), one of the generator 5.
+A step needs at least 6.2e12 floating-point operations: a pass of one network through a batch 64 x 32 x 10 x 5 x 512 x
+512 multiplications, an update of the critic 11 passes (fake texts 1, loss 6, penalty 4), one of the generator 5.
 """
 
 import os
