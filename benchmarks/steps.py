@@ -14,7 +14,7 @@ import statistics
 
 from absl import app, flags
 
-from benchmarks import machine, noise, operations, spread, store, turns
+from benchmarks import fit, machine, noise, operations, spread, store, turns
 from tfpaths import experiments
 from tfpaths.experiments.variants import VARIANTS
 
@@ -30,41 +30,8 @@ _ROWS = 2048
 
 
 def tfpaths(variant, side, precision):
-    """Returns the contender of tfpaths: `fit` runs in a thread and waits after the requested number of steps."""
-    import threading
-
-    from tfpaths import startup
-
-    startup.import_tensorflow()
-    import keras
-
-    from tfpaths.runs import build
-
-    go, done = threading.Semaphore(0), threading.Semaphore(0)
-
-    class Gate(keras.callbacks.Callback):
-        left = 0
-
-        def on_train_batch_begin(self, batch, logs=None):
-            if self.left == 0:
-                done.release()
-                go.acquire()
-            self.left -= 1
-
-    gate, images = Gate(), noise.images(side)
-    value = noise.experiment(variant, precision)
-    gan = build.build(value, images.shape)
-    batches = images.batches(value.schedule.batch_size)
-    fit = lambda: gan.fit(batches, steps_per_epoch=10**9, verbose=0, callbacks=[gate])  # noqa: E731
-    threading.Thread(target=fit, daemon=True).start()
-    done.acquire()
-
-    def advance(steps):
-        gate.left = steps
-        go.release()
-        done.acquire()
-
-    return advance
+    """Returns the contender of tfpaths."""
+    return fit.contender(noise.experiment(variant, precision), noise.images(side))
 
 
 def torch_step(variant, side, options):

@@ -54,16 +54,29 @@ def losses(name):
     return both, lambda fake: softplus(-fake).mean()
 
 
+def penalty_at(variant, d, points):
+    """Returns the penalty of the slopes of `d` at given points."""
+    points.requires_grad_()
+    (slopes,) = torch.autograd.grad(d(points).float().sum(), points, create_graph=True)
+    norms = (slopes.float().square().sum(dim=tuple(range(1, slopes.dim()))) + EPSILON).sqrt()
+    return variant.penalty.weight * (norms - 1).square().mean()
+
+
 def build(variant, side, *, channels_last=True, bfloat16=False, compiled=False):
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     g, d = (network(side).to(memory_format=layout) for network in (generator, discriminator))
+    images = (torch.rand(BATCHES, BATCH, CHANNELS, side, side) * 2 - 1).unbind()
+    images = [batch.contiguous(memory_format=layout) for batch in images]
+    return training(variant, g, d, images, LATENTS, bfloat16=bfloat16, compiled=compiled)
+
+
+def training(variant, g, d, batches, latents, *, bfloat16=False, compiled=False):
+    """Returns a function that makes so many steps of two networks on the batches, one after the other."""
     g_optimizer = optimizer(variant.generator_optimizer, g.parameters())
     d_optimizer = optimizer(variant.discriminator_optimizer, d.parameters())
     d_loss, g_loss = losses(variant.loss.name)
-    images = (torch.rand(BATCHES, BATCH, CHANNELS, side, side) * 2 - 1).unbind()
-    images = [batch.contiguous(memory_format=layout) for batch in images]
     generate, judge = (torch.compile(g), torch.compile(d)) if compiled else (g, d)
     weights = list(d.parameters())
 
@@ -71,21 +84,18 @@ def build(variant, side, *, channels_last=True, bfloat16=False, compiled=False):
         return torch.autocast("cpu", torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
     def penalty(real, fake):
-        a = torch.rand(BATCH, 1, 1, 1)
+        a = torch.rand(BATCH, *[1] * (real.dim() - 1))
         if variant.penalty.name == "interpolation":
             points = a * real + (1 - a) * fake
         else:
             points = real + a * variant.penalty.noise_scale * real.std() * torch.rand_like(real)
-        points.requires_grad_()
         # Not the compiled one: what `torch.compile` makes cannot be differentiated twice.
-        (slopes,) = torch.autograd.grad(d(points).float().sum(), points, create_graph=True)
-        norms = (slopes.float().square().sum(dim=(1, 2, 3)) + EPSILON).sqrt()
-        return variant.penalty.weight * (norms - 1).square().mean()
+        return penalty_at(variant, d, points)
 
     def update_discriminator(real):
         with precision():
             with torch.no_grad():
-                fake = generate(torch.randn(BATCH, LATENTS)).float()
+                fake = generate(torch.randn(BATCH, latents)).float()
             loss = d_loss(judge(real).float(), judge(fake).float())
             if variant.penalty is not None:
                 loss = loss + penalty(real, fake)
@@ -101,7 +111,7 @@ def build(variant, side, *, channels_last=True, bfloat16=False, compiled=False):
         # Nobody asks for the discriminator's gradients here.
         d.requires_grad_(False)
         with precision():
-            loss = g_loss(judge(generate(torch.randn(BATCH, LATENTS))).float())
+            loss = g_loss(judge(generate(torch.randn(BATCH, latents))).float())
         g_optimizer.zero_grad()
         loss.backward()
         g_optimizer.step()
@@ -111,7 +121,7 @@ def build(variant, side, *, channels_last=True, bfloat16=False, compiled=False):
     def advance(steps):
         for index in range(steps):
             for update in range(variant.discriminator_steps):
-                update_discriminator(images[(index + update) % BATCHES])
+                update_discriminator(batches[(index + update) % BATCHES])
             loss = update_generator()
         assert torch.isfinite(loss)
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import LM1B_LINES
 
 from tfpaths import data, errors
-from tfpaths.data import prepared
+from tfpaths.data import lm1b, prepared
 from tfpaths.data.strings import PADDING, UNKNOWN
 
 
@@ -26,6 +26,19 @@ def test_lines_are_cropped_padded_and_unknown(lm1b_dir):
 def test_options(lm1b_dir):
     examples, texts = shown(data.get("lm1b")(length=8, lines=5), "test", lm1b_dir)
     assert (examples.size, set(texts)) == (5, {"Held out"})
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 41, 100])
+def test_lines_read_in_chunks_are_those_of_one_reading(lm1b_dir, monkeypatch, chunk):
+    whole, expected = shown(data.get("lm1b")(), "train", lm1b_dir)
+    monkeypatch.setattr(lm1b, "_CHUNK", chunk)
+    examples, texts = shown(data.get("lm1b")(), "train", lm1b_dir)
+    assert (texts, examples.notes) == (expected, whole.notes)
+    # Nine lines end within a chunk of seven.
+    assert shown(data.get("lm1b")(lines=9), "train", lm1b_dir)[1] == expected[:9]
+    version = prepared.find(lm1b_dir, "lm1b")
+    sizes = [len(lines) for lines in prepared.lines(version, "train", 41, chunk)]
+    assert sizes == [chunk] * (41 // chunk) + [41 % chunk] * (41 % chunk > 0)
 
 
 def test_corpus_that_is_not_prepared_is_refused(tmp_path):

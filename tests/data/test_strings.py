@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpaths import errors
 from tfpaths.data import strings
 from tfpaths.data.strings import PADDING, UNKNOWN, Text
 
@@ -12,29 +13,28 @@ ALPHABET = PADDING + UNKNOWN + "ébaZ "
 
 def looped(lines, alphabet, length):
     """`encode`, character by character."""
+    ordinary = set(alphabet) - {PADDING, UNKNOWN}
     places, counts = [], {"padded_lines": 0, "cropped_lines": 0, "unknown_characters": 0}
     for line in lines:
         counts["padded_lines"] += len(line) < length
         counts["cropped_lines"] += len(line) > length
-        row = [*line[:length], *[PADDING] * (length - len(line))]
-        counts["unknown_characters"] += sum(character not in alphabet for character in row)
-        places.append([alphabet.index(character if character in alphabet else UNKNOWN) for character in row])
+        row = [character if character in ordinary else UNKNOWN for character in line[:length]]
+        counts["unknown_characters"] += row.count(UNKNOWN)
+        places.append([alphabet.index(character) for character in [*row, *[PADDING] * (length - len(line))]])
     return np.array(places), counts
 
 
 @pytest.mark.parametrize("length", [1, 3, 9])
 def test_encode_equals_a_loop(length):
     random = np.random.default_rng(length)
-    characters = [*"ébaZ ", "x", "\0", "語"]
+    characters = [*"ébaZ ", "x", "\0", "語", PADDING, UNKNOWN]
     lines = ["".join(random.choice(characters, size)) for size in random.integers(0, 12, 50)]
     encoded = strings.encode(lines, ALPHABET, length)
     places, counts = looped(lines, ALPHABET, length)
     np.testing.assert_array_equal(encoded.places, places)
     assert encoded.notes == counts
     assert min(counts.values()) > 0 or length == 1
-    expected = [
-        "".join(c if c in ALPHABET else UNKNOWN for c in line[:length].ljust(length, PADDING)) for line in lines
-    ]
+    expected = ["".join(c if c in "ébaZ " else UNKNOWN for c in line[:length]).ljust(length, PADDING) for line in lines]
     assert strings.decoded(encoded.places, ALPHABET).tolist() == expected
 
 
@@ -43,6 +43,23 @@ def test_256_characters_fit_in_a_byte():
     encoded = strings.encode([alphabet], alphabet, 256)
     np.testing.assert_array_equal(encoded.places, [range(256)])
     assert encoded.places.dtype == np.uint8
+
+
+def test_257_characters_are_refused():
+    alphabet = "".join(map(chr, range(0x100, 0x100 + 257)))
+    with pytest.raises(errors.InputError, match="^alphabet: expected at most 256 characters, .*, received 257.$"):
+        strings.encode(["a"], alphabet, 1)
+
+
+def test_marks_in_a_line_are_unknown_and_counted():
+    encoded = strings.encode([f"{PADDING}a", f"a{UNKNOWN}b{PADDING}", "a"], ALPHABET, 3)
+    assert strings.decoded(encoded.places, ALPHABET).tolist() == [
+        f"{UNKNOWN}a{PADDING}",
+        f"a{UNKNOWN}b",
+        f"a{PADDING}{PADDING}",
+    ]
+    # The fourth character of the second line is cropped.
+    assert encoded.notes == {"padded_lines": 2, "cropped_lines": 1, "unknown_characters": 2}
 
 
 def test_a_missing_character_without_a_place_for_it_is_an_error():

@@ -1,4 +1,6 @@
-"""Lines of a file: what is counted, what is refused, and the alphabet that a run stores."""
+"""Lines of a file: what is counted, what is refused, and what a run stores about its file."""
+
+import hashlib
 
 import numpy as np
 import pytest
@@ -91,15 +93,45 @@ def test_other_paths_and_alphabets_are_refused(options, line, tmp_path, monkeypa
         data.of(config.Data(name="text_file", **options)).load()
 
 
-def test_a_run_stores_the_alphabet_and_needs_no_file(file, tmp_path):
+def test_marks_of_the_project_in_a_file_are_unknown_characters(file):
+    data_set = file(f"a{PADDING}\n{UNKNOWN}a\n" * 10, length=3)
+    assert data_set.alphabet == PADDING + UNKNOWN + "a"
+    assert shown(data_set)[:2] == [f"a{UNKNOWN}{PADDING}", f"{UNKNOWN}a{PADDING}"]
+    assert data_set.load().notes["unknown_characters"] == 16
+
+
+def test_a_run_stores_alphabet_and_checksum_and_needs_no_file(file, tmp_path):
     file("ab\nba\n" * 10)
     base = schema.override(experiments.get("text_file_ns"), {"data.path": "lines.txt"})
     complete = build.complete(base)
-    assert complete.data.options == {"path": "lines.txt", "length": 32, "alphabet": "ab"}
+    # By hand: the lines, joined.
+    checksum = hashlib.sha256(b"\n".join([b"ab", b"ba"] * 10)).hexdigest()[:16]
+    assert complete.data.options == {"path": "lines.txt", "length": 32, "alphabet": "ab", "checksum": checksum}
     (tmp_path / "lines.txt").unlink()
     assert build.complete(complete) == complete
     assert data.of(complete.data).shape == (32, 4)
-    # Another content of the file is another experiment, unless it has the same characters.
-    file("ac\n" * 10)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["ac\n" * 20, "ba\nab\n" * 10, "ab\nba\n" * 11],
+    ids=["other characters", "other order", "more lines"],
+)
+def test_other_lines_are_refused_when_they_are_read(file, content):
+    file("ab\nba\n" * 10)
+    base = schema.override(experiments.get("text_file_ns"), {"data.path": "lines.txt"})
+    complete = build.complete(base)
+    file(content)
     assert build.complete(base).data != complete.data
-    assert data.of(complete.data).load().notes["unknown_characters"] == 8
+    line = (
+        "^data.path: expected lines with the checksum .*, received 'lines.txt', .*: the file has changed. To fix this"
+    )
+    with pytest.raises(errors.InputError, match=line):
+        data.of(complete.data).load()
+
+
+def test_other_line_breaks_are_the_same_lines(file):
+    file("ab\nba\n" * 10)
+    complete = build.complete(schema.override(experiments.get("text_file_ns"), {"data.path": "lines.txt"}))
+    file("ab\r\nba\r\n" * 10)
+    assert data.of(complete.data).load().size == 16

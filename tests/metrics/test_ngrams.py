@@ -1,14 +1,17 @@
 """The n-gram divergence against dictionaries of counts, the law of the chain, and the floor against its formula."""
 
 import collections
+import functools
 import itertools
 import math
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 
 from tfpaths import config, data, errors
-from tfpaths.metrics import ngrams, sources
+from tfpaths.metrics import blocks, ngrams, sources
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.evaluator import Evaluator
 
@@ -82,26 +85,50 @@ def test_independent_characters_equal_the_sum_over_all_strings(n):
     assert ngrams.js_of_independent(single, (codes, q), n) == pytest.approx(expected, abs=1e-12)
 
 
+def expected_js(law, num):
+    """E JS in nats of the shares of `num` independent draws from their own law: a sum over binomial counts.
+
+    JS is a sum over values x of p_x / 2 ((1 + t) log(1 + t) - (2 + t) log(1 + t / 2)), where 1 + t = count / (num p_x).
+    """
+    total = 0.0
+    for p in law.ravel():
+        counts = np.arange(num + 1)
+        t = counts / (num * p) - 1
+        value = p / 2 * (scipy.special.xlogy(1 + t, 1 + t) - (2 + t) * np.log1p(t / 2))
+        total += np.sum(scipy.stats.binom.pmf(counts, num, p) * value)
+    return total
+
+
 @pytest.mark.parametrize("num", [100, 400])
 @pytest.mark.parametrize("n", [1, 2])
-def test_floor_falls_like_the_formula(n, num):
-    """m independent draws from a known law of k values: E JS = (k - 1) / (8 m), in nats, up to O(1 / m^2).
-
-    Strings of exactly n letters: one n-gram each.
-    """
-    chain = data.get("markov")(characters=3, length=4)
-    law = chain.law(n)
-    k, exact = law.size, (np.arange(law.size), law.ravel())
+def test_divergence_of_draws_from_their_law_has_the_exact_mean(n, num):
+    """Texts of exactly n letters: one n-gram each, so that the draws are independent."""
+    law = data.get("markov")(characters=3, length=4).law(n)
+    exact = np.arange(law.size), law.ravel()
     random = np.random.default_rng(n)
     values = []
     for _ in range(200):
-        drawn = random.choice(k, size=num, p=law.ravel())
+        drawn = random.choice(law.size, size=num, p=law.ravel())
         places = np.stack(np.unravel_index(drawn, law.shape), axis=-1)
         values.append(ngrams.js(ngrams.shares(places, n, 3), exact) * math.log(2))
-    error = np.std(values) / len(values) ** 0.5
-    assert np.mean(values) == pytest.approx((k - 1) / (8 * num), abs=4 * error + 0.05 * (k - 1) / (8 * num))
-    # The test can tell the factor.
-    assert 4 * error < 0.3 * (k - 1) / (8 * num)
+    error = np.std(values, ddof=1) / len(values) ** 0.5
+    assert np.mean(values) == pytest.approx(expected_js(law, num), abs=5 * error)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_mean_of_the_divergence_falls_like_the_formula(n):
+    """E JS = (k - 1) / (8 m) + c / m^2 + O(1 / m^3), in nats.
+
+    The term of t in `expected_js` is p (t^2 / 8 - t^3 / 16 + 7 t^4 / 192 - ...), with the moments of a binomial share
+    m^2 E t^3 = (1 - p) (1 - 2 p) / p^2 and m^2 E t^4 = 3 (1 - p)^2 / p^2 + O(1 / m). So
+
+        c = sum_x (7 (1 - p)^2 / 64 - (1 - p) (1 - 2 p) / 16) / p
+    """
+    p = data.get("markov")(characters=3, length=4).law(n).ravel()
+    c = np.sum((7 * (1 - p) ** 2 / 64 - (1 - p) * (1 - 2 * p) / 16) / p)
+    rest = [expected_js(p, m) - (p.size - 1) / (8 * m) - c / m**2 for m in (1_000, 10_000)]
+    # A third order: at ten times m, a thousandth is left.
+    assert round(math.log10(rest[0] / rest[1])) == 3
 
 
 def test_metric_against_dictionaries_and_the_law():
@@ -117,7 +144,9 @@ def test_metric_against_dictionaries_and_the_law():
         assert found[f"js_{n}"] == pytest.approx(divergence(counted(samples, n), counted(real, n)), abs=1e-12)
         exact = {"".join("abc"[i] for i in at): value for at, value in np.ndenumerate(chain.law(n))}
         assert found[f"js_{n}_law"] == pytest.approx(divergence(counted(samples, n), exact), abs=1e-12)
-    assert found["js_4_unigram"] > 5 * found["js_4"]
+    single = counted(real, 1)
+    independent = {"".join(gram): math.prod(map(single.get, gram)) for gram in itertools.product(single, repeat=4)}
+    assert found["js_4_unigram"] == pytest.approx(divergence(independent, counted(real, 4)), abs=1e-12)
     assert evaluator.protocol() == {
         "data_source": "drawn",
         "evaluation_seed": 0,
@@ -131,13 +160,14 @@ def test_metric_against_dictionaries_and_the_law():
 def test_references_and_fewer_samples(tmp_path, monkeypatch):
     monkeypatch.setenv("TFPATHS_CACHE_DIR", str(tmp_path))
     references = Evaluator(MARKOV, config.Evaluation(samples=200, references=True)).references()
+    # The likeliest letters of uniform numbers, drawn in blocks.
+    noise = strings_of(sources.noise((12, 3), 0).batches(0, blocks.BLOCK).numpy()[:200].argmax(-1))
     for n in (1, 2, 3, 4):
         assert references["real"][f"js_{n}"] < references["noise"][f"js_{n}"]
-        # Noise has every n-gram alike: its divergence is that of the uniform law, up to its own floor and a few
-        # standard errors of 2,400 letters.
-        law = data.of(MARKOV).law(n)
-        uniform = divergence(dict(np.ndenumerate(law)), dict(np.ndenumerate(np.full(law.shape, 3.0**-n))))
-        assert references["noise"][f"js_{n}_law"] == pytest.approx(uniform, abs=0.01 + 3.0**n / (8 * 200 * 9))
+        exact = {"".join("abc"[i] for i in at): value for at, value in np.ndenumerate(data.of(MARKOV).law(n))}
+        assert references["noise"][f"js_{n}_law"] == pytest.approx(divergence(counted(noise, n), exact), abs=1e-12)
+    # Each letter alike: 2,400 independent ones, five standard errors.
+    assert counted(noise, 1) == {letter: pytest.approx(1 / 3, abs=5 * (2 / 9 / 2_400) ** 0.5) for letter in "abc"}
     assert Evaluator(MARKOV, config.Evaluation(samples=100)).references() == {}
     assert Evaluator(MARKOV, config.Evaluation(samples=200)).references() == references
 
@@ -175,6 +205,17 @@ class TestSelection:
             Evaluator(MARKOV, config.Evaluation(extractor="inception"), lenient=True)
 
 
-def test_context_of_another_law_is_another_reference():
-    keys = {str(ngrams.NGrams().depends_on(Context(MARKOV.replace(characters=k), config.Evaluation()))) for k in (2, 3)}
-    assert len(keys) == 2
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_another_law_of_any_length_is_another_reference(n, monkeypatch):
+    """Laws of two letters that agree for fewer than n: + and - alternate, and add up to 0 over each of the n."""
+    signs = functools.reduce(np.multiply.outer, [np.array([1.0, -1.0])] * n)
+
+    def key(weight):
+        def law(self, m):
+            uniform = np.full((2,) * m, 2.0**-m)
+            return uniform if m < n else uniform * (1 + weight * signs.reshape((2,) * n + (1,) * (m - n)))
+
+        monkeypatch.setattr(data.get("markov"), "law", law)
+        return ngrams.NGrams().depends_on(Context(MARKOV.replace(characters=2), config.Evaluation()))
+
+    assert key(0.01) != key(0.0)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tfpaths import config
+from tfpaths import config, data
 from tfpaths.data import strings
 from tfpaths.metrics import sources, words
+from tfpaths.metrics.context import Context
 from tfpaths.metrics.evaluator import Evaluator
 
 
@@ -12,6 +13,16 @@ def test_words_of_a_text():
     assert list(words.words("It's the 2nde off·f, abc")) == ["the", "nde", "off"]
     assert list(words.words("crop")) == []
     assert list(words.words("")) == []
+
+
+def test_the_data_set_says_whether_it_has_words(monkeypatch):
+    def reason(name):
+        return words.Words().missing(Context(config.Data(name=name), config.Evaluation()))
+
+    assert (reason("markov"), reason("text"), reason("mog")) == ("has no words", None, "has no texts")
+    monkeypatch.setattr(data.get("markov"), "has_words", True)
+    monkeypatch.setattr(data.get("text"), "has_words", False)
+    assert (reason("markov"), reason("text")) == (None, "has no words")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs on texts at toy size: their files, resuming, sampling, the export, noise, replicas and a sweep."""
 
+import importlib.metadata
 import json
 
 import numpy as np
@@ -8,9 +9,9 @@ import tensorflow as tf
 from helpers import assert_same_run, launch_here, refused
 
 import tfpaths
-from tfpaths import data, experiments, schema
+from tfpaths import experiments, schema
 from tfpaths.data.strings import PADDING
-from tfpaths.runs import build, exporting, sampling, training
+from tfpaths.runs import build, evaluation, exporting, sampling, training
 
 TOY = {
     "data.examples": "64",
@@ -28,6 +29,8 @@ TOY = {
     "variant.discriminator_steps": "2",
     "variant.instance_noise.scale": "0.1",
 }
+# The changes of TOY for a run on a file.
+OF_A_FILE = {"data__path": "lines.txt", "data__examples": "", "data__characters": "", "schedule__steps": "2"}
 
 
 def toy(name="markov_wgan_gp", **texts):
@@ -121,15 +124,36 @@ def test_instance_noise_is_on_what_the_critic_sees(finished):
     np.testing.assert_allclose(tf.reduce_sum(gan.sample(3), axis=-1), 1.0, atol=1e-6)
 
 
-def test_a_run_on_a_file_is_sampled_without_it(tmp_path, monkeypatch):
+@pytest.fixture
+def on_a_file(tmp_path, monkeypatch):
+    """A finished run on the file `lines.txt` of the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lines.txt").write_text("äb\nbä b\n" * 20, encoding="utf-8")
-    changes = {"data__path": "lines.txt", "data__examples": "", "data__characters": "", "schedule__steps": "2"}
-    training.train(toy("text_file_wgan_gp", **changes), tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]["padded_lines"] == 32
+    training.train(toy("text_file_wgan_gp", **OF_A_FILE), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_on_a_file_is_sampled_and_exported_without_it(on_a_file, tmp_path):
+    assert json.loads((on_a_file / "results.json").read_text())["protocol"]["padded_lines"] == 32
     (tmp_path / "lines.txt").unlink()
-    tfpaths.sample(tmp_path / "run", str(tmp_path / "a.txt"), num=20)
+    tfpaths.sample(on_a_file, str(tmp_path / "a.txt"), num=20)
     assert set("".join(lines_of(tmp_path / "a.txt"))) <= set("äb " + PADDING + "\N{REPLACEMENT CHARACTER}")
+    exporting.export(on_a_file)
+    assert (on_a_file / "export" / "saved_model.pb").exists()
+
+
+def test_a_run_does_not_continue_with_other_lines_of_the_same_characters(on_a_file, tmp_path):
+    (tmp_path / "lines.txt").write_text("bä\näb b\n" * 20, encoding="utf-8")
+    asked = toy("text_file_wgan_gp", **OF_A_FILE | {"schedule__steps": "4"})
+    with pytest.raises(tfpaths.errors.InputError, match="holds another experiment: data.checksum is '.*' there and"):
+        training.train(asked, on_a_file)
+    stored = tfpaths.load(on_a_file).config
+    for use in (
+        lambda: training.train(stored.replace(schedule=stored.schedule.replace(steps=4)), on_a_file),
+        lambda: evaluation.evaluate(stored, on_a_file),
+    ):
+        with pytest.raises(tfpaths.errors.InputError, match="^data.path: expected lines with the checksum .* To fix"):
+            use()
 
 
 def test_mixed_precision_and_two_replicas(tmp_path, monkeypatch, two_replicas):
@@ -150,16 +174,28 @@ def test_a_sweep_has_trials_on_texts(tmp_path):
     assert len(lines_of(trial / "samples" / "step_00000001.txt")) == 64
 
 
-def test_a_directory_of_the_wrong_corpus_is_not_continued(tmp_path):
+def test_a_run_is_sampled_and_exported_with_other_versions_of_its_packages(tmp_path, monkeypatch):
     options = {"data__examples": "", "data__characters": "", "evaluation__metrics": "none", "schedule__steps": "2"}
     config = toy("text_wgan_gp", data__packages="keras", **options)
-    complete = build.complete(config)
-    assert complete.data.corpus.startswith("keras 3.")
-    other = config.replace(data=config.data.replace(corpus="keras 3.0"))
-    with pytest.raises(tfpaths.errors.InputError, match="^data.corpus: expected the installed packages"):
-        training.train(other, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-    assert data.of(complete.data).shape == (6, 76)
+    training.train(config, tmp_path / "run")
+    monkeypatch.setattr(importlib.metadata.Distribution, "version", "99.9")
+    assert tfpaths.load(tmp_path / "run").sample(3).shape == (3, 6, 76)
+    tfpaths.sample(tmp_path / "run", str(tmp_path / "a.txt"), num=20)
+    assert len(lines_of(tmp_path / "a.txt")) == 20
+    exporting.export(tmp_path / "run")
+    # What reads the corpus is refused, whether the experiment or the stored config is asked for.
+    with pytest.raises(tfpaths.errors.InputError, match="experiment: data.corpus is 'keras 3.* there and 'keras 99.9'"):
+        training.train(config, tmp_path / "run")
+    line = "^data.corpus: expected the installed packages, keras 99.9, received 'keras 3"
+    stored = tfpaths.load(tmp_path / "run").config
+    measured = stored.replace(evaluation=stored.evaluation.replace(metrics=("ngrams",)))
+    for use in (
+        lambda: training.train(stored, tmp_path / "new"),
+        lambda: evaluation.evaluate(measured, tmp_path / "run"),
+    ):
+        with pytest.raises(tfpaths.errors.InputError, match=line):
+            use()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_batch_larger_than_the_file_is_refused(tmp_path):

@@ -76,10 +76,11 @@ class DataSet:
     def derived(self) -> dict[str, Any]:
         """Returns the options that follow from the data, by name, for the config of a run.
 
-        A run stores them: it can be loaded without its data, and continues with the same data only.
+        A run stores them. An option that is given is returned as it is, without the data, so that a run can be loaded
+        and sampled without them; `read` checks that the data are those of the options.
 
         Raises:
-          InputError: The data is not available.
+          InputError: An option is not given, and the data is not available.
         """
         return {}
 

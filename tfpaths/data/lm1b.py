@@ -20,7 +20,7 @@ _CHUNK = 65_536
 class LM1B(Texts):
     """Lines of the Billion Word corpus (Chelba et al. 2013, arXiv 1312.3005): the first 32 characters of each.
 
-    It must be prepared: `tfds build lm1b`, 1.7 GB. As in the code of Gulrajani et al. 2017 (`gan_language.py`), a line
+    It must be prepared: `tfds build lm1b`. As in the code of Gulrajani et al. 2017 (`gan_language.py`), a line
     is cropped or padded, and there are at most 10,000,000 lines; theirs come from the corpus' files, in TFDS's order
     here. Their alphabet has the 2,047 most frequent characters and one for all others; ours, which is known without
     reading, has `PADDING`, `UNKNOWN` and the 95 printed characters of ASCII. The splits are TFDS's, `train` and `test`.
@@ -34,6 +34,8 @@ class LM1B(Texts):
       (32, 97)
     """
 
+    # In version 1, PADDING and UNKNOWN were not replaced when a line contained them.
+    version = "2"
     splits = ("train", "test")
 
     def __init__(

@@ -43,6 +43,7 @@ class Markov(Texts):
     """
 
     sources = ("drawn",)
+    has_words = False
 
     def __init__(
         self,

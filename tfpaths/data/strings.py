@@ -7,14 +7,15 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
+from tfpaths import errors
 from tfpaths.data.dataset import DataSet
 from tfpaths.data.example import TYPES, ExampleType
 from tfpaths.data.examples import Examples
 from tfpaths.schema import PositiveInt
 
-# What stands behind the end of a short line, and for a character that the alphabet does not have.
+# The characters that fill up a short line, and that replace a character which is not in the alphabet.
 PADDING, UNKNOWN = "·", "\N{REPLACEMENT CHARACTER}"
-# A character's number is a byte.
+# The place of a character is stored as a byte.
 MOST_CHARACTERS = 256
 
 
@@ -77,7 +78,7 @@ class Encoded:
       places: `[lines, length]` uint8, the place in the alphabet of each character.
       padded: The number of lines that are shorter than `length`.
       cropped: The number of lines that are longer.
-      unknown: The number of characters that the alphabet does not have.
+      unknown: The number of characters within `length` that became `UNKNOWN`.
 
     Example: see `encode`.
     """
@@ -94,7 +95,10 @@ class Encoded:
 
 
 def encode(lines: Sequence[str], alphabet: str, length: int) -> Encoded:
-    """Returns lines as numbers: the first `length` characters of each, and `PADDING` behind a shorter one.
+    """Returns lines as numbers: the first `length` characters of each; a shorter line is filled up with `PADDING`.
+
+    A character that is not in the alphabet becomes `UNKNOWN`. So do `PADDING` and `UNKNOWN` themselves when a line
+    contains them, because an example could not tell them from those that `encode` writes.
 
     Args:
       lines: The lines.
@@ -102,6 +106,7 @@ def encode(lines: Sequence[str], alphabet: str, length: int) -> Encoded:
       length: Characters of an example.
 
     Raises:
+      InputError: The alphabet has too many characters.
       ValueError: A character is missing, and the alphabet has no `UNKNOWN`.
 
     Example:
@@ -111,6 +116,11 @@ def encode(lines: Sequence[str], alphabet: str, length: int) -> Encoded:
       >>> encoded.notes
       {'padded_lines': 1, 'cropped_lines': 1, 'unknown_characters': 1}
     """
+    if len(alphabet) > MOST_CHARACTERS:
+        raise errors.InputError(
+            f"alphabet: expected at most {MOST_CHARACTERS} characters, of which each is stored as a byte, received "
+            f"{len(alphabet)}."
+        )
     sizes = np.fromiter(map(len, lines), np.int64, len(lines))
     square = np.array([line[:length].ljust(length, PADDING) for line in lines], f"<U{length}")
     # NumPy's strings end at their last character that is not NUL, which a line may contain.
@@ -118,7 +128,8 @@ def encode(lines: Sequence[str], alphabet: str, length: int) -> Encoded:
     order = np.argsort(list(alphabet))
     ordered = np.array(list(alphabet))[order]
     found = np.minimum(np.searchsorted(ordered, points), len(alphabet) - 1)
-    is_known = ordered[found] == points
+    is_filled = np.arange(length) >= sizes[:, np.newaxis]
+    is_known = (ordered[found] == points) & (is_filled | ~np.isin(points, [PADDING, UNKNOWN]))
     places = order[found]
     if not is_known.all():
         if UNKNOWN not in alphabet:
@@ -181,6 +192,9 @@ class Texts(DataSet):
     Args:
       length: The characters of an example.
 
+    Attributes:
+      has_words: Whether the texts have words, which the metric `words` compares.
+
     Example:
       >>> from tfpaths import data
       >>> data.get("markov")(length=16).shape
@@ -188,6 +202,7 @@ class Texts(DataSet):
     """
 
     networks = "residual_text"
+    has_words: bool = True
 
     def __init__(self, *, length: PositiveInt = 32):
         self.length = length

@@ -23,7 +23,7 @@ _LETTERS, _WORDS = 20, 4
 _MARKUP = re.compile(r"\w+:|.*(--| :)")
 # Directories of tests, whose texts are not documentation.
 _TESTS = {"test", "tests", "testing"}
-# Sentences in 100 that are in the split of validation, and in that of test.
+# Of 100 checksums, how many mean the split of validation, and how many that of test.
 _HELD_OUT = 10
 
 
@@ -32,11 +32,12 @@ class Docstrings(Texts):
     """Sentences of the docstrings of packages that tfpaths needs, whose licences are free: the first 32 characters.
 
     A sentence begins with a capital letter, ends with `.`, `!` or `?`, has at least 20 characters and four words, and
-    only letters, digits, spaces and common punctuation: those with code or headings are left out. Each is there once. A
-    tenth of them, by a checksum of the sentence, is the split `validation`, another the split `test`.
+    only letters, digits, spaces and common punctuation: those with code or headings are left out. Each sentence occurs
+    once; sentences that begin alike can be equal examples. A checksum of the first `length` characters puts about a
+    tenth of them into the split `validation` and a tenth into `test`, so that equal examples are in one split.
 
-    The corpus is a function of the packages' versions, which a run stores in `data.corpus`: a run continues, and is
-    evaluated, with the same corpus only. About 45,000 sentences are read from source files in a few seconds.
+    The corpus is a function of the packages' versions, which a run stores in `data.corpus`: a run is trained and
+    evaluated with the same versions only. Loading, sampling and exporting need neither the versions nor the packages.
 
     Args:
       length: The characters of an example.
@@ -49,6 +50,8 @@ class Docstrings(Texts):
       ((32, 76), 'docstrings')
     """
 
+    # Version 1 split by the whole sentence.
+    version = "2"
     sources = ("docstrings",)
 
     def __init__(
@@ -74,27 +77,38 @@ class Docstrings(Texts):
         return PADDING + "".join(sorted(_CHARACTERS))
 
     def derived(self) -> dict[str, str]:
-        """Returns the packages with their versions.
+        """Returns `corpus`: the given one, or the packages with their installed versions.
 
         Raises:
-          InputError: A package is not installed, or its version is not that of `corpus`.
+          InputError: `corpus` is None, and a package is not installed.
         """
-        installed = ", ".join(f"{name} {_distribution(name).version}" for name in self.packages)
+        return {"corpus": self._installed() if self.corpus is None else self.corpus}
+
+    def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
+        """Reads a split, as `DataSet.read`.
+
+        Raises:
+          InputError: A package is not installed, its version is not that of `corpus`, or there are no sentences.
+        """
+        del source, seed, data_dir
+        installed = self._installed()
         if self.corpus not in (None, installed):
             raise errors.InputError(
                 f"data.corpus: expected the installed packages, {installed}, received {self.corpus!r}. To fix this: "
-                "install these versions, or begin another run."
+                "install the versions of data.corpus, or begin another run."
             )
-        return {"corpus": installed}
-
-    def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
-        del source, seed, data_dir
-        notes: dict[str, int | str] = dict(self.derived())
-        chosen = [sentence for sentence in sentences(tuple(self.packages)) if _split(sentence) == split]
+        every = sentences(tuple(self.packages))
+        # By what remains of a sentence: many begin alike, and none of them may be in two splits.
+        chosen = [sentence for sentence in every if _split(sentence[: self.length]) == split]
         if not chosen:
             raise errors.InputError(f"data.packages: found no sentences for {split} in {', '.join(self.packages)}.")
         encoded = encode(chosen, self.alphabet, self.length)
-        return one_hot(self.name, split, "docstrings", encoded.places, self.alphabet, notes | encoded.notes)
+        notes: dict[str, int | str] = {"corpus": installed, **encoded.notes}
+        return one_hot(self.name, split, "docstrings", encoded.places, self.alphabet, notes)
+
+    def _installed(self) -> str:
+        """Returns the packages with their installed versions."""
+        return ", ".join(f"{name} {_distribution(name).version}" for name in self.packages)
 
 
 @functools.lru_cache(maxsize=2)
@@ -145,6 +159,6 @@ def _sources(package: str) -> Iterator[str]:
             yield pathlib.Path(file.locate()).read_text(encoding="utf-8", errors="replace")
 
 
-def _split(sentence: str) -> str:
-    number = int.from_bytes(hashlib.sha256(sentence.encode()).digest()[:4], "big") % 100
+def _split(example: str) -> str:
+    number = int.from_bytes(hashlib.sha256(example.encode()).digest()[:4], "big") % 100
     return "test" if number < _HELD_OUT else "validation" if number < 2 * _HELD_OUT else "train"

@@ -2,6 +2,8 @@
 
 import collections
 import functools
+import hashlib
+from collections.abc import Sequence
 from typing import Annotated
 
 from absl import logging
@@ -12,7 +14,7 @@ from tfpaths.data.examples import Examples
 from tfpaths.data.strings import MOST_CHARACTERS, PADDING, UNKNOWN, Texts, encode, one_hot
 from tfpaths.schema import PositiveInt, expects
 
-# Line i is in the split of i modulo 10.
+# Line i, counted from 0, is in the split of i mod 10; the others are in `train`.
 _SPLITS = {8: "validation", 9: "test"}
 _RESERVED = PADDING + UNKNOWN
 _Alphabet = Annotated[
@@ -28,18 +30,22 @@ _Alphabet = Annotated[
 class TextFile(Texts):
     """The lines of a text file in UTF-8: the first `length` characters of each.
 
-    A shorter line ends in `PADDING`, a longer one is cropped; lines without a printed character are left out, and
-    characters that are not printed, such as tabs, become spaces. The results and the log count them. Of the lines that
-    are left, number 8 of each ten is in the split `validation`, number 9 in `test`.
+    A shorter line is filled up with `PADDING`, a longer one is cropped; lines without a printed character are left out,
+    and characters that are not printed, such as tabs, become spaces. The results and the log count the padded, cropped
+    and dropped lines. The remaining lines are numbered from 0: line i is in the split `validation` if i mod 10 is 8, in
+    `test` if it is 9, otherwise in `train`. Equal lines can be in different splits.
 
-    An example has a place for `PADDING`, one for `UNKNOWN`, and one for each character of the alphabet: the 254 most
-    frequent ones. The characters beyond become `UNKNOWN`, and are counted. A run stores its alphabet, so that it can be
-    loaded without the file.
+    The characters of an example are `PADDING`, `UNKNOWN` and the alphabet: the 254 most frequent characters of the
+    file. All others become `UNKNOWN`, and are counted.
+
+    A run stores its alphabet and a checksum of the lines. It is trained and evaluated with the same lines only; it can
+    be loaded, sampled and exported without the file.
 
     Args:
       path: The file.
       length: The characters of an example.
       alphabet: The characters; None for those of the file.
+      checksum: The checksum that the lines must have; None for any lines.
 
     Example:
       >>> import pathlib
@@ -49,37 +55,54 @@ class TextFile(Texts):
       ('·�ab', True)
     """
 
+    # In version 1, PADDING and UNKNOWN were not replaced when the file contained them.
+    version = "2"
     sources = ()
 
-    def __init__(self, *, path: str | None = None, length: PositiveInt = 32, alphabet: _Alphabet | None = None):
+    def __init__(
+        self,
+        *,
+        path: str | None = None,
+        length: PositiveInt = 32,
+        alphabet: _Alphabet | None = None,
+        checksum: str | None = None,
+    ):
         super().__init__(length=length)
         self.path = path
         self.characters = alphabet
+        self.checksum = checksum
 
     def __str__(self) -> str:
         return f"the file {self.path}"
 
     @property
     def alphabet(self) -> str:
-        return _RESERVED + self.derived()["alphabet"]
+        if self.characters is None:
+            self.characters = _most_frequent(self._lines)
+        return _RESERVED + self.characters
 
     def derived(self) -> dict[str, str]:
-        """Returns the alphabet: the most frequent characters, sorted.
+        """Returns the alphabet, and the checksum of the lines; the file is read only if one of them is None.
 
         Raises:
           InputError: As `read`.
         """
-        if self.characters is None:
-            counts = collections.Counter(character for line in self._lines for character in line)
-            for character in _RESERVED:
-                counts.pop(character, None)
-            # Equally frequent characters in their own order, so that the choice is that of the content.
-            ranked = sorted(counts, key=lambda character: (-counts[character], character))
-            self.characters = "".join(sorted(ranked[: MOST_CHARACTERS - len(_RESERVED)]))
-        return {"alphabet": self.characters}
+        alphabet = self.alphabet.removeprefix(_RESERVED)
+        return {"alphabet": alphabet, "checksum": _checksum(self._lines) if self.checksum is None else self.checksum}
 
     def read(self, split: str, *, source: str, seed: int, data_dir: str | None) -> Examples:
+        """Reads a split, as `DataSet.read`.
+
+        Raises:
+          InputError: There is no such file, it is not a text in UTF-8 of at least ten lines, or its lines have another
+            checksum.
+        """
         del source, seed, data_dir
+        if self.checksum not in (None, _checksum(self._lines)):
+            raise errors.InputError(
+                f"data.path: expected lines with the checksum {self.checksum}, received {self.path!r}, whose checksum "
+                f"is {_checksum(self._lines)}: the file has changed. To fix this: restore it, or begin another run."
+            )
         chosen = [line for number, line in enumerate(self._lines) if _SPLITS.get(number % 10, "train") == split]
         encoded = encode(chosen, self.alphabet, self.length)
         notes = encoded.notes | {"dropped_lines": self._dropped}
@@ -126,3 +149,17 @@ class TextFile(Texts):
                 f"data.path: expected a text of at least 10 lines, received {self.path!r}, which has {len(lines)}."
             )
         return lines, len(every) - len(lines)
+
+
+def _most_frequent(lines: Sequence[str]) -> str:
+    """Returns the characters of an alphabet, sorted."""
+    counts = collections.Counter(character for line in lines for character in line)
+    for character in _RESERVED:
+        counts.pop(character, None)
+    # Equally frequent characters in their own order, so that the choice is that of the content.
+    ranked = sorted(counts, key=lambda character: (-counts[character], character))
+    return "".join(sorted(ranked[: MOST_CHARACTERS - len(_RESERVED)]))
+
+
+def _checksum(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,14 +1,14 @@
 """The experiments on texts, `<texts>_<variant>`: four data sets with every variant.
 
 The settings of `lm1b_wgan_gp` are those of the character model of Gulrajani et al. 2017 (arXiv 1704.00028), as in their
-code (`gan_language.py`): strings of 32 characters, batches of 64, ten updates of the critic in each step (the code's
-authors: "5 should work fine as well"), a penalty of weight 10, Adam with 1e-4 and (0.5, 0.9), 128 latent numbers and
-networks of width 512. The code trains 200,000 steps; the length of 20,000 is ours, as for images.
+code (`gan_language.py`): strings of 32 characters, batches of 64, ten updates of the critic in each step (a comment
+says that 5 should do as well), a penalty of weight 10, Adam with 1e-4 and (0.5, 0.9), 128 latent numbers and networks
+of width 512. The code trains 200,000 steps; the length of 20,000 is ours, as for images.
 
 The other variants have the same networks, and the same rate of 1e-4 but for clipping, whose optimiser is that of
 Arjovsky et al.; variants whose critic makes five updates on images make ten. That is ours, as are the widths for the
-other data sets: 128 for `text` and `text_file`, 64 for `markov`, which the code's authors recommend in general
-("consider decreasing for smaller datasets").
+other data sets: 128 for `text` and `text_file`, 64 for `markov`. A comment in the code recommends smaller widths for
+smaller data sets.
 """
 
 from tfpaths.config import Data, Networks, Schedule, Training, Variant

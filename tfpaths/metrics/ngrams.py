@@ -6,8 +6,8 @@ An n-gram is n adjacent characters of one text, padding included; p and q are th
 Gulrajani et al. 2017 (arXiv 1704.00028, `language_helpers.py`), who compare 640 samples with the training texts. Here,
 samples are compared with the split; the floor is that of as many training texts.
 
-It is not zero for samples of the same law: k n-grams with known shares, counted m times, have
-E JS = (k - 1) / (8 m) + O(1 / m^2), in nats, if the counts are independent.
+It is not zero for samples of the same law. Between m independent draws of n-grams and their exact law, which gives k
+n-grams a probability above zero, E JS = (k - 1) / (8 m) + O(1 / m^2), in nats.
 
 For data with an exact law (`markov`), `js_n_law` compares samples with the law itself. `js_4_unigram` says what a model
 without memory achieves, which draws each character by its share of the real texts; it needs no samples.
@@ -23,6 +23,7 @@ from tfpaths.metrics.sources import Source
 from tfpaths.metrics.texts import TextMetric, alphabet, law
 
 SIZES = (1, 2, 3, 4)
+_LONGEST = max(SIZES)
 # Codes of n-grams -> their shares, which sum to 1.
 Shares = tuple[np.ndarray, np.ndarray]
 
@@ -113,27 +114,27 @@ class NGrams(TextMetric):
 
     def missing(self, context: Context) -> str | None:
         reason = super().missing(context)
-        if reason is None and context.data.shape[0] < max(SIZES):
-            return f"has texts of fewer than {max(SIZES)} characters"
+        if reason is None and context.data.shape[0] < _LONGEST:
+            return f"has texts of fewer than {_LONGEST} characters"
         return reason
 
     def compute(self, context: Context, source: Source, count: int | None = None) -> dict[str, float]:
         samples, real, characters = self.samples(context, source, count), self.real(context), len(alphabet(context))
-        values = {}
+        values, expected = {}, {n: shares(real, n, characters) for n in SIZES}
         for n in SIZES:
-            found, expected = shares(samples, n, characters), shares(real, n, characters)
-            values[f"js_{n}"] = js(found, expected)
+            found = shares(samples, n, characters)
+            values[f"js_{n}"] = js(found, expected[n])
             exact = law(context, n)
             if exact is not None:
                 values[f"js_{n}_law"] = js(found, (np.flatnonzero(exact), exact[exact > 0]))
         single = np.bincount(real.ravel(), minlength=characters) / real.size
-        values[f"js_{n}_unigram"] = js_of_independent(single, expected, n)
+        values[f"js_{_LONGEST}_unigram"] = js_of_independent(single, expected[_LONGEST], _LONGEST)
         return values
 
     def protocol(self, context: Context) -> dict[str, Any]:
         return super().protocol(context) | {"ngrams": "characters of one text, padding included, over log 2"}
 
     def depends_on(self, context: Context) -> tuple[Any, ...]:
-        # All of a chain of second order follows from this one.
-        exact = law(context, 3)
-        return *super().depends_on(context), None if exact is None else exact.tolist()
+        # The laws of fewer characters are its sums.
+        exact = law(context, _LONGEST)
+        return *super().depends_on(context), SIZES, None if exact is None else exact.tolist()

@@ -100,3 +100,14 @@ def law(context: Context, n: int) -> np.ndarray | None:
       (8, 8)
     """
     return context.data.law(n) if isinstance(context.data, Texts) else None
+
+
+def has_words(context: Context) -> bool:
+    """Returns whether the texts of the data set have words.
+
+    Example:
+      >>> from tfpaths import config as config_lib
+      >>> has_words(Context(config_lib.Data(name="markov"), config_lib.Evaluation()))
+      False
+    """
+    return isinstance(context.data, Texts) and context.data.has_words

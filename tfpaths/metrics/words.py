@@ -1,7 +1,8 @@
 """The share of the words in samples that occur in the real texts.
 
-A word is a longest run of letters within one text, at least three: most of the shorter ones in uniform noise are known.
-One that touches the end of a text is left out, because texts are cropped there. The measure is ours.
+A word is a run of at least three letters within one text that no other letter extends. Shorter runs do not count: noise
+has many that are words. A word at the end of a text does not count either, because texts are cropped there. The measure
+is ours.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tfpaths.data import strings
 from tfpaths.metrics.context import Context
 from tfpaths.metrics.metric import METRICS
 from tfpaths.metrics.sources import Source
-from tfpaths.metrics.texts import TextMetric, alphabet, law
+from tfpaths.metrics.texts import TextMetric, alphabet, has_words
 
 # The letters of the shortest word.
 SHORTEST = 3
@@ -38,9 +39,10 @@ def words(text: str) -> Iterator[str]:
 
 @METRICS.register("words")
 class Words(TextMetric):
-    """`known_words`: the share of the words in samples that occur in the split, in [0, 1]; 0 if there are no words.
+    """`known_words`: the share of the words in samples that occur in the split, in [0, 1]; 0 if samples have no words.
 
-    Strings of a formula have no words. The floor, here the highest value to expect, is that of training texts.
+    It needs a data set with words, `Texts.has_words`. A higher share is better, and training texts do not reach 1: the
+    reference value `real` is the share of their words that occur in the split.
 
     Example:
       >>> from tfpaths import config as config_lib
@@ -50,9 +52,7 @@ class Words(TextMetric):
 
     def missing(self, context: Context) -> str | None:
         reason = super().missing(context)
-        if reason is None and law(context, 1) is not None:
-            return "has no words"
-        return reason
+        return "has no words" if reason is None and not has_words(context) else reason
 
     def compute(self, context: Context, source: Source, count: int | None = None) -> dict[str, float]:
         characters = alphabet(context)

@@ -18,13 +18,12 @@ _KERNEL, _FACTOR = 5, 0.3
 class ResidualText(Family):
     """The generator and the critic of texts of Gulrajani et al. 2017 (arXiv 1704.00028), section 5.4.
 
-    The paper has no sizes; they are those of its code (`gan_language.py`): five blocks x + 0.3 f(x), where f is twice a
-    ReLU and a convolution of 5 places, all of one width; a generator that ends in a softmax over the characters of each
-    place, which the critic reads as it is. The weights of the convolutions are from U(-l, l) with the variance
+    The sizes are those of its code (`gan_language.py`): five blocks x + 0.3 f(x), where f is twice a ReLU and a
+    convolution of 5 places, all of one width; a generator that ends in a softmax over the characters of each place,
+    which the critic reads as it is. The weights of the convolutions are from U(-l, l) with the variance
     4 / (fan_in + fan_out), those of the dense layers from Glorot's; biases are zero. There is no normalisation.
 
-    The code's width is 512, of which its authors say that it is slow and overfits even on the Billion Word corpus; a
-    step takes about (width / 512)^2 of its time.
+    The code's width is 512; a comment beside it recommends less for data sets smaller than the Billion Word corpus.
 
     Args:
       width: Channels of all maps.

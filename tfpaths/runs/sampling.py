@@ -21,8 +21,8 @@ from tfpaths.runs.directory import RunDirectory
 
 # The number of samples in a row of an interpolation, including both ends.
 STEPS = 8
-# The files of `ExampleType.grid`.
-_PICTURES = (".png", ".txt")
+# The suffixes of files that `ExampleType.grid` makes.
+_GRIDS = (".png", ".txt")
 # A larger picture is slow to open, and too large to look at.
 _MOST_IN_A_PICTURE = 10_000
 _MOST_IN_AN_ARRAY = 1_000_000
@@ -260,7 +260,7 @@ def check_out(out: str, num: int, *, overwrite: bool = True) -> None:
     if _is_directory(out):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise errors.InputError(f"--out: expected a new or an empty directory, received {out!r}, which is neither.")
-    elif path.suffix.lower() not in (*_PICTURES, ".npz"):
+    elif path.suffix.lower() not in (*_GRIDS, ".npz"):
         raise errors.InputError(f"--out: {kinds}, received {out!r}.")
     elif path.suffix.lower() == ".png" and num > _MOST_IN_A_PICTURE:
         raise errors.InputError(

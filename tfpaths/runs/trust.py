@@ -34,9 +34,9 @@ _SHAPES = """
     BatchToSpaceND Bincount BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 Const
     DynamicStitch EnsureShape ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN InvertPermutation LinSpace
     ListDiff MirrorPad MirrorPadGrad NoOp OneHot OnesLike Pack Pad PadV2 Placeholder PlaceholderWithDefault
-    PreventGradient Range Rank Reshape Reverse ReverseV2 ScatterNd Select SelectV2 Shape ShapeN Size Slice Snapshot
-    SpaceToBatchND Split SplitV Squeeze StopGradient StridedSlice StridedSliceGrad TensorScatterAdd
-    ReduceJoin TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
+    PreventGradient Range Rank ReduceJoin Reshape Reverse ReverseV2 ScatterNd Select SelectV2 Shape ShapeN Size Slice
+    Snapshot SpaceToBatchND Split SplitV Squeeze StopGradient StridedSlice StridedSliceGrad TensorScatterAdd
+    TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
 """
 _RANDOM = """
     RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt StatelessMultinomial StatelessRandomGetAlg

@@ -6,7 +6,7 @@ _LABELS = {"markov": "the chain", "text": "English"}
 
 
 def _table(name: str, rows: dict[str, str]) -> str:
-    """Returns a column for each stored run, and those of floor and ceiling."""
+    """Returns a column for each stored run, and those of floor and ceiling; below it, the command of each run."""
     stored = read(f"texts_{name}")
     runs = list(stored["runs"].values())
     header = [f"`{run['experiment']}`, step {run['step']:,}" for run in runs]
@@ -14,7 +14,8 @@ def _table(name: str, rows: dict[str, str]) -> str:
     columns = [*(run["metrics"] for run in runs), *references]
     lines = [[label, *(number(column[key], 3) for column in columns)] for key, label in rows.items()]
     table = markdown(("", *header, "training texts (floor)", "noise"), lines)
-    return f"{table}\n\n{made(stored, command=True)}"
+    commands = (f"- `{run['experiment']}`: `{run['command']}`" for run in runs)
+    return "\n".join([table, "", made(stored), "", *commands])
 
 
 @rendered

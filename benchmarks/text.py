@@ -1,0 +1,115 @@
+"""A training step of `text_wgan_gp` at the width of the authors' code: tfpaths through `fit`, and PyTorch.
+
+    pip install torch && python -m benchmarks.text [--turns=3] [--width=512]
+
+Texts of 32 of 76 characters, batches of 64, ten updates of the critic, float32. Networks, loss, penalty, optimisers and
+the number of updates are the same; the peer is `benchmarks/peers/torch_text.py`: `nn.Conv1d`, `nn.Conv2d` of one row
+with channels last, and compiled. The contenders take turns, each in its own process with all cores; a ratio is of one
+turn, the best of PyTorch is the contender with the smallest median, and the table has medians. Prints it and writes
+`benchmarks/results/text.json`.
+
+A step needs at least 6.2e12 floating-point operations: a pass of one network through a batch 64 x 32 x 10 x 5 x 512 x
+512 multiplications, an update of the critic 11 passes (fake texts 1, loss 6, penalty 4), one of the generator 5.
+"""
+
+import os
+import statistics
+
+from absl import app, flags
+
+from benchmarks import fit, machine, peers, spread, store, turns
+from tfpaths import experiments
+
+_TURNS = flags.DEFINE_integer("turns", 3, "Turns, at least 2: each measures every contender once.", lower_bound=2)
+_SECONDS = flags.DEFINE_float("seconds", 2.0, "Least length of a measurement, in seconds; it has at least one step.")
+_WIDTH = flags.DEFINE_integer("width", 512, "Channels of the networks.", lower_bound=1)
+_CLOCK = flags.DEFINE_enum("clock", "wall", turns.CLOCKS, "What is measured; `processor` on a machine with other work.")
+_NAME = flags.DEFINE_string("name", "text", "The name of the file of results.")
+
+LENGTH, CHARACTERS = 32, 76
+
+
+def experiment(width):
+    """Returns the experiment; its data set is not used."""
+    value = experiments.get("text_wgan_gp")
+    return value.replace(networks=value.networks.replace(width=width))
+
+
+def tfpaths(width):
+    """Returns the contender of tfpaths, on as many random texts as the peer has."""
+    import numpy as np
+
+    from tfpaths.data import strings
+
+    places = np.random.default_rng(0).integers(0, CHARACTERS, (peers.BATCH * peers.BATCHES, LENGTH), dtype=np.uint8)
+    alphabet = "".join(map(chr, range(32, 32 + CHARACTERS)))
+    return fit.contender(experiment(width), strings.one_hot("noise", "train", "drawn", places, alphabet))
+
+
+def torch_step(width, options):
+    """Returns a contender of PyTorch."""
+    from benchmarks.peers import torch_text
+
+    value = experiment(width)
+    return torch_text.build(value.variant, value.networks, LENGTH, CHARACTERS, **options)
+
+
+# Name -> (library, the function that makes the contender, its arguments after the width).
+CONTENDERS = {
+    "tfpaths": ("tensorflow", tfpaths, ()),
+    "PyTorch": ("torch", torch_step, ({},)),
+    "PyTorch, channels last": ("torch", torch_step, ({"channels_last": True},)),
+    "PyTorch, compiled": ("torch", torch_step, ({"compiled": True},)),
+    "PyTorch, channels last, compiled": ("torch", torch_step, ({"channels_last": True, "compiled": True},)),
+}
+
+
+def best(seconds):
+    """Returns the contender of PyTorch with the smallest median, None if there is none.
+
+    Args:
+      seconds: Contender -> its seconds of a step in each turn.
+    """
+    names = [name for name in seconds if name.startswith("PyTorch")]
+    return min(names, key=lambda name: statistics.median(seconds[name]), default=None)
+
+
+def show(seconds):
+    """Prints the table."""
+    for name, values in seconds.items():
+        ratio = spread([value / own for value, own in zip(values, seconds["tfpaths"], strict=True)])
+        print(f"{name:<34}{spread([1e3 * value for value in values]):>18} ms{ratio:>18} over ours", flush=True)
+    if (name := best(seconds)) is not None:
+        print(f"the best of PyTorch is {name!r}")
+
+
+def main(argv):
+    del argv
+    width = _WIDTH.value
+    running = {
+        name: turns.Contender(library, make, (width, *arguments), _SECONDS.value)
+        for name, (library, make, arguments) in CONTENDERS.items()
+    }
+    seconds = turns.compete(running, _TURNS.value, _CLOCK.value)
+    about = {name: {"first_step_seconds": running[name].first, "memory": running[name].memory} for name in seconds}
+    for contender in running.values():
+        contender.close()
+    show(seconds)
+    value = experiment(width)
+    content = {
+        "load": os.getloadavg()[2],
+        "clock": _CLOCK.value,
+        "length": LENGTH,
+        "characters": CHARACTERS,
+        "width": width,
+        "batch_size": value.schedule.batch_size,
+        "discriminator_steps": value.variant.discriminator_steps,
+        "best": best(seconds),
+        "contenders": about,
+        "seconds": seconds,
+    }
+    store(_NAME.value, {**machine("tensorflow", "keras", "torch"), **content})
+
+
+if __name__ == "__main__":
+    app.run(main)
