@@ -12,7 +12,11 @@ CONVOLUTIONS = {fast.HalvingConv2D: keras.layers.Conv2D, fast.DoublingConv2DTran
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
-def test_leaky_relu_equals_keras_to_the_second_derivative(how):
+@pytest.mark.parametrize(
+    ("ours", "plain"),
+    [(fast.FastLeakyReLU(0.2), keras.layers.LeakyReLU(negative_slope=0.2)), (fast.FastReLU(), keras.layers.ReLU())],
+)
+def test_activations_equal_keras_to_the_second_derivative(ours, plain, how):
     x = tf.constant([-2.0, -0.5, 0.0, 0.5, 3.0])
 
     def derivatives(layer):
@@ -24,9 +28,31 @@ def test_leaky_relu_equals_keras_to_the_second_derivative(how):
             slope = first.gradient(value, x)
         return value, slope, second.gradient(slope, x)
 
-    own = tf.function(lambda: derivatives(fast.FastLeakyReLU(0.2)), **how)
-    for ours, keras_own in zip(own(), derivatives(keras.layers.LeakyReLU(negative_slope=0.2)), strict=True):
-        np.testing.assert_allclose(ours, keras_own, rtol=1e-6)
+    found = tf.function(lambda: derivatives(ours), **how)()
+    for own, of_keras in zip(found, derivatives(plain), strict=True):
+        np.testing.assert_allclose(own, of_keras, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", [fast.FastLeakyReLU, fast.FastReLU])
+def test_activations_propagate_no_zeros_in_a_gradient_penalty(activation):
+    x = tf.constant([[1.0, -2.0]])
+    dense, last = keras.layers.Dense(3), keras.layers.Dense(1)
+    model = keras.Sequential([dense, activation(), last])
+    model(x)
+
+    @tf.function
+    def penalty_gradients():
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = model(x)
+            penalty = tf.reduce_sum(tf.square(inner.gradient(value, x)))
+        return outer.gradient(penalty, model.trainable_variables)
+
+    # The biases do not change the slopes of a piecewise linear network.
+    kernel, bias, last_kernel, last_bias = penalty_gradients()
+    assert (bias, last_bias) == (None, None)
+    assert None not in (kernel, last_kernel)
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.2, float("nan")])
@@ -193,7 +219,7 @@ def test_adam_config_round_trip():
     assert again.get_config() == one.get_config()
 
 
-@pytest.mark.parametrize("ours", [fast.FastLeakyReLU, fast.FusedBatchNormalization, *CONVOLUTIONS])
+@pytest.mark.parametrize("ours", [fast.FastLeakyReLU, fast.FastReLU, fast.FusedBatchNormalization, *CONVOLUTIONS])
 def test_as_keras_returns_the_keras_layer(ours):
     settings = {"filters": 2, "kernel_size": 4, "strides": 2, "padding": "same"} if ours in CONVOLUTIONS else {}
     layer = ours(**settings, name="mine")

@@ -61,20 +61,11 @@ class FastLeakyReLU(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        @custom_gradient
-        def leaky_relu(x):
-            y = tf.nn.leaky_relu(x, self.negative_slope)
-            # LeakyReluGrad's derivative with respect to its features is zero. Without stop_gradient, TensorFlow would
-            # propagate these zeros through the whole network.
-            sign = tf.stop_gradient(y)
-
-            @_derivative
-            def gradient(outputs):
-                return tf.raw_ops.LeakyReluGrad(gradients=outputs, features=sign, alpha=self.negative_slope)
-
-            return y, gradient
-
-        return leaky_relu(inputs)
+        return _differentiated_by_output(
+            inputs,
+            lambda x: tf.nn.leaky_relu(x, self.negative_slope),
+            lambda outputs, y: tf.raw_ops.LeakyReluGrad(gradients=outputs, features=y, alpha=self.negative_slope),
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -85,6 +76,52 @@ class FastLeakyReLU(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+@keras.saving.register_keras_serializable("tfpaths")
+class FastReLU(keras.layers.Layer):
+    """max(x, 0); its derivative is computed from its output, as that of `FastLeakyReLU`.
+
+    It has the same values and the same first and second derivatives as `keras.layers.ReLU`, without the second
+    backward pass of zeros through the layers before it: two fifths of the operations of a gradient penalty.
+
+    Args:
+      **kwargs: The arguments of `keras.layers.Layer`, such as `name`.
+
+    Example:
+      >>> FastReLU()(tf.constant([-1.0, 2.0])).numpy().tolist()
+      [0.0, 2.0]
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return _differentiated_by_output(
+            inputs, tf.nn.relu, lambda outputs, y: tf.raw_ops.ReluGrad(gradients=outputs, features=y)
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def as_keras(self) -> keras.layers.ReLU:
+        """Returns Keras' layer."""
+        return keras.layers.ReLU.from_config(self.get_config())
+
+
+def _differentiated_by_output(x: tf.Tensor, function: Callable, derivative: Callable) -> tf.Tensor:
+    """Returns function(x), with the gradient derivative(incoming gradient, function(x))."""
+
+    @custom_gradient
+    def applied(x):
+        y = function(x)
+        # TensorFlow's derivative of `derivative` with respect to y is zero. Without stop_gradient, it would propagate
+        # these zeros through the whole network.
+        sign = tf.stop_gradient(y)
+        return y, _derivative(lambda outputs: derivative(outputs, sign))
+
+    return applied(x)
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -324,6 +361,7 @@ class Implementation:
 
     Attributes:
       leaky_relu: As `keras.layers.LeakyReLU`.
+      relu: As `keras.layers.ReLU` without arguments.
       batch_normalization: As `keras.layers.BatchNormalization`.
       halving_convolution: As `keras.layers.Conv2D`, for a 4×4 kernel and stride 2 on images with even sides.
       doubling_convolution: As `keras.layers.Conv2DTranspose`, for a 4×4 kernel and stride 2.
@@ -335,6 +373,7 @@ class Implementation:
     """
 
     leaky_relu: Callable[..., keras.layers.Layer]
+    relu: Callable[..., keras.layers.Layer]
     batch_normalization: Callable[..., keras.layers.Layer]
     halving_convolution: Callable[..., keras.layers.Layer]
     doubling_convolution: Callable[..., keras.layers.Layer]
@@ -343,9 +382,12 @@ class Implementation:
 
 # The values of `networks.implementation` -> the layers and the optimiser.
 IMPLEMENTATIONS = {
-    "fast": Implementation(FastLeakyReLU, FusedBatchNormalization, HalvingConv2D, DoublingConv2DTranspose, FusedAdam),
+    "fast": Implementation(
+        FastLeakyReLU, FastReLU, FusedBatchNormalization, HalvingConv2D, DoublingConv2DTranspose, FusedAdam
+    ),
     "keras": Implementation(
         keras.layers.LeakyReLU,
+        keras.layers.ReLU,
         keras.layers.BatchNormalization,
         keras.layers.Conv2D,
         keras.layers.Conv2DTranspose,

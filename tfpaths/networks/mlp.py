@@ -88,7 +88,7 @@ class MLP(Family):
             if self.negative_slope:
                 x = self.layers.leaky_relu(self.negative_slope, dtype=dtype)(x)
             else:
-                x = keras.layers.ReLU(dtype=dtype)(x)
+                x = self.layers.relu(dtype=dtype)(x)
         last = keras.layers.Dense(outputs, kernel_initializer=self._weights("glorot", next(seeds)), dtype="float32")
         return keras.Model(start, last(x), name=name)
 

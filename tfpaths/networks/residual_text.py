@@ -73,7 +73,7 @@ class ResidualText(Family):
         for _ in range(self.blocks):
             y = x
             for _ in range(2):
-                y = self._convolved(keras.layers.ReLU(dtype=self.precision)(y), self.width, _KERNEL, seeds)
+                y = self._convolved(self.layers.relu(dtype=self.precision)(y), self.width, _KERNEL, seeds)
             y = keras.layers.Rescaling(_FACTOR, dtype=self.precision)(y)
             x = keras.layers.Add(dtype=self.precision)([x, y])
         return x
