@@ -61,6 +61,16 @@ def make_graphs_quickly():
     gc.set_threshold(100_000, 10, 10)
 
 
+@pytest.fixture
+def optimised_graphs():
+    """TensorFlow optimises graphs, as for a user; see `make_graphs_quickly`."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture(scope="module")
 def own_registries():
     """Removes what a module's tests register by importing examples."""

@@ -23,6 +23,8 @@ from tfpaths.networks import fast
 from tfpaths.runs import exporting, loading, results
 from tfpaths.runs.directory import RunDirectory
 
+pytestmark = pytest.mark.usefixtures("optimised_graphs")
+
 
 def hidden(run):
     """The hidden files of a run besides its lock, which some versions of filelock remove when it is released."""

@@ -17,6 +17,8 @@ from tfpaths import config, data, errors, files, games, metrics, networks, schem
 from tfpaths.gan import GAN
 from tfpaths.runs import build, callbacks, checkpoints, devices, rows, training
 
+pytestmark = pytest.mark.usefixtures("optimised_graphs")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

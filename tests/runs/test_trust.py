@@ -17,6 +17,8 @@ import tfpaths
 from tfpaths import data, errors, files
 from tfpaths.runs import build, directory, exporting, loading, trust
 
+pytestmark = pytest.mark.usefixtures("optimised_graphs")
+
 
 @pytest.fixture(scope="module")
 def export(tiny_run, tmp_path_factory):
