@@ -61,14 +61,23 @@ def make_graphs_quickly():
     gc.set_threshold(100_000, 10, 10)
 
 
-@pytest.fixture
-def optimised_graphs():
-    """TensorFlow optimises graphs, as for a user; see `make_graphs_quickly`."""
+@contextlib.contextmanager
+def _graphs_optimised():
     import tensorflow as tf
 
+    before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options(before)
+
+
+@pytest.fixture(scope="module")
+def optimised_graphs():
+    """TensorFlow optimises graphs from here to the end of the module, as for a user; see `make_graphs_quickly`."""
+    with _graphs_optimised():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +210,12 @@ def tiny_run(made_once):
 
     from tfpaths.runs import training
 
-    return made_once("tiny_run", lambda path: training.train(toy("color_mnist_dragan_ns"), path))
+    def make(path):
+        # As a user's run, bit for bit: `test_facade.py` compares them.
+        with _graphs_optimised():
+            training.train(toy("color_mnist_dragan_ns"), path)
+
+    return made_once("tiny_run", make)
 
 
 @pytest.fixture(scope="session")
