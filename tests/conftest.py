@@ -44,6 +44,8 @@ def pytest_configure(config):
     """Imports TensorFlow where tests run: the process that distributes them to pytest-xdist's workers runs none."""
     if config.getoption("dist", "no") == "no":
         startup.import_tensorflow(logical_cpus=2, devices=not separate.applies(config))
+        # The operations of a graph are many short-lived objects: Python looks for cycles among them less often.
+        gc.set_threshold(100_000, 10, 10)
         if separate.applies(config):
             config.pluginmanager.register(separate.Plugin(config))
 
@@ -178,7 +180,10 @@ def tiny_run(made_once):
 
     from tfpaths.runs import training
 
-    return made_once("tiny_run", lambda path: training.train(toy("color_mnist_dragan_ns"), path))
+    def make(path):
+        training.train(toy("color_mnist_dragan_ns"), path)
+
+    return made_once("tiny_run", make)
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ import tfpaths
 from tfpaths import experiments, schema
 
 directory, toy = sys.argv[1], json.loads(sys.argv[2])
-line = {"study.runs": "1", "study.width": "4", "schedule.steps": "2", "schedule.log_every": "1"}
+line = {"study.runs": "1", "study.width": "4", "study.depth": "1", "schedule.steps": "2", "schedule.log_every": "1"}
 
 def process():
     return {

@@ -25,7 +25,7 @@ from tfpaths.runs import checkpoints, rows, training, trust
 from tfpaths.runs.directory import RunDirectory
 
 STUDY = ("--exp=line1_gan_gp", "--set=schedule.log_every=200", "--set=study.runs=6", "--set=study.block=1")
-STUDY += ("--set=study.width=8",)
+STUDY += ("--set=study.width=8", "--set=study.depth=1")
 
 
 def study(workdir, steps):

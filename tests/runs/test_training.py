@@ -24,6 +24,14 @@ def finished(tmp_path_factory):
     return path, training.train(toy(), path)
 
 
+@pytest.fixture(scope="module")
+def first_half(tmp_path_factory):
+    """A run of which the first two of four steps are done; a test that continues it makes a copy."""
+    path = tmp_path_factory.mktemp("runs") / "half"
+    training.train(toy(schedule__steps="2"), path)
+    return path
+
+
 def files_in(path):
     return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
@@ -95,8 +103,8 @@ class TestResuming:
         assert any(np.any(other[name] != value) for name, value in first.items())
 
     @pytest.mark.parametrize("steps_per_execution", ["1", "2"])
-    def test_two_plus_two_steps_equal_four(self, finished, tmp_path, steps_per_execution):
-        training.train(toy(schedule__steps="2"), tmp_path / "run")
+    def test_two_plus_two_steps_equal_four(self, finished, first_half, tmp_path, steps_per_execution):
+        shutil.copytree(first_half, tmp_path / "run")
         run = training.train(toy(schedule__steps_per_execution=steps_per_execution), tmp_path / "run")
         assert (run.start, run.step) == (2, 4)
         assert_same_run(finished[0], tmp_path / "run")
@@ -123,14 +131,14 @@ class TestResuming:
         assert json.loads((path / "config.json").read_text())["data"]["source"] == "embedded"
         assert "this run began with data.source=embedded and continues with it" in caplog.text
 
-    def test_rows_after_the_last_checkpoint_are_written_once(self, finished, tmp_path):
-        training.train(toy(schedule__steps="2"), tmp_path)
+    def test_rows_after_the_last_checkpoint_are_written_once(self, finished, first_half, tmp_path):
+        path = shutil.copytree(first_half, tmp_path / "run")
         # As a kill after step 3 leaves them, while a row was being written.
-        with open(tmp_path / "metrics.jsonl", "a") as file:
+        with open(path / "metrics.jsonl", "a") as file:
             file.write('{"step": 3, "penalty": 0.5}\n{"step": 4, "pena')
-        training.train(toy(), tmp_path)
-        assert [row["step"] for row in rows.read_rows(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4]
-        assert_same_run(finished[0], tmp_path)
+        training.train(toy(), path)
+        assert [row["step"] for row in rows.read_rows(path / "metrics.jsonl")] == [1, 2, 3, 4]
+        assert_same_run(finished[0], path)
 
     def test_run_killed_before_its_first_checkpoint_restarts(self, finished, tmp_path):
         files.write_json(tmp_path / "config.json", schema.to_dict(build.complete(toy())))
@@ -237,7 +245,7 @@ class TestRefusals:
 
 @pytest.mark.parametrize("variant", ["minimax", "ns", "wgan", "gan_gp", "dragan"])
 def test_every_other_variant_trains(tmp_path, variant):
-    run = training.train(toy(f"color_mnist_{variant}", schedule__steps="2"), tmp_path)
+    run = training.train(toy(f"color_mnist_{variant}", schedule__steps="2", variant__discriminator_steps="2"), tmp_path)
     assert run.step == 2
 
 

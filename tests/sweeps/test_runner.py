@@ -65,7 +65,7 @@ def test_a_finished_sweep_trains_nothing_and_more_trials_are_added(toy, pretende
 def test_a_trial_is_trained_by_the_command_of_its_task(toy, pretender, tmp_path):
     # Truly trained, in this process: each run of the job is that of a study with its setting.
     pretender.before = lambda task: Ended(task.name, trial.main(task.arguments[2:]), "")
-    run(toy(names=("line1_gan_gp",), trials=2, axes=(RATES,)), tmp_path)
+    run(toy(names=("line1_gan_gp",), trials=2, axes=(RATES,), study__depth="1"), tmp_path)
     (job,) = {row["job"] for row in trials(tmp_path)}
     directory = RunDirectory(tmp_path / "trials" / job)
     ends = [row["squared_distance"] for row in read_rows(directory.metrics) if row["step"] == 4]

@@ -6,10 +6,12 @@ import json
 import pytest
 
 from tfpaths import errors, experiments, kinds, schema, space
+from tfpaths import trial as trial_lib
 from tfpaths.runs import report
 from tfpaths.runs.directory import RunDirectory
 from tfpaths.runs.rows import read_rows
 from tfpaths.sweeps import plan, runner, scores, successes
+from tfpaths.sweeps.engines.registry import Ended
 from tfpaths.sweeps.kind import KIND
 
 SWEEP = experiments.get("robustness_architectures")
@@ -143,8 +145,8 @@ def test_thresholds_without_scores_are_refused(name, metrics, message, tmp_path)
     plan.complete(sweep.replace(thresholds=()))
 
 
-# Four processes that train, so that the classifier is not trained in each: the score is put into their rows.
-def test_a_sweep_ends_with_the_table_and_thresholds_may_change(tmp_path, monkeypatch):
+# Four runs are trained in this process, and the score is put into their rows, so that no classifier is trained.
+def test_a_sweep_ends_with_the_table_and_thresholds_may_change(pretender, tmp_path, monkeypatch):
     texts = [
         *(f"experiments={NS},{GAN_GP}", "trials=2", "thresholds=2", "data=color_mnist", "data.source=embedded"),
         *("schedule.steps=2", "schedule.log_every=1", "schedule.batch_size=4", "schedule.sample_every=2"),
@@ -171,7 +173,8 @@ def test_a_sweep_ends_with_the_table_and_thresholds_may_change(tmp_path, monkeyp
 
     monkeypatch.setattr(runner.Ledger, "add", with_score)
     monkeypatch.setattr(plan, "_check_scores", lambda experiment: None)
-    outcome = runner.run(sweep, tmp_path / "run", kinds.Settings(jobs=2))
+    pretender.before = lambda task: Ended(task.name, trial_lib.main(task.arguments[2:]), "")
+    outcome = runner.run(sweep, tmp_path / "run", kinds.Settings())
     assert {row["status"] for row in read_rows(tmp_path / "run" / "trials.jsonl")} == {"finished"}
     start = f"{GAN_GP}_against_{NS}_above"
     assert "Only NS-GAN 0, only GAN-GP 2, both 0, neither 0 (p = 0.5" in outcome.finding
@@ -182,6 +185,6 @@ def test_a_sweep_ends_with_the_table_and_thresholds_may_change(tmp_path, monkeyp
     assert "2 of 2 (15.8 to 100.0 %)" in page  # 0.025^(1/2)
     # Other thresholds train nothing.
     monkeypatch.setattr(runner.Ledger, "add", None)
-    runner.run(sweep.replace(thresholds=(0.5, 3.5)), tmp_path / "run", kinds.Settings(jobs=2))
+    runner.run(sweep.replace(thresholds=(0.5, 3.5)), tmp_path / "run", kinds.Settings())
     metrics = json.loads((tmp_path / "run" / "results.json").read_text())["metrics"]
     assert (metrics[f"{start}_0.5_both"], metrics[f"{start}_3.5_neither"]) == (2, 2)
