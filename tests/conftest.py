@@ -180,10 +180,7 @@ def tiny_run(made_once):
 
     from tfpaths.runs import training
 
-    def make(path):
-        training.train(toy("color_mnist_dragan_ns"), path)
-
-    return made_once("tiny_run", make)
+    return made_once("tiny_run", lambda path: training.train(toy("color_mnist_dragan_ns"), path))
 
 
 @pytest.fixture(scope="session")
