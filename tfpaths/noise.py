@@ -1,10 +1,12 @@
 """Gaussian noise on examples, made by one program of XLA.
 
 The noise of images is many numbers: 450,000 in a step at 28×28×3 and batch 64. TensorFlow's own take 9 % of the time of
-the step. Here whole numbers from Threefry become normal ones by the method of Box and Muller (1958). All of it, with
-the sum with the examples, is one compiled loop. Logarithm, sine and cosine are their series on a short interval: XLA
-calls a slow function of the C library for sine and cosine, and has two forms of each logarithm, one for vectors and
-one for what is left at their end, so that last digits would depend on how a tensor is split among threads.
+the step. Here whole numbers from Threefry become normal ones by the method of Box and Muller (1958), in one compiled
+loop together with the sum with the examples. The numbers of a pair are neighbours in an example: a complex number,
+since XLA computes everything twice if they are in two tensors. Logarithm, sine and cosine are polynomials on a short
+interval: for sine and cosine XLA calls a slow function of the C library, and of the logarithm it has two forms, one
+for vectors and one for what is left at their end, so that last digits would depend on how a tensor is split among
+threads. A division would be a loop of its own.
 """
 
 import math
@@ -13,19 +15,29 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfpaths import numerics
+from tfpaths.compat.tensorflow import custom_gradient, is_in_xla
 from tfpaths.streams import COMPILED_FROM, Stream, threefry
 
 # Threefry-2x32 passes all tests of BigCrush from 13 rounds on (Salmon et al. 2011, table 2).
 ROUNDS = 13
 # The bits of sqrt(1/2) as float32.
 _ROOT_OF_HALF = 0x3F3504F3
+# log(1 + x) / x by powers of x, for sqrt(1/2) <= 1 + x < sqrt(2): the Chebyshev interpolation of degree 9, whose
+# relative error is 5e-9.
+_LOGARITHM = (
+    *(0.999999999, -0.499999885, 0.333333453, -0.250015791, 0.200009394),
+    *(-0.166083694, 0.141996501, -0.132660314, 0.128066105, -0.0745118627),
+)
+# sin(y) / y and cos(y) by powers of y^2: the next terms, y^10 / 11! and y^12 / 12!, are below 3e-9 for |y| <= pi/4.
+_SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(5))
+_COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(6))
 
 
 def added(examples: tf.Tensor, stream: Stream, scale: float | tf.Tensor) -> tf.Tensor:
     """Returns examples + scale e, e ~ N(0, 1), float32; its derivative by the examples is the identity.
 
     The numbers of short examples and of ensembles are those of `Stream.normal`. Of other examples none is beyond ±5.8,
-    and they are others than `normal` draws. A batch of another size has other noise.
+    and they are others than `normal` draws.
 
     Args:
       examples: `[batch, ...]`, in an ensemble `[runs, batch, ...]`, float32; all but the first axis must be static.
@@ -37,31 +49,32 @@ def added(examples: tf.Tensor, stream: Stream, scale: float | tf.Tensor) -> tf.T
       >>> added(tf.zeros([64, 28, 28, 3]), streams.root(0), 0.5).shape
       TensorShape([64, 28, 28, 3])
     """
-    is_long = math.prod(examples.shape[1:]) >= COMPILED_FROM
-    if stream.first_run is not None or stream.first is not None or not is_long:
+    count = math.prod(examples.shape[1:])
+    if stream.first_run is not None or stream.first is not None or count < COMPILED_FROM:
         return examples + scale * stream.normal(numerics.shape_of(examples))
-    key = tf.bitcast(stream.key, tf.uint32)
-    scale = tf.cast(scale, tf.float32)
+    key, scale = tf.bitcast(stream.key, tf.uint32), tf.cast(scale, tf.float32)
 
     # XLA would make another program for the gradient.
-    @tf.custom_gradient
+    @custom_gradient
     def shifted(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        return _added(x, key, scale), lambda upstream: upstream
+        flat = tf.pad(tf.reshape(x, [-1, count]), [[0, 0], [0, count % 2]]) if count % 2 else x
+        pairs = _added(tf.reshape(flat, [-1, (count + 1) // 2, 2]), key, scale)
+        # XLA has no view of complex numbers as real ones, and copies them.
+        parts = (tf.math.real(pairs), tf.math.imag(pairs))
+        noisy = tf.stack(parts, axis=2) if is_in_xla() else tf.bitcast(pairs, tf.float32)
+        noisy = tf.reshape(noisy, [-1, count + count % 2])[:, :count]
+        return tf.reshape(noisy, tf.shape(x)), lambda upstream: upstream
 
     return tf.ensure_shape(shifted(examples), examples.shape)
 
 
 @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
 def _added(x: tf.Tensor, key: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Returns `x`, `[rows, ...]`, plus scaled noise: a pair of numbers is for a row of each half of the batch."""
-    rows = tf.shape(x)[0]
-    count, half = tf.size(x) // rows, (rows + 1) // 2
-    places = tf.broadcast_to(tf.cast(tf.range(count), tf.uint32), [half, count])
-    numbers = tf.broadcast_to(tf.cast(tf.range(half), tf.uint32)[:, tf.newaxis], [half, count])
+    """Returns pairs of numbers, `[rows, pairs, 2]`, plus scaled noise, complex64 `[rows, pairs]`."""
+    shape = tf.shape(x)[:2]
+    numbers, places = tf.meshgrid(*(tf.cast(tf.range(size), tf.uint32) for size in tf.unstack(shape)), indexing="ij")
     first, second = normal_pairs(*threefry((key[0], key[1]), places, numbers, rounds=ROUNDS))
-    flat = tf.reshape(x, [rows, count])
-    noisy = tf.concat([flat[:half] + scale * first, flat[half:] + scale * second[: rows - half]], axis=0)
-    return tf.reshape(noisy, tf.shape(x))
+    return tf.complex(x[:, :, 0] + scale * first, x[:, :, 1] + scale * second)
 
 
 def normal_pairs(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -84,9 +97,7 @@ def normal_pairs(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     """
     radius = tf.sqrt(-2.0 * logarithm((_real(first, 9) + 0.5) * 2.0**-23))
     y = (_real(second, 11) - (2.0**20 - 0.5)) * (math.pi / 2 * 2.0**-21)
-    # The next terms, y^11 / 11! and y^12 / 12!, are below 2e-9.
-    sine = y * _series(y, [(-1) ** k / math.factorial(2 * k + 1) for k in range(5)])
-    cosine = _series(y, [(-1) ** k / math.factorial(2 * k) for k in range(6)])
+    sine, cosine = y * _polynomial(y * y, _SINE), _polynomial(y * y, _COSINE)
     cosine = tf.where(second & _word(1) == 0, cosine, -cosine)
     is_in_order = second & _word(2) == 0
     return radius * tf.where(is_in_order, cosine, sine), radius * tf.where(is_in_order, sine, cosine)
@@ -95,7 +106,7 @@ def normal_pairs(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 def logarithm(u: tf.Tensor) -> tf.Tensor:
     """Returns the natural logarithm of positive normal numbers, float32, with a relative error below 4e-7.
 
-    With u = m 2^e, m in [sqrt(1/2), sqrt(2)), and f = (m - 1) / (m + 1): log u = e log 2 + 2 (f + f^3 / 3 + ...).
+    With u = m 2^e, m in [sqrt(1/2), sqrt(2)): log u = e log 2 + log m.
 
     Example:
       >>> round(float(logarithm(tf.constant(0.5))), 4)
@@ -103,10 +114,8 @@ def logarithm(u: tf.Tensor) -> tf.Tensor:
     """
     bits = tf.bitcast(u, tf.int32)
     exponent = tf.bitwise.right_shift(bits - _ROOT_OF_HALF, 23)
-    m = tf.bitcast(bits - tf.bitwise.left_shift(exponent, 23), tf.float32)
-    f = (m - 1.0) / (m + 1.0)
-    # |f| < 0.172: the next term, 2 f^13 / 13, is below 4e-10 f.
-    return tf.cast(exponent, tf.float32) * math.log(2) + f * _series(f, [2 / (2 * k + 1) for k in range(6)])
+    x = tf.bitcast(bits - tf.bitwise.left_shift(exponent, 23), tf.float32) - 1.0
+    return tf.cast(exponent, tf.float32) * math.log(2) + x * _polynomial(x, _LOGARITHM)
 
 
 def _real(word: tf.Tensor, dropped: int) -> tf.Tensor:
@@ -114,12 +123,11 @@ def _real(word: tf.Tensor, dropped: int) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(word, _word(dropped)), tf.float32)
 
 
-def _series(x: tf.Tensor, factors: Sequence[float]) -> tf.Tensor:
-    """Returns the sum of factors[k] x^(2k)."""
-    square = x * x
+def _polynomial(x: tf.Tensor, factors: Sequence[float]) -> tf.Tensor:
+    """Returns the sum of factors[k] x^k."""
     value = tf.zeros_like(x) + factors[-1]
     for factor in reversed(factors[:-1]):
-        value = value * square + factor
+        value = value * x + factor
     return value
 
 

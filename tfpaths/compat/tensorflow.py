@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
+from tensorflow.python.ops import control_flow_util
 from tensorflow.python.saved_model import fingerprinting_utils
 
 from tfpaths import errors
@@ -43,6 +44,17 @@ def _note_copy() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork.
     os.register_at_fork(after_in_child=_note_copy)
+
+
+def is_in_xla() -> bool:
+    """Returns whether what is traced here becomes part of a program of XLA.
+
+    Example:
+      >>> inside = tf.function(lambda: tf.constant(is_in_xla()), jit_compile=True, autograph=False)
+      >>> bool(inside()), is_in_xla()
+      (True, False)
+    """
+    return control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
 
 
 def custom_gradient(function: Callable) -> Callable:

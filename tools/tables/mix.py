@@ -61,6 +61,8 @@ def mix_images() -> str:
         lines = []
         for form, name in _FORMS.items():
             rows = [row for row in of_data if row["form"] == form]
+            if not rows:
+                continue
             cells = [_mean([row["metrics"][metric] for row in rows], digits) for metric, _, digits in scores]
             seconds = statistics.median(row["seconds"] for row in rows)
             births = ", ".join(_birthday(row["metrics"]) for row in rows)
