@@ -50,6 +50,7 @@ def test_files_of_a_run_are_read_by_one_function():
 # A test file is in the folder, and has the name, of the module that it tests.
 def test_tests_mirror_the_package():
     modules = {path.relative_to(ROOT / "tfpaths").with_suffix("").as_posix() for path in MODULES}
+    modules |= {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "tools").rglob("*.py")}
     packages = {str(pathlib.PurePath(module).parent) for module in modules}
     for path in (ROOT / "tests").rglob("test_*.py"):
         folder = path.relative_to(ROOT / "tests").parent.as_posix()
@@ -61,7 +62,7 @@ def test_tests_mirror_the_package():
 
 # Tests of what several modules of a folder do together.
 OF_SEVERAL_MODULES = {"references", "plugins", "interruptions", "claims", "pictures", "report", "run_files", "deletion"}
-OF_SEVERAL_MODULES |= {"text_runs"}
+OF_SEVERAL_MODULES |= {"text_runs", "verdicts"}
 
 
 def test_no_test_imports_another():
