@@ -254,11 +254,12 @@ def finding(found: Mapping[str, float], names: Sequence[str]) -> str:
     Example: `python -m tfpaths.launch --exp=figure_gradients`.
     """
     clips = [name for name in names if name != "penalty"]
-    ways = ", ".join(f"10^{found[f'{name}_decades']:+.1f} for c = {name.removeprefix('clip_')}" for name in clips)
+    factor = {name: f"10^{round(found[f'{name}_decades'], 1) + 0.0:+.1f}" for name in names}  # never -0.0
+    ways = ", ".join(f"{factor[name]} for c = {name.removeprefix('clip_')}" for name in clips)
     last, first = (", ".join(percent(found[f"{name}_at_clip{suffix}"]) for name in clips) for suffix in ("", "_first"))
     return (
         f"From the last to the first hidden layer the gradient of the critic's loss changes by a factor of {ways}, and "
-        f"10^{found['penalty_decades']:+.1f} with the penalty (medians of {found['runs']:.0f} runs). Of the clipped "
+        f"{factor['penalty']} with the penalty (medians of {found['runs']:.0f} runs). Of the clipped "
         f"weights {last} are at ±c at the end, and {first} at the first measured step."
     )
 
