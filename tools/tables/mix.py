@@ -74,7 +74,12 @@ def mix_images() -> str:
             values = of_data[0]["references"][reference]
             cells = [_mean([values[metric]], digits) for metric, _, digits in scores]
             lines.append([name, *cells, _birthday(values), ""])
-        header = (_DATA[data], *(heading for _, heading, _ in scores), "birthday, each seed", "ms a step, the fastest run")
+        header = (
+            _DATA[data],
+            *(heading for _, heading, _ in scores),
+            "birthday, each seed",
+            "ms a step, the fastest run",
+        )
         tables.append(markdown(header, lines))
     return "\n\n".join([*tables, made(stored, command=True)])
 
