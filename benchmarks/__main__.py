@@ -1,4 +1,4 @@
-"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, two to three hours on two cores.
+"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, three hours on two cores.
 
 Each table has its own command, `python -m benchmarks.NAME --help`, which prints it and writes
 `benchmarks/results/NAME.json`. If one fails, the others are made all the same.
@@ -17,6 +17,8 @@ TABLES = (
     "overhead",
     "sampling",
     "refinement",
+    "text",
+    "mix",
     "instance_noise",
     "evaluation",
     "ensemble",

@@ -2,7 +2,7 @@
 
 
 def contender(value, examples):
-    """Returns a function that makes so many steps of an experiment; `fit` runs in a thread of its own.
+    """Returns a function that makes so many steps of an experiment; `fit` runs in a separate thread.
 
     Args:
       value: The experiment.

@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--variants", nargs="+", default=["ns"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1_500)
+    parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--workdir", type=pathlib.Path, default=pathlib.Path("runs/mix_images"))
     arguments = parser.parse_args()
     rows = []

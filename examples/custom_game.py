@@ -5,7 +5,7 @@
 
 A game is a subclass of `GAN` that defines what it adds: here a network, a reported value, and how it generates samples.
 Grids, scores, checkpoints, resuming, `load` and the export then work without further code. The package has this average
-for every game, as `networks.ema`; this file shows what a game of one's own consists of.
+for every game, as `networks.ema`; this file shows the parts of a game.
 """
 
 from typing import Any, ClassVar

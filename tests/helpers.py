@@ -11,6 +11,7 @@ import time
 import keras
 import numpy as np
 import ready
+import scipy.stats
 import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -79,6 +80,23 @@ class Constant(keras.layers.Layer):
 
     def call(self, inputs):
         return self.b + 0.0 * inputs
+
+
+def assert_standard_normal(values):
+    """Moments, distribution and independence of neighbours along each axis, for many numbers that should be N(0, 1)."""
+    num = values.size
+    # E x^k and the variance of x^k: 15 - 0, 105 - 3^2.
+    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs(np.mean(values**power) - moment) < 4 * np.sqrt(variance / num)
+    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
+    for axis in range(values.ndim):
+        assert_independent(values, np.roll(values, 1, axis))
+
+
+def assert_independent(first, second):
+    """Numbers from N(0, 1) and their squares have no correlation: the error of r is 1 / sqrt(num)."""
+    assert abs(np.mean(first * second)) < 4 / np.sqrt(first.size)
+    assert abs(np.mean(first**2 * second**2) - 1) < 4 * np.sqrt(8 / first.size)  # 3 · 3 - 1 = 8
 
 
 def compiles(function):

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-import scipy.stats
 import tensorflow as tf
+from helpers import assert_independent, assert_standard_normal
 
 from tfpaths import noise, streams
 
@@ -50,22 +50,11 @@ def test_the_four_turns_of_an_angle_are_by_hand():
 
 def test_noise_of_images_is_normal_and_independent():
     values = drawn([101, 25, 27, 3]).astype(np.float64)  # odd numbers, of images and in each
-    num = values.size
-    # E x^k and the variance of x^k.
-    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
-        assert abs(np.mean(values**power) - moment) < 4 * np.sqrt(variance / num)
-    assert scipy.stats.kstest(values.ravel(), "norm").pvalue > 1e-3
-    for axis in range(4):
-        shifted = np.roll(values, 1, axis)
-        assert abs(np.mean(values * shifted)) < 4 / np.sqrt(num)
-        assert abs(np.mean(values**2 * shifted**2) - 1) < 4 * np.sqrt(8 / num)  # 3 · 3 - 1 = 8
+    assert_standard_normal(values)
     # The two numbers of a pair are neighbours.
     flat = values.reshape(101, -1)
-    first, second = flat[:, 0:-1:2], flat[:, 1::2]
-    assert abs(np.mean(first * second)) < 4 / np.sqrt(first.size)
-    assert abs(np.mean(first**2 * second**2) - 1) < 4 * np.sqrt(8 / first.size)
-    other = drawn(values.shape, seed=4)
-    assert abs(np.mean(values * other)) < 4 / np.sqrt(num)
+    assert_independent(flat[:, 0:-1:2], flat[:, 1::2])
+    assert_independent(values, drawn(values.shape, seed=4))
 
 
 @pytest.mark.parametrize("count", [512, 513])

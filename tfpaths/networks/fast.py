@@ -82,8 +82,8 @@ class FastLeakyReLU(keras.layers.Layer):
 class FastReLU(keras.layers.Layer):
     """max(x, 0); its derivative is computed from its output, as that of `FastLeakyReLU`.
 
-    It has the same values and the same first and second derivatives as `keras.layers.ReLU`, without the second
-    backward pass of zeros through the layers before it: two fifths of the operations of a gradient penalty.
+    It has the same values and the same first and second derivatives as `keras.layers.ReLU`, and a gradient
+    penalty does not propagate zeros through the layers before it.
 
     Args:
       **kwargs: The arguments of `keras.layers.Layer`, such as `name`.

@@ -1,4 +1,4 @@
-"""The speed of a step of MIX+GAN, and its lines, for its page."""
+"""MIX+GAN: its scores on lines and on images beside its controls, and the speed of a step, for its page."""
 
 import statistics
 

@@ -202,6 +202,26 @@ def instance_noise() -> str:
     return f"{markdown(header, [row])}\n\n{made(stored, command=True)}"
 
 
+@rendered
+def text() -> str:
+    """Returns the time of a step on texts, and of PyTorch's over it."""
+    stored = read("text")
+    seconds, own = stored["seconds"], stored["seconds"]["tfpaths"]
+    rows = []
+    for name, values in seconds.items():
+        over = "" if name == "tfpaths" else spread(ratios(values, own))
+        verdict = _verdict(statistics.median(ratios(values, own)) >= 1.3) if name == stored["best"] else ""
+        rows.append((name, spread(values), over, verdict))
+    unit = _milli(stored, "s")
+    header = (
+        f"width {stored['width']}, {len(own)} turns",
+        f"{unit} a step",
+        "times ours",
+        "the best of PyTorch, goal: 1.3",
+    )
+    return f"{markdown(header, rows)}\n\n{made(stored, command=True)}"
+
+
 def _milli(stored: dict, unit: str = "ms") -> str:
     """Returns the unit of measured times, with the clock if it is not the wall's."""
     return f"{unit} of processor time" if stored["clock"] == "processor" else unit
