@@ -57,6 +57,35 @@ def is_in_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
 
 
+def has_accelerator() -> bool:
+    """Returns whether TensorFlow computes on a GPU or a TPU here.
+
+    Example:
+      >>> has_accelerator() == bool(tf.config.list_physical_devices("GPU"))  # where there is no TPU
+      True
+    """
+    return any(device.device_type in ("GPU", "TPU") for device in tf.config.list_logical_devices())
+
+
+def in_scope(derivative: Callable) -> Callable:
+    """Returns the derivative of a custom gradient in the name scope of the function, as TensorFlow names its own.
+
+    A profile then shows which layer the derivative is of.
+
+    Example:
+      >>> in_scope(lambda outputs: 2.0 * outputs)(1.5)
+      3.0
+    """
+    scope = tf.get_current_name_scope()
+
+    @functools.wraps(derivative)
+    def named(*outputs):
+        with tf.name_scope(f"gradient_tape/{scope}/"):
+            return derivative(*outputs)
+
+    return named
+
+
 def custom_gradient(function: Callable) -> Callable:
     """As `tf.custom_gradient`, for a function that returns one tensor, but graphs that call it can be freed.
 

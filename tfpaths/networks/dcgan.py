@@ -78,7 +78,7 @@ class DCGAN(Family):
         x = keras.layers.Reshape((side, side, first), dtype=dtype)(x)  # [batch, side, side, first]
         for width in reversed(widths):
             x = self._normalised(x)
-            x = keras.layers.Conv2DTranspose(
+            x = self.layers.doubling_convolution(
                 width, 4, 2, "same", data_format=_LAST, use_bias=False, kernel_initializer=next(weights), dtype=dtype
             )(x)
         x = self._normalised(x)
@@ -99,10 +99,10 @@ class DCGAN(Family):
         weights, dtype = _initializers(seed), self.precision
         images = x = keras.Input(tuple(example_shape), dtype="float32")
         for level in range(halvings):
-            # Of Keras' convolutions only the first is slow: an image has few channels.
-            convolution = self.layers.halving_convolution if level == 0 else keras.layers.Conv2D
             filters = _channels(self.discriminator_filters, level)
-            x = convolution(filters, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype)(x)
+            x = self.layers.halving_convolution(
+                filters, 4, 2, "same", data_format=_LAST, kernel_initializer=next(weights), dtype=dtype
+            )(x)
             x = self.layers.leaky_relu(0.2, dtype=dtype)(x)
         x = keras.layers.Flatten(_LAST, dtype=dtype)(x)  # [batch, side * side * filters] of the smallest map
         logits = keras.layers.Dense(1, kernel_initializer=next(weights), dtype="float32")(x)

@@ -108,7 +108,7 @@ class DeepDCGAN(Family):
             else:
                 limit = math.sqrt(6 / (4 * x.shape[-1]))  # Of variance limit^2 / 3 = 2 / fan-in.
                 weights = keras.initializers.RandomUniform(-limit, limit, seed=next(seeds))
-                x = keras.layers.Conv2DTranspose(
+                x = self.layers.doubling_convolution(
                     width, 4, 2, "same", data_format=_LAST, use_bias=bias, kernel_initializer=weights, dtype=dtype
                 )(x)
             x = self._activated(x, normalization, activation)
@@ -132,10 +132,9 @@ class DeepDCGAN(Family):
         normalization, activation = self.discriminator_normalization, self.discriminator_activation
         images = x = keras.Input(tuple(example_shape), dtype="float32")
         for level, count in enumerate(reversed(further)):  # The largest map first.
-            convolution = self.layers.halving_convolution if level == 0 else keras.layers.Conv2D
             width, bias = _channels(self.discriminator_filters, level), level == 0 or normalization == "none"
             weights = keras.initializers.HeUniform(seed=next(seeds))
-            x = convolution(
+            x = self.layers.halving_convolution(
                 width, 4, 2, "same", data_format=_LAST, use_bias=bias, kernel_initializer=weights, dtype=dtype
             )(x)
             x = self._activated(x, "none" if level == 0 else normalization, activation)

@@ -5,7 +5,6 @@ of a layer returns Keras' layer. The option `networks.implementation` chooses be
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,22 +12,8 @@ import keras
 import tensorflow as tf
 
 from tfpaths.compat import keras as compat
-from tfpaths.compat.tensorflow import custom_gradient
-
-# DCGAN's convolutions: 4×4 kernels and strides of 2. On even sides, "SAME" pads one pixel at each edge.
-_HALVING: dict[str, Any] = {"strides": [1, 2, 2, 1], "padding": "SAME"}
-
-
-def _derivative(function: Callable) -> Callable:
-    """Returns the derivative in the layer's name scope, as TensorFlow does, so a profile shows which layer it is of."""
-    scope = tf.get_current_name_scope()
-
-    @functools.wraps(function)
-    def named(*outputs):
-        with tf.name_scope(f"gradient_tape/{scope}/"):
-            return function(*outputs)
-
-    return named
+from tfpaths.compat.tensorflow import custom_gradient, in_scope
+from tfpaths.networks import halving
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -119,7 +104,7 @@ def _differentiated_by_output(x: tf.Tensor, function: Callable, derivative: Call
         # TensorFlow's derivative of `derivative` with respect to y is zero. Without stop_gradient, it would propagate
         # these zeros through the whole network.
         sign = tf.stop_gradient(y)
-        return y, _derivative(lambda outputs: derivative(outputs, sign))
+        return y, in_scope(lambda outputs: derivative(outputs, sign))
 
     return applied(x)
 
@@ -175,7 +160,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class HalvingConv2D(keras.layers.Conv2D):
-    """Keras' Conv2D for images with even sides, a 4×4 kernel and stride 2; it computes `halve`.
+    """Keras' Conv2D for images with even sides, a 4×4 kernel and stride 2; it computes
+    `halving.halve`.
 
     Its arguments are those of `keras.layers.Conv2D`.
 
@@ -194,7 +180,7 @@ class HalvingConv2D(keras.layers.Conv2D):
         super().build(input_shape)
 
     def convolution_op(self, inputs, kernel):
-        return halve(inputs, tf.convert_to_tensor(kernel))
+        return halving.halve(inputs, tf.convert_to_tensor(kernel))
 
     def as_keras(self) -> keras.layers.Conv2D:
         """Returns Keras' layer with the same settings."""
@@ -203,7 +189,7 @@ class HalvingConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("tfpaths")
 class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
-    """Keras' Conv2DTranspose for images, a 4×4 kernel and stride 2; it computes `double`.
+    """Keras' Conv2DTranspose for images, a 4×4 kernel and stride 2; it computes `halving.double`.
 
     Its arguments are those of `keras.layers.Conv2DTranspose`.
 
@@ -221,7 +207,7 @@ class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
 
     def call(self, inputs, training=None):
         # Outside training, the layer may be exported, and a SavedModel does not store custom gradients.
-        transposed = double if training else by_blocks
+        transposed = halving.double if training else halving.doubled
         images = transposed(inputs, tf.convert_to_tensor(self.kernel))
         return self.activation(images + self.bias if self.use_bias else images)
 
@@ -231,87 +217,10 @@ class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 def _require_halving(layer: keras.layers.Layer) -> None:
-    """Raises a ValueError if a layer's settings are not those of `_HALVING`."""
+    """Raises a ValueError if a layer's settings are not those of `halving`."""
     plan = (layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate, layer.data_format)
     if plan != ((4, 4), (2, 2), "same", (1, 1), "channels_last") or getattr(layer, "groups", 1) != 1:
         raise ValueError(f"Expected a 4×4 kernel, strides of 2, padding 'same', channels last, received {plan}.")
-
-
-def by_blocks(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the transposed convolution of `maps` with `kernel`, with a 4×4 kernel and stride 2.
-
-    An image that is padded by one pixel at each edge can be cut into blocks of 2×2 pixels. If the pixels of a block are
-    read as channels, the convolution has a 2×2 kernel and stride 1. Its transpose then has four times as many output
-    channels, which is faster: TensorFlow's transposed convolution on CPUs is slow for the few channels of an image.
-
-    Args:
-      maps: `[batch, h, w, filters]`.
-      kernel: `[4, 4, channels, filters]`.
-
-    Returns:
-      Images `[batch, 2 h, 2 w, channels]`.
-
-    Example:
-      >>> by_blocks(tf.ones([1, 1, 1, 1]), tf.ones([4, 4, 1, 1]))[0, :, :, 0].numpy().tolist()
-      [[1.0, 1.0], [1.0, 1.0]]
-    """
-    channels, filters = kernel.shape[2:]
-    batch, height, width, _ = tf.unstack(tf.shape(maps))
-    # [block row, row in block, block column, column in block, …] -> [block row, block column, row, column, …].
-    split = tf.transpose(tf.reshape(kernel, [2, 2, 2, 2, channels, filters]), [0, 2, 1, 3, 4, 5])
-    blocks = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=[batch, height + 1, width + 1, 4 * channels],
-        filter=tf.reshape(split, [2, 2, 4 * channels, filters]),
-        out_backprop=maps,
-        strides=[1, 1, 1, 1],
-        padding="VALID",
-    )
-    # blocks: [batch, h + 1, w + 1, 4 channels] -> [batch, 2 h + 2, 2 w + 2, channels], then without the padding.
-    return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1]
-
-
-@custom_gradient
-def double(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns `by_blocks(maps, kernel)`; its derivative with respect to `maps` is `halve`.
-
-    Example:
-      >>> double(tf.ones([1, 1, 1, 1]), tf.ones([4, 4, 1, 1])).shape
-      TensorShape([1, 2, 2, 1])
-    """
-
-    @_derivative
-    def gradient(images):
-        return halve(images, kernel), _kernel_gradient(images, kernel, maps)
-
-    return by_blocks(maps, kernel), gradient
-
-
-@custom_gradient
-def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the convolution of `images` with `kernel`, stride 2; its derivative with respect to `images` is `double`.
-
-    Args:
-      images: `[batch, 2 h, 2 w, channels]`.
-      kernel: `[4, 4, channels, filters]`.
-
-    Returns:
-      Maps `[batch, h, w, filters]`.
-
-    Example:
-      >>> halve(tf.ones([1, 2, 2, 1]), tf.ones([4, 4, 1, 1])).numpy().item()  # the sum of the four pixels
-      4.0
-    """
-
-    @_derivative
-    def gradient(maps):
-        return double(maps, kernel), _kernel_gradient(images, kernel, maps)
-
-    return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING), gradient
-
-
-def _kernel_gradient(images, kernel, maps):
-    """Returns the gradient of sum(maps * halve(images, kernel)) with respect to the kernel."""
-    return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=kernel.shape, out_backprop=maps, **_HALVING)
 
 
 @keras.saving.register_keras_serializable("tfpaths")
