@@ -1,12 +1,13 @@
 """Sampling: images per second of an exported run, beside PyTorch and JAX.
 
-    python -m benchmarks.sampling [--turns=5] [--sides=28,32,64] [--batch=256]
+    python -m benchmarks.sampling [--turns=5] [--sides=28,32,64] [--batch=256] [--bfloat16=yes]
 
 Prints a table and writes `benchmarks/results/sampling.json`. For tfpaths it calls the SavedModel that `--mode=export`
 writes, as a user does: `sample(num_samples, seed)`. The peers draw latents and call the same generator with moving
 statistics and without gradients: PyTorch in channels last, eager and compiled; JAX compiled. Each has its own process
 and all cores; they take turns. A ratio is of one turn, and the median is over turns. The last column is the rate as a
-share of the machine's best float32 matrix product. Libraries that are not installed are left out.
+share of the machine's best float32 matrix product. Libraries that are not installed are left out. With `--bfloat16=yes`
+tfpaths' run in mixed_bfloat16 and PyTorch's generator in bfloat16 are measured too.
 """
 
 import statistics
@@ -20,11 +21,12 @@ _TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures ever
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "Approximate length of a measurement, in seconds.")
 _SIDES = flags.DEFINE_list("sides", ["28", "32", "64"], "Sides of the images, in pixels.")
 _BATCH = flags.DEFINE_integer("batch", 256, "Images in one call.")
+_BFLOAT16 = flags.DEFINE_bool("bfloat16", False, "Whether bfloat16 is measured too.")
 
 _ROWS = 2048
 
 
-def exported(side, batch):
+def exported(side, batch, precision):
     """Returns the contender of tfpaths: an untrained GAN, exported and loaded with TensorFlow alone."""
     import pathlib
     import tempfile
@@ -34,7 +36,7 @@ def exported(side, batch):
     from benchmarks import noise
     from tfpaths.runs import build, exporting, loading
 
-    value = noise.experiment("ns")
+    value = noise.experiment("ns", precision)
     gan = build.build(value, (side, side, 3))
     with tempfile.TemporaryDirectory() as directory:
         metadata = pathlib.Path(directory) / "metadata.json"
@@ -53,7 +55,7 @@ def exported(side, batch):
     return advance
 
 
-def torch_generator(side, batch, compiled):
+def torch_generator(side, batch, precision, compiled):
     """Returns the contender of PyTorch."""
     import os
 
@@ -62,13 +64,14 @@ def torch_generator(side, batch, compiled):
     from benchmarks.peers import torch_images
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    generator = torch_images.generator(side).to(memory_format=torch.channels_last).eval()
+    dtype = getattr(torch, precision)
+    generator = torch_images.generator(side).to(memory_format=torch.channels_last, dtype=dtype).eval()
     call = torch.compile(generator) if compiled else generator
 
     @torch.inference_mode()
     def advance(calls):
         for _ in range(calls):
-            call(torch.randn(batch, LATENTS)).numpy()
+            call(torch.randn(batch, LATENTS, dtype=dtype)).float().numpy()
 
     return advance
 
@@ -96,9 +99,12 @@ def flax_generator(side, batch):
 
 # Name -> (library, the function that makes the contender, its arguments after side and batch).
 CONTENDERS = {
-    "tfpaths, exported": ("tensorflow", exported, ()),
-    "PyTorch, channels last": ("torch", torch_generator, (False,)),
-    "PyTorch, channels last, compiled": ("torch", torch_generator, (True,)),
+    "tfpaths, exported": ("tensorflow", exported, ("float32",)),
+    "tfpaths, exported, mixed_bfloat16": ("tensorflow", exported, ("mixed_bfloat16",)),
+    "PyTorch, channels last": ("torch", torch_generator, ("float32", False)),
+    "PyTorch, channels last, compiled": ("torch", torch_generator, ("float32", True)),
+    "PyTorch, channels last, bfloat16": ("torch", torch_generator, ("bfloat16", False)),
+    "PyTorch, channels last, bfloat16, compiled": ("torch", torch_generator, ("bfloat16", True)),
     "JAX": ("flax", flax_generator, ()),
 }
 PRODUCTS = {"torch": turns.torch_product, "tensorflow": turns.tensorflow_product}
@@ -125,6 +131,7 @@ def main(argv):
         contenders = {
             name: turns.Contender(library, make, (side, batch, *rest), _SECONDS.value)
             for name, (library, make, rest) in CONTENDERS.items()
+            if _BFLOAT16.value or "bfloat16" not in name
         }
         times = turns.compete({**contenders, **products}, _TURNS.value)
         for contender in contenders.values():
@@ -136,7 +143,7 @@ def main(argv):
             ratio = spread([value / ours for value, ours in zip(values, seconds["tfpaths, exported"], strict=True)])
             share = statistics.median(batch * operations(side) / s / r for s, r in zip(values, rates, strict=True))
             rate = spread([batch / s for s in values])
-            print(f"  {name:<34}{rate:>18} images / s{ratio:>18} over ours{share:>6.0%} of peak", flush=True)
+            print(f"  {name:<44}{rate:>18} images / s{ratio:>18} over ours{share:>6.0%} of peak", flush=True)
         rows.append({"side": side, "seconds": seconds, "product_flops": rates, "operations": operations(side)})
     for product in products.values():
         product.close()
