@@ -1,6 +1,6 @@
 """Makes all tables, one after the other: `python -m benchmarks [NAME …]`, three hours on two cores.
 
-Each table has its own command, `python -m benchmarks.NAME --help`, which prints it and writes
+Each table has its own command, such as `python -m benchmarks.steps --help`, which prints it and writes
 `benchmarks/results/NAME.json`. If one fails, the others are made all the same.
 """
 
@@ -11,26 +11,33 @@ import time
 
 from tfpaths.errors import InputError, choose
 
-TABLES = (
-    "steps",
-    "parts",
-    "overhead",
-    "sampling",
-    "refinement",
-    "text",
-    "mix",
-    "instance_noise",
-    "evaluation",
-    "ensemble",
-    "points",
-    "scaling",
-    "determinism",
-)
+# The name of a file of results -> the module that makes it, and its flags.
+TABLES: dict[str, tuple[str, ...]] = {
+    "steps": ("steps", "--libraries=tensorflow,torch"),
+    "steps_jax": ("steps", "--variants=dragan_ns", "--sizes=32", "--name=steps_jax"),
+    **{
+        name: (name,)
+        for name in (
+            "parts",
+            "overhead",
+            "sampling",
+            "refinement",
+            "text",
+            "mix",
+            "instance_noise",
+            "evaluation",
+            "ensemble",
+            "points",
+            "scaling",
+            "determinism",
+        )
+    },
+}
 
 
 def main(names):
     try:
-        wanted = [choose("table", name, TABLES) for name in names] or TABLES
+        wanted = [choose("table", name, TABLES) for name in names] or list(TABLES)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,7 +45,8 @@ def main(names):
     for name in wanted:
         print(f"\n{name}", flush=True)
         began = time.perf_counter()
-        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        module, *flags = TABLES[name]
+        command = [sys.executable, "-m", f"benchmarks.{module}", *flags]
         if subprocess.run(command, cwd=pathlib.Path(__file__).parents[1]).returncode:
             failed.append(name)
         print(f"({(time.perf_counter() - began) / 60:.1f} minutes)", flush=True)

@@ -1,13 +1,13 @@
 """Sampling: images per second of an exported run, beside PyTorch and JAX.
 
-    python -m benchmarks.sampling [--turns=5] [--sides=28,32,64] [--batch=256] [--bfloat16=yes]
+    python -m benchmarks.sampling [--turns=5] [--sides=28,32,64] [--batch=256] [--bfloat16]
 
 Prints a table and writes `benchmarks/results/sampling.json`. For tfpaths it calls the SavedModel that `--mode=export`
 writes, as a user does: `sample(num_samples, seed)`. The peers draw latents and call the same generator with moving
 statistics and without gradients: PyTorch in channels last, eager and compiled; JAX compiled. Each has its own process
 and all cores; they take turns. A ratio is of one turn, and the median is over turns. The last column is the rate as a
-share of the machine's best float32 matrix product. Libraries that are not installed are left out. With `--bfloat16=yes`
-tfpaths' run in mixed_bfloat16 and PyTorch's generator in bfloat16 are measured too.
+share of the machine's best float32 matrix product. Libraries that are not installed are left out. Where the CPU has
+bfloat16 arithmetic, tfpaths' run in mixed_bfloat16 and PyTorch's generator in bfloat16 are measured too.
 """
 
 import statistics
@@ -21,7 +21,7 @@ _TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures ever
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "Approximate length of a measurement, in seconds.")
 _SIDES = flags.DEFINE_list("sides", ["28", "32", "64"], "Sides of the images, in pixels.")
 _BATCH = flags.DEFINE_integer("batch", 256, "Images in one call.")
-_BFLOAT16 = flags.DEFINE_bool("bfloat16", False, "Whether bfloat16 is measured too.")
+_BFLOAT16 = flags.DEFINE_bool("bfloat16", None, "Whether bfloat16 is measured too; by default if the CPU has it.")
 
 _ROWS = 2048
 
@@ -126,12 +126,14 @@ def operations(side):
 def main(argv):
     del argv
     batch, rows = _BATCH.value, []
+    about = machine("tensorflow", "torch", "jax", "flax")
+    half = about["bfloat16_arithmetic"] if _BFLOAT16.value is None else _BFLOAT16.value
     products = {name: turns.Contender(name, make, (_ROWS,), 0.3) for name, make in PRODUCTS.items()}
     for side in map(int, _SIDES.value):
         contenders = {
             name: turns.Contender(library, make, (side, batch, *rest), _SECONDS.value)
             for name, (library, make, rest) in CONTENDERS.items()
-            if _BFLOAT16.value or "bfloat16" not in name
+            if half or "bfloat16" not in name
         }
         times = turns.compete({**contenders, **products}, _TURNS.value)
         for contender in contenders.values():
@@ -147,8 +149,7 @@ def main(argv):
         rows.append({"side": side, "seconds": seconds, "product_flops": rates, "operations": operations(side)})
     for product in products.values():
         product.close()
-    about = {**machine("tensorflow", "torch", "jax", "flax"), "batch": batch}
-    store("sampling", {**about, "sides": rows})
+    store("sampling", {**about, "batch": batch, "sides": rows})
 
 
 if __name__ == "__main__":

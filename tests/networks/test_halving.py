@@ -151,11 +151,23 @@ def test_accelerators_use_the_operations(monkeypatch):
     assert operations(halving.kernel_gradient, images, maps, dtype=tf.bfloat16) == ["Conv2DBackpropFilter"]
 
 
-def test_few_channels_are_made_from_blocks():
-    blocks = tf.function(halving.double, autograph=False).get_concrete_function(
-        tf.TensorSpec((None, 8, 8, 16)), tf.TensorSpec((4, 4, 3, 16))
+@pytest.mark.parametrize(("channels", "stride"), [(8, 1), (9, 2)])
+def test_few_channels_are_made_from_blocks(channels, stride):
+    function = tf.function(halving.double, autograph=False).get_concrete_function(
+        tf.TensorSpec((None, 8, 8, 16)), tf.TensorSpec((4, 4, channels, 16))
     )
-    assert "DepthToSpace" in {one.type for one in blocks.graph.get_operations()}
+    (operation,) = (one for one in function.graph.get_operations() if one.type == "Conv2DBackpropInput")
+    assert list(operation.get_attr("strides")) == [1, stride, stride, 1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bias_is_added_to_each_channel(precision):
+    images, bias = tf.cast(IMAGES, precision), tf.constant([1.0, 2.0, 3.0], precision)
+    unknown = tf.function(
+        halving.biased, input_signature=[tf.TensorSpec([None, None, None, 3], precision), tf.TensorSpec([3], precision)]
+    )
+    for function in (halving.biased, unknown):
+        np.testing.assert_array_equal(tf.cast(function(images, bias), "float32"), tf.cast(images + bias, "float32"))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)

@@ -209,7 +209,7 @@ class DoublingConv2DTranspose(keras.layers.Conv2DTranspose):
         # Outside training, the layer may be exported, and a SavedModel does not store custom gradients.
         transposed = halving.double if training else halving.doubled
         images = transposed(inputs, tf.convert_to_tensor(self.kernel))
-        return self.activation(images + self.bias if self.use_bias else images)
+        return self.activation(halving.biased(images, tf.convert_to_tensor(self.bias)) if self.use_bias else images)
 
     def as_keras(self) -> keras.layers.Conv2DTranspose:
         """Returns Keras' layer with the same settings."""

@@ -120,6 +120,22 @@ def doubled(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return (doubled_by_products if by_products else doubled_by_operation)(maps, kernel)
 
 
+def biased(images: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Returns `images + bias`, added to whole rows of pixels: on a CPU, adding few channels takes up to thrice as long.
+
+    Args:
+      images: `[batch, height, width, channels]`.
+      bias: `[channels]`.
+
+    Example:
+      >>> biased(tf.zeros([1, 1, 2, 2]), tf.constant([1.0, 2.0])).numpy().tolist()
+      [[[[1.0, 2.0], [1.0, 2.0]]]]
+    """
+    width = tf.shape(images)[2]
+    rows = tf.reshape(images, [-1, width * images.shape[3]]) + tf.tile(bias, [width])
+    return tf.reshape(rows, tf.shape(images))
+
+
 def halved_by_operation(images, kernel):
     """`halve` as TensorFlow's convolution."""
     return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING)
@@ -200,8 +216,16 @@ def _shifted(images):
 
 
 def _pixels(blocks):
-    """Returns the images of blocks: `[batch, h + 1, w + 1, 4 channels]` -> `[batch, 2 h, 2 w, channels]`, unpadded."""
-    return tf.nn.depth_to_space(blocks, 2)[:, 1:-1, 1:-1]
+    """Returns the images of blocks: `[batch, h + 1, w + 1, 4 channels]` -> `[batch, 2 h, 2 w, channels]`, unpadded.
+
+    It is `tf.nn.depth_to_space`, which takes twice as long on a CPU.
+    """
+    batch, rows, columns, _ = tf.unstack(tf.shape(blocks))
+    channels = blocks.shape[3] // 4
+    # [batch, block row, block column, row, (column, channel)] -> [batch, block row, row, block column, …].
+    split = tf.reshape(blocks, [batch, rows, columns, 2, 2 * channels])
+    images = tf.reshape(tf.transpose(split, [0, 1, 3, 2, 4]), [batch, 2 * rows, 2 * columns, channels])
+    return images[:, 1:-1, 1:-1]
 
 
 def _split(kernel):

@@ -2,7 +2,7 @@
 
 import statistics
 
-from tools.tables import made, markdown, number, ratios, read, rendered, spread
+from tools.tables import machine, made, markdown, number, ratios, read, rendered, spread
 
 
 def _peer(seconds: dict, library: str, precision: str | None = "float32") -> str | None:
@@ -51,6 +51,8 @@ def steps_bfloat16() -> str:
     cells = {(step["variant"], step["side"]): step["seconds"] for step in stored["steps"]}
     sides = sorted({side for _, side in cells})
     ours = "tfpaths, mixed_bfloat16"
+    if ours not in stored["steps"][0]["seconds"]:
+        return f"*Not measured on {machine(stored)}: its float32 is faster.*"
     header = ["", *(name for side in sides for name in (f"{side}×{side}, ms", "our float32", "PyTorch"))]
     rows = []
     for variant in dict.fromkeys(variant for variant, _ in cells):
@@ -65,8 +67,9 @@ def steps_bfloat16() -> str:
 
 
 def _dragan_ns() -> dict:
-    """Returns the measurements of `dragan_ns` at 32×32."""
-    return next(step for step in read("steps")["steps"] if (step["variant"], step["side"]) == ("dragan_ns", 32))
+    """Returns the measurements of `dragan_ns` at 32×32, with JAX."""
+    (step,) = read("steps_jax")["steps"]
+    return step
 
 
 @rendered
@@ -86,7 +89,7 @@ def step_of_dragan_ns() -> str:
         for name in seconds
     ]
     header = ("", "ms", "over ours", "of the peak", "memory", "first step")
-    return f"{markdown(header, rows)}\n\n{made(read('steps'))}"
+    return f"{markdown(header, rows)}\n\n{made(read('steps_jax'), command=True)}"
 
 
 def _of_the_peak(step: dict, name: str) -> float:
@@ -127,9 +130,10 @@ def goals() -> str:
     step = steps_by["dragan_ns", 32]
     seconds = step["seconds"]
     over_torch = _over_torch(seconds)
-    over_jax = ratios(seconds[_peer(seconds, "JAX")], seconds["tfpaths"])
+    jax = _dragan_ns()["seconds"]
+    over_jax = ratios(jax["JAX"], jax["tfpaths"])
     best = {variant: _over_torch(steps_by[variant, 32]["seconds"], None) for variant in ("dragan_ns", "ns")}
-    peak, half_peak = (_of_the_peak(step, name) for name in ("tfpaths", "tfpaths, mixed_bfloat16"))
+    peak = _of_the_peak(step, "tfpaths")
     penalty = statistics.median(seconds["tfpaths"]) / statistics.median(steps_by["ns", 32]["seconds"]["tfpaths"])
     large = _over_torch(steps_by["ns", 64]["seconds"])
     all_best = [statistics.median(_over_torch(row["seconds"], None)) for row in stored["steps"]]
@@ -148,7 +152,6 @@ def goals() -> str:
         ("`ns` at 64×64 in float32 at least 1.1 times as fast", spread(large), _met(large, 1.1)),
         ("`dragan_ns` at least 3 times as fast as JAX", spread(over_jax), _met(over_jax, 3)),
         ("at least 75 % of the float32 peak", f"{100 * peak:.0f} %", _verdict(peak >= 0.75)),
-        ("at least 40 % of the bfloat16 peak", f"{100 * half_peak:.0f} %", _verdict(half_peak >= 0.4)),
         ("a step with the penalty at most 1.3 times one without", number(penalty, 3), _verdict(penalty <= 1.3)),
         ("memory of a step at most 1.1 times PyTorch's", f"{number(memory, 2)} times", _verdict(memory <= 1.1)),
         (
@@ -157,7 +160,10 @@ def goals() -> str:
             _verdict(wgan_memory <= 1),
         ),
     ]
-    return f"{markdown(('goal, at 32×32', 'measured', ''), rows)}\n\n{made(stored)}"
+    if (half := "tfpaths, mixed_bfloat16") in seconds:
+        peak = _of_the_peak(step, half)
+        rows.append(("at least 40 % of the bfloat16 peak", f"{100 * peak:.0f} %", _verdict(peak >= 0.4)))
+    return f"{markdown(('goal, at 32×32', 'measured', ''), rows)}\n\n{made(stored, read('steps_jax'))}"
 
 
 def _range(what: str, medians: list[float], goal: float) -> tuple[str, str, str]:
