@@ -16,12 +16,13 @@ from absl import app, flags
 
 from benchmarks import fit, machine, noise, operations, spread, store, turns
 from tfpaths import experiments
-from tfpaths.experiments.variants import VARIANTS
 
 _TURNS = flags.DEFINE_integer("turns", 5, "Turns, at least 2: each measures every contender once.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "Approximate length of a measurement, in seconds.")
 _SIZES = flags.DEFINE_list("sizes", ["28", "32", "64"], "Sides of the images, in pixels.")
-_VARIANTS = flags.DEFINE_list("variants", [], "Variants; by default all.")
+# The variants of the paper, which the peers have too.
+_PAPER = ["minimax", "ns", "wgan", "wgan_gp", "gan_gp", "dragan", "dragan_ns"]
+_VARIANTS = flags.DEFINE_list("variants", _PAPER, "Variants that the peers have.")
 _BFLOAT16 = flags.DEFINE_enum("bfloat16", "auto", ["auto", "yes", "no"], "Whether bfloat16 is measured too.")
 _LIBRARIES = flags.DEFINE_list("libraries", ["tensorflow", "torch", "flax"], "The libraries to measure.")
 _NAME = flags.DEFINE_string("name", "steps", "The name of the file of results.")
@@ -128,7 +129,6 @@ def show(row):
 
 def main(argv):
     del argv
-    wanted = _VARIANTS.value or [variant.name for variant in VARIANTS]
     products = {key: turns.Contender(library, *rest, 0.3) for key, (library, *rest) in PRODUCTS.items()}
     about = machine("tensorflow", "keras", "torch", "jax", "flax")
     quickest = {"float32": [], "bfloat16": []}
@@ -147,7 +147,7 @@ def main(argv):
     }
     rows = []
     for side in map(int, _SIZES.value):
-        for variant in wanted:
+        for variant in _VARIANTS.value:
             row = measure(variant, side, products, wanted_contenders)
             row["operations"] = sum(operations.count(variant, side).values())
             show(row)
