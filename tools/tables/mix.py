@@ -46,7 +46,7 @@ def mix_speed() -> str:
 _DATA = {"color_mnist": "Color MNIST", "cifar10": "CIFAR-10, the subset"}
 _FORMS = {"single": "`{}_{}`", "wide": "`{}_{}_wide`", "mix": "`{}_mix_{}`"}
 # Metric, heading, digits after the point.
-SCORES = (
+_SCORES = (
     ("classifier_score", "classifier score", 2),
     ("frechet_classifier_distance", "Fréchet distance", 2),
     ("modes_covered", "modes of 70", 0),
@@ -60,19 +60,19 @@ def mix_images() -> str:
     tables = []
     for data in dict.fromkeys(row["data"] for row in stored["rows"]):
         of_data = [row for row in stored["rows"] if row["data"] == data]
-        scores = [score for score in SCORES if score[0] in of_data[0]["metrics"]]
+        scores = [score for score in _SCORES if score[0] in of_data[0]["metrics"]]
         lines = []
         for form, name in _FORMS.items():
             rows = [row for row in of_data if row["form"] == form]
             if not rows:
                 continue
-            cells = [mean([row["metrics"][metric] for row in rows], digits) for metric, _, digits in scores]
+            cells = [_mean([row["metrics"][metric] for row in rows], digits) for metric, _, digits in scores]
             seconds = min(row["seconds"] for row in rows)
             births = ", ".join(_birthday(row["metrics"]) for row in rows)
             lines.append([name.format(data, rows[0]["variant"]), *cells, births, f"{1e3 * seconds:.0f}"])
         for reference, name in (("real", "real (floor)"), ("noise", "noise (ceiling)")):
             values = of_data[0]["references"][reference]
-            cells = [mean([values[metric]], digits) for metric, _, digits in scores]
+            cells = [_mean([values[metric]], digits) for metric, _, digits in scores]
             lines.append([name, *cells, _birthday(values), ""])
         header = (
             _DATA[data],
@@ -84,8 +84,7 @@ def mix_images() -> str:
     return "\n\n".join([*tables, made(stored, command=True)])
 
 
-def mean(values: list[float], digits: int) -> str:
-    """Returns mean ± standard deviation as text; of one value, the value."""
+def _mean(values: list[float], digits: int) -> str:
     mean = f"{statistics.mean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits or 1}f}"
 
