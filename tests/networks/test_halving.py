@@ -49,13 +49,13 @@ def kernel_by_pixels():
 
 
 FORMS = [
-    (halving.halved_by_operation, (IMAGES, KERNEL), maps_by_pixels),
-    (halving.halved_by_products, (IMAGES, KERNEL), maps_by_pixels),
-    (halving.doubled_by_operation, (MAPS, KERNEL), images_by_pixels),
-    (halving.doubled_by_blocks, (MAPS, KERNEL), images_by_pixels),
-    (halving.doubled_by_products, (MAPS, KERNEL), images_by_pixels),
-    (halving.kernel_gradient_by_operation, (IMAGES, MAPS), kernel_by_pixels),
-    (halving.kernel_gradient_by_products, (IMAGES, MAPS), kernel_by_pixels),
+    (halving._halved_by_operation, (IMAGES, KERNEL), maps_by_pixels),
+    (halving._halved_by_products, (IMAGES, KERNEL), maps_by_pixels),
+    (halving._doubled_by_operation, (MAPS, KERNEL), images_by_pixels),
+    (halving._doubled_by_blocks, (MAPS, KERNEL), images_by_pixels),
+    (halving._doubled_by_products, (MAPS, KERNEL), images_by_pixels),
+    (halving._kernel_gradient_by_operation, (IMAGES, MAPS), kernel_by_pixels),
+    (halving._kernel_gradient_by_products, (IMAGES, MAPS), kernel_by_pixels),
 ]
 
 
@@ -88,9 +88,9 @@ def derivatives(function, first, second):
 @pytest.mark.parametrize(
     ("ours", "operation"),
     [
-        (halving.halve, halving.halved_by_operation),
-        (halving.double, halving.doubled_by_operation),
-        (halving.kernel_gradient, halving.kernel_gradient_by_operation),
+        (halving.halve, halving._halved_by_operation),
+        (halving.double, halving._doubled_by_operation),
+        (halving.kernel_gradient, halving._kernel_gradient_by_operation),
     ],
 )
 def test_first_and_second_derivatives_equal_those_of_tensorflow_s_operations(ours, operation, by_products, monkeypatch):

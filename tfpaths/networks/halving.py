@@ -50,7 +50,7 @@ def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     def gradient(maps):
         return double(maps, kernel), kernel_gradient(images, maps)
 
-    return halved(images, kernel), gradient
+    return _halved(images, kernel), gradient
 
 
 @custom_gradient
@@ -101,23 +101,32 @@ def kernel_gradient(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
 
     is_short = maps.dtype == tf.bfloat16 and maps.shape[2] is not None and maps.shape[2] < _SHORT_SIDE
     by_products = _on_cpu() and (is_short or _is_small(images.shape))
-    return (kernel_gradient_by_products if by_products else kernel_gradient_by_operation)(images, maps), gradient
+    return (_kernel_gradient_by_products if by_products else _kernel_gradient_by_operation)(images, maps), gradient
 
 
-def halved(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _halved(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns `halve(images, kernel)`, with the derivatives that TensorFlow gives the operations."""
     by_products = _on_cpu() and _is_small(images.shape)
-    return (halved_by_products if by_products else halved_by_operation)(images, kernel)
+    return (_halved_by_products if by_products else _halved_by_operation)(images, kernel)
 
 
 def doubled(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns `double(maps, kernel)`, with the derivatives that TensorFlow gives the operations."""
+    """Returns `double(maps, kernel)`, with the derivatives that TensorFlow gives the operations, for exports.
+
+    Args:
+      maps: `[batch, h, w, filters]`.
+      kernel: `[4, 4, channels, filters]`.
+
+    Example:
+      >>> doubled(tf.ones([1, 1, 1, 1]), tf.ones([4, 4, 1, 1])).shape
+      TensorShape([1, 2, 2, 1])
+    """
     if kernel.shape[2] <= _FEW_CHANNELS:
-        return doubled_by_blocks(maps, kernel)
+        return _doubled_by_blocks(maps, kernel)
     _, height, width, _ = maps.shape
     sides = (None, None) if None in (height, width) else (2 * height, 2 * width)
     by_products = _on_cpu() and _is_small((None, *sides, kernel.shape[2]))
-    return (doubled_by_products if by_products else doubled_by_operation)(maps, kernel)
+    return (_doubled_by_products if by_products else _doubled_by_operation)(maps, kernel)
 
 
 def biased(images: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
@@ -136,12 +145,12 @@ def biased(images: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return tf.reshape(rows, tf.shape(images))
 
 
-def halved_by_operation(images, kernel):
+def _halved_by_operation(images, kernel):
     """`halve` as TensorFlow's convolution."""
     return tf.raw_ops.Conv2D(input=images, filter=kernel, **_HALVING)
 
 
-def halved_by_products(images, kernel):
+def _halved_by_products(images, kernel):
     """`halve` as one matrix product."""
     _, height, width, channels = images.shape
     # [batch h w, 16 channels]: the four blocks that a pixel of the map is made of.
@@ -150,14 +159,14 @@ def halved_by_products(images, kernel):
     return tf.reshape(maps, [-1, height // 2, width // 2, kernel.shape[3]])
 
 
-def doubled_by_operation(maps, kernel):
+def _doubled_by_operation(maps, kernel):
     """`double` as TensorFlow's transposed convolution."""
     batch, height, width, _ = tf.unstack(tf.shape(maps))
     sizes = [batch, 2 * height, 2 * width, kernel.shape[2]]
     return tf.raw_ops.Conv2DBackpropInput(input_sizes=sizes, filter=kernel, out_backprop=maps, **_HALVING)
 
 
-def doubled_by_blocks(maps, kernel):
+def _doubled_by_blocks(maps, kernel):
     """`double` as TensorFlow's transposed convolution to blocks, which has four times the channels."""
     channels = kernel.shape[2]
     batch, height, width, _ = tf.unstack(tf.shape(maps))
@@ -171,7 +180,7 @@ def doubled_by_blocks(maps, kernel):
     return _pixels(blocks)
 
 
-def doubled_by_products(maps, kernel):
+def _doubled_by_products(maps, kernel):
     """`double` as one matrix product, whose results are added where they overlap."""
     _, height, width, filters = maps.shape
     channels = kernel.shape[2]
@@ -187,13 +196,13 @@ def doubled_by_products(maps, kernel):
     return _pixels(tf.add_n(shifted))
 
 
-def kernel_gradient_by_operation(images, maps):
+def _kernel_gradient_by_operation(images, maps):
     """`kernel_gradient` as TensorFlow's operation."""
     shape = [4, 4, images.shape[3], maps.shape[3]]
     return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=shape, out_backprop=maps, **_HALVING)
 
 
-def kernel_gradient_by_products(images, maps):
+def _kernel_gradient_by_products(images, maps):
     """`kernel_gradient` as four matrix products, one for each block of the kernel."""
     channels, filters = images.shape[3], maps.shape[3]
     rows = tf.reshape(maps, [-1, filters])
