@@ -1,4 +1,4 @@
-"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, three hours on two cores.
+"""Makes all tables, one after the other: `python -m benchmarks [NAME …]`, some hours on two cores.
 
 Each table has its own command, such as `python -m benchmarks.steps --help`, which prints it and writes
 `benchmarks/results/NAME.json`. If one fails, the others are made all the same.

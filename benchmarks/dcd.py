@@ -10,12 +10,10 @@ on one core.
 """
 
 import argparse
-import json
 import pathlib
-import subprocess
-import sys
 
 from benchmarks import machine, store
+from benchmarks.runs import launch
 
 STEPS = (0, 5, 10, 20, 40)
 # Data set -> (steps of the first run, steps of dcd, flags of all, flags of the evaluations).
@@ -40,13 +38,6 @@ DATA = {
     ),
 }
 FORMS = {"dcd": (), "control": ("--set", "variant.game.refinement_steps=0")}
-
-
-def launch(experiment, workdir, *flags):
-    """Runs a command line, and returns the results that it writes."""
-    command = [sys.executable, "-m", "tfpaths.launch", f"--exp={experiment}", f"--workdir={workdir}", *flags]
-    subprocess.run(command, check=True)
-    return json.loads((workdir / "results.json").read_text())
 
 
 def rows(data, workdir, seed):

@@ -9,12 +9,10 @@ two cores.
 """
 
 import argparse
-import json
 import pathlib
-import statistics
 
 from benchmarks import machine, store
-from benchmarks.dcd import launch
+from benchmarks.runs import scores
 
 # Data set -> its metrics, and the filters of the wide pair: three times the parameters of 32 and 32, within 1.1 %.
 DATA = {"color_mnist": ("scores,modes,birthday", (80, 57)), "cifar10": ("scores,birthday", (63, 56))}
@@ -35,18 +33,14 @@ def row(data, variant, form, seed, steps, workdir):
         "--set=evaluation.samples=5000",
         "--set=evaluation.references=true",
     ]
-    found = launch(experiment, path, *flags)
-    config = json.loads((path / "config.json").read_text())
-    rates = [json.loads(line)["examples_per_second"] for line in (path / "metrics.jsonl").read_text().splitlines()]
+    found = scores(experiment, path, *flags)
     return {
         "data": data,
         "variant": variant,
         "form": form,
         "seed": seed,
         "steps": steps,
-        "metrics": found["metrics"],
-        "references": found["references"],
-        "seconds": config["schedule"]["batch_size"] / statistics.median(rates),
+        **found,
     }
 
 

@@ -12,7 +12,7 @@ import json
 import pathlib
 
 from benchmarks import machine, store
-from benchmarks.dcd import launch
+from benchmarks.runs import launch
 
 VARIANTS = ("ns", "wgan_gp", "dragan_ns")
 FORMS = {"single": "mixline_{}", "wide": "mixline_{}_wide", "mix": "mixline_mix_{}"}

@@ -1,6 +1,6 @@
 """The parts of a step: the operations of each, and its share of the time.
 
-    python -m benchmarks.parts [--variant=dragan_ns] [--side=32] [--precision=float32] [--name=parts]
+    python -m benchmarks.parts [--variant=dragan_ns] [--side=32] [--precision=float32]
 
 Counts two operations for each multiplication of a convolution or a matrix product in the traced step, if an output
 depends on it; all other operations are few in comparison. Times are from TensorFlow's profiler, added up over all
@@ -20,7 +20,6 @@ _VARIANT = flags.DEFINE_string("variant", "dragan_ns", "The variant.")
 _SIDE = flags.DEFINE_integer("side", 32, "Pixels.")
 _PRECISION = flags.DEFINE_string("precision", "float32", "The precision.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps in the measurement.")
-_NAME = flags.DEFINE_string("name", "parts", "The name of the file of results.")
 
 
 def shares(variant, side, precision, steps):
@@ -63,7 +62,7 @@ def main(argv):
     print(f"{'all':<20}{total / 1e9:>10.2f}")
     settings = {"variant": _VARIANT.value, "side": _SIDE.value, "precision": _PRECISION.value}
     parts = {name: {"operations": counted[name], "share_of_time": spent.get(name, 0.0)} for name in operations.PARTS}
-    store(_NAME.value, {**machine("tensorflow", "keras"), **settings, "parts": parts})
+    store("parts", {**machine("tensorflow", "keras"), **settings, "parts": parts})
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@
 
 Trains `color_mnist_<variant>` for each variant, seed and precision, with half of the experiment's filters, and stores
 the classifier score, the Fréchet distance, the modes and the median time of a step. Writes
-`benchmarks/results/precision.json` after each run; a run that is finished is not made again. Takes about 50 minutes on
-two cores with bfloat16 matrix units.
+`benchmarks/results/precision.json` after each run; a run that is finished is not made again. Takes some hours on
+two cores.
 """
 
 import argparse
-import json
 import pathlib
-import statistics
 
 from benchmarks import machine, store
-from benchmarks.dcd import launch
+from benchmarks.runs import scores
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 FILTERS = 32
@@ -26,17 +24,13 @@ def row(variant, seed, precision, steps, workdir):
     flags = [f"--seed={seed}", f"--steps={steps}", f"--precision={precision}"]
     flags += [f"--set=networks.{player}_filters={FILTERS}" for player in ("generator", "discriminator")]
     flags += ["--set=evaluation.metrics=scores,modes", "--set=evaluation.references=true"]
-    found = launch(f"color_mnist_{variant}", path, *flags)
-    rates = [json.loads(line)["examples_per_second"] for line in (path / "metrics.jsonl").read_text().splitlines()]
-    config = json.loads((path / "config.json").read_text())
+    found = scores(f"color_mnist_{variant}", path, *flags)
     return {
         "variant": variant,
         "seed": seed,
         "precision": precision,
         "steps": steps,
-        "metrics": found["metrics"],
-        "references": found["references"],
-        "seconds": config["schedule"]["batch_size"] / statistics.median(rates),
+        **found,
     }
 
 

@@ -170,12 +170,13 @@ def test_bias_is_added_to_each_channel(precision):
         np.testing.assert_array_equal(tf.cast(function(images, bias), "float32"), tf.cast(images + bias, "float32"))
 
 
+@pytest.mark.parametrize("width", [None, WIDTH])
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
-def test_sides_may_be_unknown(precision, tolerance):
+def test_sides_may_be_unknown(precision, tolerance, width):
     values = [tf.cast(value, precision) for value in (IMAGES, MAPS, KERNEL)]
-    specs = [tf.TensorSpec([None, None, None, value.shape[3]], precision) for value in values[:2]]
+    maps_spec = tf.TensorSpec([None, None, width, FILTERS], precision)
 
-    @tf.function(input_signature=[specs[1], tf.TensorSpec(KERNEL.shape, precision)], autograph=False)
+    @tf.function(input_signature=[maps_spec, tf.TensorSpec(KERNEL.shape, precision)], autograph=False)
     def unknown(maps, kernel):
         with tf.GradientTape() as tape:
             tape.watch(kernel)

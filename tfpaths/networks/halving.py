@@ -11,7 +11,8 @@ Each has several forms, equal up to rounding. An image that is padded by one pix
 of 2×2 pixels. If the pixels of a block are read as channels, the kernel is of 2×2 blocks and the stride is 1, and each
 function is a few matrix products. On a CPU, TensorFlow's own operations are slower than that where there are few
 channels, where a small map has many channels, and for the kernel's gradient in bfloat16. The limits were measured for
-batches of 64 with TensorFlow 2.21 on two cores of an Intel Xeon. Accelerators use the operations.
+batches of 64 with TensorFlow 2.21 on two cores of an Intel Xeon. On accelerators, images of few channels are made from
+blocks too, and everything else uses the operations.
 """
 
 from typing import Any
@@ -50,7 +51,8 @@ def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     def gradient(maps):
         return double(maps, kernel), kernel_gradient(images, maps)
 
-    return _halved(images, kernel), gradient
+    by_products = not has_accelerator() and _is_small(images.shape)
+    return (_halved_by_products if by_products else _halved_by_operation)(images, kernel), gradient
 
 
 @custom_gradient
@@ -100,14 +102,8 @@ def kernel_gradient(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
         return double(maps, kernel), halve(images, kernel)
 
     is_short = maps.dtype == tf.bfloat16 and maps.shape[2] is not None and maps.shape[2] < _SHORT_SIDE
-    by_products = _on_cpu() and (is_short or _is_small(images.shape))
+    by_products = not has_accelerator() and (is_short or _is_small(images.shape))
     return (_kernel_gradient_by_products if by_products else _kernel_gradient_by_operation)(images, maps), gradient
-
-
-def _halved(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns `halve(images, kernel)`, with the derivatives that TensorFlow gives the operations."""
-    by_products = _on_cpu() and _is_small(images.shape)
-    return (_halved_by_products if by_products else _halved_by_operation)(images, kernel)
 
 
 def doubled(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -125,12 +121,12 @@ def doubled(maps: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return _doubled_by_blocks(maps, kernel)
     _, height, width, _ = maps.shape
     sides = (None, None) if None in (height, width) else (2 * height, 2 * width)
-    by_products = _on_cpu() and _is_small((None, *sides, kernel.shape[2]))
+    by_products = not has_accelerator() and _is_small((None, *sides, kernel.shape[2]))
     return (_doubled_by_products if by_products else _doubled_by_operation)(maps, kernel)
 
 
 def biased(images: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Returns `images + bias`, added to whole rows of pixels: on a CPU, adding few channels takes up to thrice as long.
+    """Returns `images + bias`, added to whole rows of pixels: on a CPU, TensorFlow adds to few channels slowly.
 
     Args:
       images: `[batch, height, width, channels]`.
@@ -219,15 +215,15 @@ def _shifted(images):
 
     Each is `[batch, h, w, 4 channels]`.
     """
-    _, height, width, _ = images.shape
-    blocks = tf.nn.space_to_depth(tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)
-    return [blocks[:, row : row + height // 2, column : column + width // 2] for row in (0, 1) for column in (0, 1)]
+    blocks = tf.nn.space_to_depth(tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)  # [batch, h + 1, w + 1, …]
+    all_but_one = (slice(None, -1), slice(1, None))
+    return [blocks[:, rows, columns] for rows in all_but_one for columns in all_but_one]
 
 
 def _pixels(blocks):
     """Returns the images of blocks: `[batch, h + 1, w + 1, 4 channels]` -> `[batch, 2 h, 2 w, channels]`, unpadded.
 
-    It is `tf.nn.depth_to_space`, which takes twice as long on a CPU.
+    It is `tf.nn.depth_to_space`, which is slower on a CPU.
     """
     batch, rows, columns, _ = tf.unstack(tf.shape(blocks))
     channels = blocks.shape[3] // 4
@@ -249,7 +245,3 @@ def _is_small(shape):
     """Whether images of this shape have many channels for their size."""
     _, height, width, channels = shape
     return None not in (height, width) and channels >= _CHANNELS_PER_PIXEL * height * width
-
-
-def _on_cpu():
-    return not has_accelerator()

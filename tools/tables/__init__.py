@@ -80,6 +80,16 @@ def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
     return [value / other for value, other in zip(values, others, strict=True)]
 
 
+def verdict(is_met: bool) -> str:
+    """Returns whether a goal is reached, as text.
+
+    Example:
+      >>> verdict(True), verdict(False)
+      ('reached', '**not reached**')
+    """
+    return "reached" if is_met else "**not reached**"
+
+
 def made(*results: Mapping[str, Any], command: bool = False) -> str:
     """Returns the line below a table with the versions, machines and dates of its rows.
 
