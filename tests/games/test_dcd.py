@@ -91,7 +91,8 @@ def test_penalty_is_about_refined_samples():
 
 
 def test_batch_norm_of_the_generator_is_frozen():
-    generator = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+    dense = keras.layers.Dense(1, kernel_initializer="ones")
+    generator = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(), dense])
     generator(3.0 + tf.constant(Z), training=True)  # Other statistics than the initial ones.
     before = [v.numpy() for v in generator.variables]
     gan = players(generator=generator, refinement_steps=2, dynamics="code_latent")
