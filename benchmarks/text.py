@@ -1,12 +1,12 @@
 """A training step of `text_wgan_gp` at the width of the authors' code: tfpaths through `fit`, and PyTorch.
 
-    pip install torch && python -m benchmarks.text [--turns=3] [--width=512]
+    pip install torch && python -m benchmarks.text [--turns=3] [--width=512] [--nobfloat16]
 
-Texts of 32 of 76 characters, batches of 64, ten updates of the critic, float32. Networks, loss, penalty, optimisers and
-the number of updates are the same; the peer is `benchmarks/peers/torch_text.py`: `nn.Conv1d`, `nn.Conv2d` of one row
-with channels last, and compiled. The contenders take turns, each in its own process with all cores; a ratio is of one
-turn, the best of PyTorch is the contender with the smallest median, and the table has medians. Prints it and writes
-`benchmarks/results/text.json`.
+Texts of 32 of 76 characters, batches of 64, ten updates of the critic, float32 and bfloat16. Networks, loss, penalty,
+optimisers and the number of updates are the same; the peer is `benchmarks/peers/torch_text.py`: `nn.Conv1d`,
+`nn.Conv2d` of one row with channels last, and compiled. The contenders take turns, each in its own process with all
+cores; a ratio is of one turn, the best of a library is its contender with the smallest median, and the table has
+medians. Prints it and writes `benchmarks/results/text.json`.
 
 A step needs at least 6.2e12 floating-point operations: a pass of one network through a batch 64 x 32 x 10 x 5 x 512 x
 512 multiplications, an update of the critic 11 passes (fake texts 1, loss 6, penalty 4), one of the generator 5.
@@ -23,6 +23,7 @@ from tfpaths import experiments
 _TURNS = flags.DEFINE_integer("turns", 3, "Turns, at least 2: each measures every contender once.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "Least length of a measurement, in seconds; it has at least one step.")
 _WIDTH = flags.DEFINE_integer("width", 512, "Channels of the networks.", lower_bound=1)
+_BFLOAT16 = flags.DEFINE_bool("bfloat16", True, "Whether bfloat16 is measured too.")
 _CLOCK = flags.DEFINE_enum("clock", "wall", turns.CLOCKS, "What is measured; `processor` on a machine with other work.")
 _NAME = flags.DEFINE_string("name", "text", "The name of the file of results.")
 
@@ -35,15 +36,17 @@ def experiment(width):
     return value.replace(networks=value.networks.replace(width=width))
 
 
-def tfpaths(width):
-    """Returns the contender of tfpaths, on as many random texts as the peer has."""
+def tfpaths(width, precision):
+    """Returns the contender of tfpaths in a precision, on as many random texts as the peer has."""
     import numpy as np
 
     from tfpaths.data import strings
 
     places = np.random.default_rng(0).integers(0, CHARACTERS, (peers.BATCH * peers.BATCHES, LENGTH), dtype=np.uint8)
     alphabet = "".join(map(chr, range(32, 32 + CHARACTERS)))
-    return fit.contender(experiment(width), strings.one_hot("noise", "train", "drawn", places, alphabet))
+    return fit.contender(
+        experiment(width).replace(precision=precision), strings.one_hot("noise", "train", "drawn", places, alphabet)
+    )
 
 
 def torch_step(width, options):
@@ -56,21 +59,34 @@ def torch_step(width, options):
 
 # Name -> (library, the function that makes the contender, its arguments after the width).
 CONTENDERS = {
-    "tfpaths": ("tensorflow", tfpaths, ()),
+    "tfpaths": ("tensorflow", tfpaths, ("float32",)),
     "PyTorch": ("torch", torch_step, ({},)),
     "PyTorch, channels last": ("torch", torch_step, ({"channels_last": True},)),
     "PyTorch, compiled": ("torch", torch_step, ({"compiled": True},)),
     "PyTorch, channels last, compiled": ("torch", torch_step, ({"channels_last": True, "compiled": True},)),
 }
+BFLOAT16 = {
+    "tfpaths, bfloat16": ("tensorflow", tfpaths, ("mixed_bfloat16",)),
+    **{
+        f"{name}, bfloat16": (library, make, ({**options, "bfloat16": True},))
+        for name, (library, make, (options,)) in CONTENDERS.items()
+        if library == "torch"
+    },
+}
 
 
-def best(seconds):
-    """Returns the contender of PyTorch with the smallest median, None if there is none.
+def best(seconds, library):
+    """Returns the contender of a library with the smallest median, None if there is none.
 
     Args:
       seconds: Contender -> its seconds of a step in each turn.
+      library: How its name begins: `tfpaths` or `PyTorch`.
+
+    Example:
+      >>> best({"tfpaths": [1.0], "PyTorch": [2.0], "PyTorch, compiled": [1.5]}, "PyTorch")
+      'PyTorch, compiled'
     """
-    names = [name for name in seconds if name.startswith("PyTorch")]
+    names = [name for name in seconds if name.startswith(library)]
     return min(names, key=lambda name: statistics.median(seconds[name]), default=None)
 
 
@@ -79,8 +95,7 @@ def show(seconds):
     for name, values in seconds.items():
         ratio = spread([value / own for value, own in zip(values, seconds["tfpaths"], strict=True)])
         print(f"{name:<34}{spread([1e3 * value for value in values]):>18} ms{ratio:>18} over ours", flush=True)
-    if (name := best(seconds)) is not None:
-        print(f"the best of PyTorch is {name!r}")
+    print(f"the best: {best(seconds, 'tfpaths')!r} and {best(seconds, 'PyTorch')!r}")
 
 
 def main(argv):
@@ -88,7 +103,7 @@ def main(argv):
     width = _WIDTH.value
     running = {
         name: turns.Contender(library, make, (width, *arguments), _SECONDS.value)
-        for name, (library, make, arguments) in CONTENDERS.items()
+        for name, (library, make, arguments) in (CONTENDERS | (BFLOAT16 if _BFLOAT16.value else {})).items()
     }
     seconds = turns.compete(running, _TURNS.value, _CLOCK.value)
     about = {name: {"first_step_seconds": running[name].first, "memory": running[name].memory} for name in seconds}
@@ -104,7 +119,6 @@ def main(argv):
         "width": width,
         "batch_size": value.schedule.batch_size,
         "discriminator_steps": value.variant.discriminator_steps,
-        "best": best(seconds),
         "contenders": about,
         "seconds": seconds,
     }

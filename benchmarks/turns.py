@@ -29,7 +29,8 @@ def _serve(library, make, arguments, connection):
     first = time.perf_counter() - start
     # Until it takes long enough to estimate how many steps the requested time needs.
     while duration < 0.2:
-        advance(steps)  # Compiles: JAX does so for each number of steps.
+        if steps > 1:
+            advance(steps)  # Compiles: JAX does so for each number of steps.
         start = time.perf_counter()
         advance(steps)
         duration = time.perf_counter() - start

@@ -52,7 +52,7 @@ def discriminator(networks, length, characters, rows=False):
     )
 
 
-def build(variant, networks, length, characters, *, channels_last=False, compiled=False):
+def build(variant, networks, length, characters, *, channels_last=False, compiled=False, bfloat16=False):
     """Returns the function that makes so many steps on random texts.
 
     Args:
@@ -62,6 +62,7 @@ def build(variant, networks, length, characters, *, channels_last=False, compile
       characters: The size of the alphabet.
       channels_last: Whether texts are images of one row, `[batch, characters, 1, length]`, with channels last.
       compiled: Whether the networks are compiled, but where they are differentiated twice.
+      bfloat16: Whether operations are in bfloat16, as `torch.autocast` decides.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
@@ -73,4 +74,4 @@ def build(variant, networks, length, characters, *, channels_last=False, compile
         batches = [batch.unsqueeze(2).contiguous(memory_format=torch.channels_last) for batch in texts]
     else:
         batches = list(texts)
-    return torch_images.training(variant, g, d, batches, networks.latent_dim, compiled=compiled)
+    return torch_images.training(variant, g, d, batches, networks.latent_dim, bfloat16=bfloat16, compiled=compiled)

@@ -9,6 +9,7 @@ from tfpaths.networks import fast
 
 # Ours -> Keras' own.
 CONVOLUTIONS = {fast.HalvingConv2D: keras.layers.Conv2D, fast.DoublingConv2DTranspose: keras.layers.Conv2DTranspose}
+TEXTS = {"filters": 7, "kernel_size": 5, "padding": "same"}
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
@@ -144,6 +145,56 @@ def test_convolutions_refuse_unsupported_settings(ours):
     np.testing.assert_allclose(layer(image), kernel_alone(image), rtol=1e-4, atol=1e-5)
 
 
+def derivatives_on_texts(cls, how, **called):
+    """The value, and the first and second derivatives, of a layer of texts."""
+    x, layer = tf.random.stateless_normal((2, 6, 3), [0, 1]), cls(**TEXTS, activation="tanh")
+    layer.build(x.shape)
+    kernel, bias = layer.kernel.value, layer.bias.value
+    layer.kernel.assign(tf.random.stateless_normal(kernel.shape, [0, 2]))
+    layer.bias.assign(tf.random.stateless_normal(bias.shape, [0, 3]))
+
+    def derivatives():
+        with tf.GradientTape() as second:
+            second.watch(x)
+            with tf.GradientTape() as first:
+                first.watch(x)
+                value = layer(x, **called)
+                objective = tf.reduce_sum(tf.sin(value))
+            slopes = first.gradient(objective, [x, kernel])
+            penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
+        return value, *slopes, *second.gradient(penalty, [x, kernel, bias])
+
+    return tf.function(derivatives, **how)()
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize("training", [False, True])
+def test_convolution_of_texts_equals_keras_to_the_second_derivative(training, how):
+    ours = derivatives_on_texts(fast.SlidingConv1D, how, training=training)
+    for value, keras_own in zip(ours, derivatives_on_texts(keras.layers.Conv1D, how), strict=True):
+        assert value.shape == keras_own.shape
+        np.testing.assert_allclose(value, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kernel_size": 4}, {"strides": 2}, {"padding": "causal"}, {"dilation_rate": 2}, {"groups": 7}],
+    ids=str,
+)
+def test_convolution_of_texts_refuses_unsupported_settings(settings):
+    with pytest.raises(ValueError, match="Expected a kernel of an odd length, a stride of 1, padding 'same'"):
+        fast.SlidingConv1D(**TEXTS | settings).build((1, 8, 7))
+
+
+def test_convolution_of_texts_without_bias():
+    layer, plain = (cls(**TEXTS, use_bias=False) for cls in (fast.SlidingConv1D, keras.layers.Conv1D))
+    texts = tf.random.stateless_normal((1, 8, 3), [0, 1])
+    for one in (layer, plain):
+        one.build(texts.shape)
+    layer.set_weights(plain.get_weights())
+    np.testing.assert_allclose(layer(texts), plain(texts), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3), (1, None, None, 3)])
 def test_odd_image_sides_are_refused(shape):
     with pytest.raises(ValueError, match="Expected images of even sides, received the shape"):
@@ -219,9 +270,12 @@ def test_adam_config_round_trip():
     assert again.get_config() == one.get_config()
 
 
-@pytest.mark.parametrize("ours", [fast.FastLeakyReLU, fast.FastReLU, fast.FusedBatchNormalization, *CONVOLUTIONS])
+@pytest.mark.parametrize(
+    "ours", [fast.FastLeakyReLU, fast.FastReLU, fast.FusedBatchNormalization, fast.SlidingConv1D, *CONVOLUTIONS]
+)
 def test_as_keras_returns_the_keras_layer(ours):
     settings = {"filters": 2, "kernel_size": 4, "strides": 2, "padding": "same"} if ours in CONVOLUTIONS else {}
+    settings = TEXTS if ours is fast.SlidingConv1D else settings
     layer = ours(**settings, name="mine")
     plain = layer.as_keras()
     assert type(plain).__module__.startswith("keras.")

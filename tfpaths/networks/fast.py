@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpaths.compat import keras as compat
 from tfpaths.compat.tensorflow import custom_gradient, in_scope
-from tfpaths.networks import halving
+from tfpaths.networks import halving, sliding
 
 
 @keras.saving.register_keras_serializable("tfpaths")
@@ -224,6 +224,46 @@ def _require_halving(layer: keras.layers.Layer) -> None:
 
 
 @keras.saving.register_keras_serializable("tfpaths")
+class SlidingConv1D(keras.layers.Conv1D):
+    """Keras' Conv1D for texts with a kernel of an odd length, stride 1 and padding `same`, by `sliding`.
+
+    Its arguments are those of `keras.layers.Conv1D`.
+
+    Raises:
+      ValueError: When the layer is built: its settings are different.
+
+    Example:
+      >>> SlidingConv1D(8, 5, padding="same")(tf.zeros([1, 32, 3])).shape
+      TensorShape([1, 32, 8])
+    """
+
+    def build(self, input_shape):
+        plan = (self.strides, self.padding, self.dilation_rate, self.data_format, self.groups)
+        if self.kernel_size[0] % 2 == 0 or plan != ((1,), "same", (1,), "channels_last", 1):
+            raise ValueError(
+                "Expected a kernel of an odd length, a stride of 1, padding 'same', channels last, received "
+                f"{(self.kernel_size, *plan)}."
+            )
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        kernel = tf.convert_to_tensor(self.kernel)
+        bias = tf.convert_to_tensor(self.bias) if self.use_bias else None
+        if not training:
+            # The layer may be exported, and a SavedModel does not store custom gradients.
+            maps = sliding.slid(inputs, kernel, bias)
+        elif bias is None:
+            maps = sliding.slide(inputs, kernel)
+        else:
+            maps = sliding.slide_and_add(inputs, kernel, bias)
+        return self.activation(maps)
+
+    def as_keras(self) -> keras.layers.Conv1D:
+        """Returns Keras' layer with the same settings."""
+        return keras.layers.Conv1D.from_config(self.get_config())
+
+
+@keras.saving.register_keras_serializable("tfpaths")
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam, up to rounding and with the same variables, with TensorFlow's fused operation for the update.
 
@@ -274,6 +314,7 @@ class Implementation:
       batch_normalization: As `keras.layers.BatchNormalization`.
       halving_convolution: As `keras.layers.Conv2D`, for a 4×4 kernel and stride 2 on images with even sides.
       doubling_convolution: As `keras.layers.Conv2DTranspose`, for a 4×4 kernel and stride 2.
+      sliding_convolution: As `keras.layers.Conv1D`, for a kernel of an odd length, stride 1 and padding `same`.
       adam: As `keras.optimizers.Adam`.
 
     Example:
@@ -286,13 +327,20 @@ class Implementation:
     batch_normalization: Callable[..., keras.layers.Layer]
     halving_convolution: Callable[..., keras.layers.Layer]
     doubling_convolution: Callable[..., keras.layers.Layer]
+    sliding_convolution: Callable[..., keras.layers.Layer]
     adam: Callable[..., keras.optimizers.Optimizer]
 
 
 # The values of `networks.implementation` -> the layers and the optimiser.
 IMPLEMENTATIONS = {
     "fast": Implementation(
-        FastLeakyReLU, FastReLU, FusedBatchNormalization, HalvingConv2D, DoublingConv2DTranspose, FusedAdam
+        FastLeakyReLU,
+        FastReLU,
+        FusedBatchNormalization,
+        HalvingConv2D,
+        DoublingConv2DTranspose,
+        SlidingConv1D,
+        FusedAdam,
     ),
     "keras": Implementation(
         keras.layers.LeakyReLU,
@@ -300,6 +348,7 @@ IMPLEMENTATIONS = {
         keras.layers.BatchNormalization,
         keras.layers.Conv2D,
         keras.layers.Conv2DTranspose,
+        keras.layers.Conv1D,
         keras.optimizers.Adam,
     ),
 }

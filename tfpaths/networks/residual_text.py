@@ -81,7 +81,7 @@ class ResidualText(Family):
     def _convolved(self, x, filters, size, seeds):
         # Keras' variance is scale / ((fan_in + fan_out) / 2).
         weights = keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform", seed=next(seeds))
-        return keras.layers.Conv1D(
+        return self.layers.sliding_convolution(
             filters, size, padding="same", data_format=_LAST, kernel_initializer=weights, dtype=self.precision
         )(x)
 
