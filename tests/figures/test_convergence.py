@@ -30,7 +30,7 @@ def test_methods_are_those_of_the_paper():
     }
     assert {name: run.variant.discriminator_steps for name, run in runs.items()} == dict.fromkeys(runs, 5) | {"ns": 1}
     for run in runs.values():
-        assert run.networks.options == {"generator_filters": 64, "discriminator_filters": 64}
+        assert run.networks.options == {"generator_filters": 32, "discriminator_filters": 32}
         assert (run.schedule.steps, run.schedule.log_every, run.evaluation.every) == (2000, 50, 100)
 
 

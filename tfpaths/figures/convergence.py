@@ -72,7 +72,7 @@ class Convergence(Figure):
         steps: schema.PositiveInt = 2_000,
         every: schema.PositiveInt = 100,
         samples: schema.PositiveInt = 2_000,
-        filters: schema.PositiveInt = 64,
+        filters: schema.PositiveInt = 32,
         extractor: str = "auto",
     ):
         super().__init__(studies=())
