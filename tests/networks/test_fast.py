@@ -201,6 +201,21 @@ def test_odd_image_sides_are_refused(shape):
         fast.HalvingConv2D(2, 4, 2, "same").build(shape)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "elu", "softplus"])
+@pytest.mark.parametrize("convolution", [keras.layers.Conv2D, fast.HalvingConv2D, fast.DoublingConv2DTranspose])
+def test_batch_normalization_between_a_convolution_and_an_activation(convolution, activation):
+    """TensorFlow fuses the three in a graph; it fuses tanh too, and has no such operation."""
+    layers = [
+        convolution(3, 4, strides=2, padding="same", use_bias=False),
+        fast.FusedBatchNormalization(),
+        keras.layers.Activation(activation),
+    ]
+    model = keras.Sequential([keras.Input((4, 4, 2)), *layers])
+    maps = tf.random.stateless_normal((2, 4, 4, 2), [0, 1])
+    model(3.0 * maps, training=True)  # Other statistics than the initial ones.
+    np.testing.assert_allclose(tf.function(model, autograph=False)(maps), model(maps), rtol=1e-5, atol=1e-6)
+
+
 def test_batch_normalization_keeps_the_biased_variance():
     layer = fast.FusedBatchNormalization(momentum=0.0)
     layer(tf.reshape(tf.constant([1.0, 3.0]), (2, 1, 1, 1)), training=True)

@@ -119,7 +119,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     1502.03167, algorithm 1); otherwise they are moving averages. Keras computes five operations on whole maps, in
     float32 under every policy. The fused operation reads maps in their own precision and computes statistics in
     float32, and TensorFlow fuses a ReLU that follows into it. It is used for maps `[batch, height, width, channels]`;
-    in all other cases, such as synchronised statistics, the layer calls Keras' implementation.
+    in all other cases, such as synchronised statistics, or directly after a convolution outside training, the layer
+    calls Keras' implementation.
 
     Example:
       >>> maps = tf.reshape([1.0, 3.0], [2, 1, 1, 1])  # mean 2, variance 1
@@ -133,6 +134,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         if not plain or self.synchronized or compat.renormalizes(self):
             return super().call(inputs, training=training, mask=mask)
         batch = bool(training and self.trainable)
+        if not batch and _is_convolved(inputs):
+            # TensorFlow 2.21 fuses a convolution, this operation and tanh into one that does not exist on CPUs.
+            return super().call(inputs, training=training, mask=mask)
         # The operation's default factor for moving averages is 1, so it returns the statistics of the batch.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -156,6 +160,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def _keep(self, moving, value):
         moving.assign(moving * self.momentum + tf.stop_gradient(value) * (1.0 - self.momentum))
+
+
+def _is_convolved(maps: tf.Tensor) -> bool:
+    """Whether maps of a graph are the output of a convolution."""
+    if not tf.is_symbolic_tensor(maps):
+        return False
+    operation = maps.op
+    while operation.type in ("Identity", "IdentityN", "StopGradient"):
+        operation = operation.inputs[0].op
+    return operation.type == "Conv2D"
 
 
 @keras.saving.register_keras_serializable("tfpaths")
