@@ -1,6 +1,6 @@
 """A training step of `text_wgan_gp` at the width of the authors' code: tfpaths through `fit`, and PyTorch.
 
-    pip install torch && python -m benchmarks.text [--turns=3] [--width=512] [--nobfloat16]
+    pip install torch && python -m benchmarks.text [--turns=3] [--width=512] [--precisions=float32,bfloat16]
 
 Texts of 32 of 76 characters, batches of 64, ten updates of the critic, float32 and bfloat16. Networks, loss, penalty,
 optimisers and the number of updates are the same; the peer is `benchmarks/peers/torch_text.py`: `nn.Conv1d`,
@@ -23,7 +23,8 @@ from tfpaths import experiments
 _TURNS = flags.DEFINE_integer("turns", 3, "Turns, at least 2: each measures every contender once.", lower_bound=2)
 _SECONDS = flags.DEFINE_float("seconds", 2.0, "Least length of a measurement, in seconds; it has at least one step.")
 _WIDTH = flags.DEFINE_integer("width", 512, "Channels of the networks.", lower_bound=1)
-_BFLOAT16 = flags.DEFINE_bool("bfloat16", True, "Whether bfloat16 is measured too.")
+_PRECISIONS = flags.DEFINE_list("precisions", ["float32", "bfloat16"], "One or both of float32 and bfloat16.")
+flags.register_validator("precisions", lambda names: 0 < len(names) == len(set(names) & {"float32", "bfloat16"}))
 _CLOCK = flags.DEFINE_enum("clock", "wall", turns.CLOCKS, "What is measured; `processor` on a machine with other work.")
 _NAME = flags.DEFINE_string("name", "text", "The name of the file of results.")
 
@@ -57,22 +58,16 @@ def torch_step(width, options):
     return torch_text.build(value.variant, value.networks, LENGTH, CHARACTERS, **options)
 
 
-# Name -> (library, the function that makes the contender, its arguments after the width).
-CONTENDERS = {
-    "tfpaths": ("tensorflow", tfpaths, ("float32",)),
-    "PyTorch": ("torch", torch_step, ({},)),
-    "PyTorch, channels last": ("torch", torch_step, ({"channels_last": True},)),
-    "PyTorch, compiled": ("torch", torch_step, ({"compiled": True},)),
-    "PyTorch, channels last, compiled": ("torch", torch_step, ({"channels_last": True, "compiled": True},)),
-}
-BFLOAT16 = {
-    "tfpaths, bfloat16": ("tensorflow", tfpaths, ("mixed_bfloat16",)),
-    **{
-        f"{name}, bfloat16": (library, make, ({**options, "bfloat16": True},))
-        for name, (library, make, (options,)) in CONTENDERS.items()
-        if library == "torch"
-    },
-}
+def contenders(precision):
+    """Returns name -> (library, the function that makes the contender, its arguments after the width)."""
+    end, policy = ("", "float32") if precision == "float32" else (", bfloat16", "mixed_bfloat16")
+    found = {f"tfpaths{end}": ("tensorflow", tfpaths, (policy,))}
+    for compiled in (False, True):
+        for channels_last in (False, True):
+            name = f"PyTorch{', channels last' * channels_last}{', compiled' * compiled}{end}"
+            options = {"channels_last": channels_last, "compiled": compiled, "bfloat16": precision == "bfloat16"}
+            found[name] = ("torch", torch_step, (options,))
+    return found
 
 
 def best(seconds, library):
@@ -92,8 +87,9 @@ def best(seconds, library):
 
 def show(seconds):
     """Prints the table."""
+    fastest = seconds[best(seconds, "tfpaths")]
     for name, values in seconds.items():
-        ratio = spread([value / own for value, own in zip(values, seconds["tfpaths"], strict=True)])
+        ratio = spread([value / own for value, own in zip(values, fastest, strict=True)])
         print(f"{name:<34}{spread([1e3 * value for value in values]):>18} ms{ratio:>18} over ours", flush=True)
     print(f"the best: {best(seconds, 'tfpaths')!r} and {best(seconds, 'PyTorch')!r}")
 
@@ -103,7 +99,8 @@ def main(argv):
     width = _WIDTH.value
     running = {
         name: turns.Contender(library, make, (width, *arguments), _SECONDS.value)
-        for name, (library, make, arguments) in (CONTENDERS | (BFLOAT16 if _BFLOAT16.value else {})).items()
+        for precision in _PRECISIONS.value
+        for name, (library, make, arguments) in contenders(precision).items()
     }
     seconds = turns.compete(running, _TURNS.value, _CLOCK.value)
     about = {name: {"first_step_seconds": running[name].first, "memory": running[name].memory} for name in seconds}

@@ -10,6 +10,8 @@ import time
 from tfpaths import startup
 
 CORES = len(os.sched_getaffinity(0))
+# Seconds of a first step, with compiling, from which a measurement is one step.
+_LONG = 20.0
 
 
 def _serve(library, make, arguments, connection):
@@ -23,10 +25,11 @@ def _serve(library, make, arguments, connection):
         return
     imported = _memory("VmRSS")
     advance = make(*arguments)
-    steps, duration = 1, 0.0
     start = time.perf_counter()
     advance(1)
     first = time.perf_counter() - start
+    # A long step is measured alone, whatever its length without compiling.
+    steps, duration = (4, first) if first > _LONG else (1, 0.0)
     # Until it takes long enough to estimate how many steps the requested time needs.
     while duration < 0.2:
         if steps > 1:

@@ -18,12 +18,14 @@ _CONTENTS = {
     "figure_surfaces": "WGAN-GP's 1a: critics of data against noisy data, clipped or penalised, beside exact W₁",
     "figure_gradients": "WGAN-GP's 1b: the gradient by layer of 12-layer critics, and the weights at the clip",
     "figure_overfit": "WGAN-GP's 5b: the critic's loss on training and on validation digits",
+    "figure_convergence": "WGAN-GP's 3: scores by steps and by time for clipping, the penalty and NS-GAN",
 }
 # Figures with a section on another page than the table's.
 _ELSEWHERE = {
     "figure_surfaces": "wgan_gp.md#value-surfaces",
     "figure_gradients": "wgan_gp.md#the-gradient-through-a-deep-critic",
     "figure_overfit": "wgan_gp.md#overfitting",
+    "figure_convergence": "wgan_gp.md#convergence",
 }
 _PAIRS = {
     "three_rings": "ring; rings of radius 1, 3, 5",

@@ -8,7 +8,7 @@ from tools.tables import machine, made, markdown, number, ratios, read, rendered
 HALF = "tfpaths, mixed_bfloat16"
 
 
-def _peer(seconds: dict, library: str, precision: str | None = "float32") -> str | None:
+def fastest(seconds: dict, library: str, precision: str | None = "float32") -> str | None:
     """Returns the fastest contender of a library, by its median, in one precision or, with None, in any."""
     names = [
         name for name in seconds if name.startswith(library) and (precision is None or precision_of(name) == precision)
@@ -23,19 +23,19 @@ def precision_of(contender: str) -> str:
 
 def _over_torch(seconds: dict, precision: str | None = "float32") -> list[float]:
     """Returns the ratio of each turn: PyTorch's fastest contender over our fastest, in one precision or in any."""
-    return ratios(*(seconds[_peer(seconds, library, precision)] for library in ("PyTorch", "tfpaths")))
+    return ratios(*(seconds[fastest(seconds, library, precision)] for library in ("PyTorch", "tfpaths")))
 
 
 @rendered
 def steps() -> str:
     """Returns the table of a float32 step of each variant at each size: our time, and PyTorch's as a ratio to it."""
-    return _by_size(["PyTorch"], "tfpaths", lambda seconds: [_peer(seconds, "PyTorch")], command=True)
+    return _by_size(["PyTorch"], "tfpaths", lambda seconds: [fastest(seconds, "PyTorch")], command=True)
 
 
 @rendered
 def steps_bfloat16() -> str:
     """Returns the table of a step of each variant at each size in bfloat16: our time, and two ratios to it."""
-    peers = lambda seconds: ["tfpaths", _peer(seconds, "PyTorch", None)]  # noqa: E731
+    peers = lambda seconds: ["tfpaths", fastest(seconds, "PyTorch", None)]  # noqa: E731
     return _by_size(["our float32", "PyTorch"], HALF, peers)
 
 

@@ -12,6 +12,12 @@ _DATA = {
     "gaussian": "N(0, I/4)",
 }
 _CLIPS = ("0.1", "0.01", "0.001")
+_METHODS = {
+    "wgan": "clipping, RMSprop",
+    "wgan_gp_rmsprop": "penalty, RMSprop",
+    "wgan_gp": "penalty, Adam",
+    "ns": "NS-GAN, Adam",
+}
 _OVERFIT = {"wgan": "clipping", "wgan_gp": "penalty", "gan_gp": "GAN-GP"}
 Metrics = Mapping[str, float]
 
@@ -102,10 +108,33 @@ def figure_overfit() -> str:
 
 
 @rendered
+def figure_convergence() -> str:
+    """Returns the table of figure convergence: scores at the last step and at equal time, beside floor and ceiling."""
+    results = read("figures/figure_convergence")
+    metrics = results["metrics"]
+    rows = []
+    for method, label in _METHODS.items():
+        ends = [number(metrics[f"{method}_{name}"], 3) for name in ("score", "distance")]
+        equal = [number(metrics[f"{method}_equal_{name}"], 3) for name in ("score", "distance")]
+        rows.append((label, *ends, f"{metrics[f'{method}_seconds']:,.0f} s", *equal))
+    for reference, label in (("real", "real images (floor)"), ("noise", "noise (ceiling)")):
+        rows.append((label, *(number(metrics[f"{reference}_{name}"], 3) for name in ("score", "distance")), "", "", ""))
+    header = (
+        f"after {metrics['steps']:,.0f} steps",
+        "score",
+        "Fréchet distance",
+        "training",
+        f"score after {metrics['equal_seconds']:,.0f} s",
+        "Fréchet distance",
+    )
+    return f"{markdown(header, rows)}\n\n{made(results, command=True)}"
+
+
+@rendered
 def wgan_gp_claims() -> str:
     """Returns the table of the paper's claims beside ours."""
-    surfaces, gradients, overfit = (
-        read(f"figures/figure_{name}")["metrics"] for name in ("surfaces", "gradients", "overfit")
+    surfaces, gradients, overfit, convergence = (
+        read(f"figures/figure_{name}")["metrics"] for name in ("surfaces", "gradients", "overfit", "convergence")
     )
     gaps = [f"{overfit[f'{variant}_gap_errors']:.1f}".replace("-", "−") for variant in _OVERFIT]
     rows = [
@@ -139,6 +168,18 @@ def wgan_gp_claims() -> str:
             "and with the penalty, with which the first rises while the second falls",
             f"gaps of {gaps[0]}, {gaps[1]} and {gaps[2]} standard errors with clipping, the penalty, and for GAN-GP",
             _diverging(overfit),
+        ),
+        (
+            "figure 3: on CIFAR-10 the penalty learns faster and scores higher than clipping, with RMSprop too",
+            f"scores of {_of_methods(convergence, 'score', 'wgan_gp_rmsprop', 'wgan_gp', 'wgan')} after "
+            f"{convergence['steps']:,.0f} steps for the penalty with RMSprop, with Adam, and clipping",
+            _higher(convergence, "wgan"),
+        ),
+        (
+            "figure 3: with Adam the penalty ends near a DCGAN, more slowly in time",
+            f"scores of {_of_methods(convergence, 'score', 'wgan_gp', 'ns')} after as many steps, in "
+            f"{_of_methods(convergence, 'seconds', 'wgan_gp', 'ns')} seconds, with the penalty and for NS-GAN",
+            _near(convergence),
         ),
     ]
     return markdown(("the paper", "ours", "holds?"), rows)
@@ -210,3 +251,31 @@ def _between(metrics: Metrics, variant: str) -> str:
 def _range(metrics: Metrics, variant: str, key: str) -> str:
     values = [metrics[f"{variant}_{name}_{key}"] for name in _DATA]
     return f"{min(values):.2f} to {max(values):.2f}"
+
+
+def _of_methods(convergence: Metrics, name: str, *methods: str) -> str:
+    values = [number(convergence[f"{method}_{name}"], 3) for method in methods]
+    return f"{', '.join(values[:-1])} and {values[-1]}"
+
+
+def _higher(convergence: Metrics, other: str) -> str:
+    """Returns for which optimisers the penalty's score is higher, and its distance lower, than another method's."""
+    found = []
+    for label, method in (("RMSprop", "wgan_gp_rmsprop"), ("Adam", "wgan_gp")):
+        higher = convergence[f"{method}_score"] > convergence[f"{other}_score"]
+        closer = convergence[f"{method}_distance"] < convergence[f"{other}_distance"]
+        found.append(f"{label}: higher score {_yes(higher)}, lower distance {_yes(closer)}")
+    return f"{'; '.join(found)}; {_seeds(convergence)}"
+
+
+def _near(convergence: Metrics) -> str:
+    """Returns whether the penalty's score is within a tenth of NS-GAN's, and its training longer."""
+    ours, theirs = (convergence[f"{method}_score"] for method in ("wgan_gp", "ns"))
+    slower = convergence["wgan_gp_seconds"] > convergence["ns_seconds"]
+    near = abs(ours - theirs) < 0.1 * theirs
+    return f"within a tenth: {_yes(near)}; more slowly: {_yes(slower)}; {_seeds(convergence)}"
+
+
+def _seeds(convergence: Metrics) -> str:
+    count = convergence["runs"]
+    return f"{count:.0f} seed{'s' if count > 1 else ''}"

@@ -44,6 +44,20 @@ def test_diverging_losses():
     )
 
 
+def test_convergence():
+    scores = {"wgan": 2.0, "wgan_gp_rmsprop": 3.0, "wgan_gp": 1.9, "ns": 2.1}
+    metrics = {f"{name}_score": value for name, value in scores.items()}
+    metrics |= {f"{name}_distance": 10.0 - value for name, value in scores.items()}
+    metrics |= {"wgan_gp_distance": 7.5, "wgan_gp_seconds": 20.0, "ns_seconds": 10.0, "runs": 1.0}
+    assert wgan_gp._higher(metrics, "wgan") == (
+        "RMSprop: higher score yes, lower distance yes; Adam: higher score no, lower distance yes; 1 seed"
+    )
+    assert wgan_gp._near(metrics) == "within a tenth: yes; more slowly: yes; 1 seed"
+    other = metrics | {"wgan_gp_score": 1.8, "ns_seconds": 30.0, "runs": 3.0}
+    assert wgan_gp._near(other) == "within a tenth: no; more slowly: no; 3 seeds"
+    assert wgan_gp._of_methods(metrics, "score", "ns", "wgan_gp", "wgan") == "2.10, 1.90 and 2.00"
+
+
 def test_bound_holds_only_where_the_share_is_one():
     assert perfect._bound(1.0) == "above 1 on every row that has a bound"
     assert perfect._bound(0.5) == "above 1 on 50 % of the rows that have a bound"
