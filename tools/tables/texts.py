@@ -58,6 +58,7 @@ def texts_course() -> str:
     steps = list(run["js_4_course"])
     minutes = run["step"] * run["seconds_per_step"] / 60
     return (
-        f"During training, `js_4` of 2,000 samples, which is a little higher than that of 10,000, was {course} at steps {int(steps[0]):,}, {int(steps[1]):,}, … "
+        f"During training, `js_4` of 2,000 samples, which is a little higher than that of 10,000, was {course} at "
+        f"steps {int(steps[0]):,}, {int(steps[1]):,}, … "
         f"{int(steps[-1]):,}. The {run['step']:,} steps took {minutes:.0f} minutes on one core, by their median time."
     )
