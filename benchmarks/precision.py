@@ -39,10 +39,15 @@ def listed(text):
     return text.split(",")
 
 
+def numbers(text):
+    """Returns the whole numbers between commas."""
+    return [int(part) for part in listed(text)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", type=listed, default=["dragan_ns", "gan_gp", "wgan_gp"], help="a,b,…")
-    parser.add_argument("--seeds", type=lambda text: list(map(int, listed(text))), default=[0, 1, 2], help="0,1,…")
+    parser.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="0,1,…")
     parser.add_argument("--steps", type=int, default=5_000)
     parser.add_argument("--workdir", type=pathlib.Path, default=pathlib.Path("runs/precision"))
     arguments = parser.parse_args()

@@ -10,8 +10,6 @@ import time
 from tfpaths import startup
 
 CORES = len(os.sched_getaffinity(0))
-# Seconds of a first step, with compiling, from which a measurement is one step.
-_LONG = 20.0
 
 
 def _serve(library, make, arguments, connection):
@@ -28,8 +26,7 @@ def _serve(library, make, arguments, connection):
     start = time.perf_counter()
     advance(1)
     first = time.perf_counter() - start
-    # A long step is measured alone, whatever its length without compiling.
-    steps, duration = (4, first) if first > _LONG else (1, 0.0)
+    steps, duration = 1, 0.0
     # Until it takes long enough to estimate how many steps the requested time needs.
     while duration < 0.2:
         if steps > 1:

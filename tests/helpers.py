@@ -106,6 +106,18 @@ def compiles(function):
     return any(node.attr["_XlaMustCompile"].b for node in nodes if "_XlaMustCompile" in node.attr)
 
 
+def derivatives(function, first, second):
+    """The first derivatives of a sum of sines of the function, and those of the sum of their squares."""
+    with tf.GradientTape() as outer:
+        outer.watch([first, second])
+        with tf.GradientTape() as inner:
+            inner.watch([first, second])
+            total = tf.reduce_sum(tf.sin(function(first, second)))
+        slopes = inner.gradient(total, [first, second])
+        squares = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
+    return *slopes, *outer.gradient(squares, [first, second])
+
+
 def linear(weights, **kwargs):
     """D(x) = w · x."""
     weights = tf.constant(weights, tf.float32)

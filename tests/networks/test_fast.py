@@ -94,19 +94,12 @@ def test_batch_normalization_equals_keras(precision, tolerance, how):
         np.testing.assert_allclose(ours / np.abs(keras_own).max(), keras_own / np.abs(keras_own).max(), atol=tolerance)
 
 
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
-@pytest.mark.parametrize(
-    ("ours", "called"),
-    [(fast.HalvingConv2D, {}), *((fast.DoublingConv2DTranspose, {"training": t}) for t in (0, 1))],
-)
-def test_convolutions_equal_keras_to_the_second_derivative(ours, called, how):
-    # Not square, and all numbers differ, so that swapped axes or blocks are detected.
-    halves = ours is fast.HalvingConv2D
-    shape = (2, 6, 10, 3) if halves else (2, 3, 5, 7)
+def assert_same_derivatives(ours, plain, shape, settings, how, **called):
+    """Checks values, first and second derivatives of a convolution, with the same weights, against Keras'."""
     x = tf.random.stateless_normal(shape, [0, 1])
     made = []
-    for cls in (ours, CONVOLUTIONS[ours]):
-        layer = cls(7 if halves else 3, 4, 2, "same", activation="tanh")
+    for cls in (ours, plain):
+        layer = cls(**settings, activation="tanh")
         called = called if cls is ours else {}
         layer.build(shape)
         kernel = layer.kernel.value
@@ -130,6 +123,19 @@ def test_convolutions_equal_keras_to_the_second_derivative(ours, called, how):
         np.testing.assert_allclose(value, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
 
 
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize(
+    ("ours", "called"),
+    [(fast.HalvingConv2D, {}), *((fast.DoublingConv2DTranspose, {"training": t}) for t in (0, 1))],
+)
+def test_convolutions_equal_keras_to_the_second_derivative(ours, called, how):
+    # Not square, and all numbers differ, so that swapped axes or blocks are detected.
+    halves = ours is fast.HalvingConv2D
+    shape = (2, 6, 10, 3) if halves else (2, 3, 5, 7)
+    settings = {"filters": 7 if halves else 3, "kernel_size": 4, "strides": 2, "padding": "same"}
+    assert_same_derivatives(ours, CONVOLUTIONS[ours], shape, settings, how, **called)
+
+
 @pytest.mark.parametrize("ours", CONVOLUTIONS)
 def test_convolutions_refuse_unsupported_settings(ours):
     for settings in ({"kernel_size": 3}, {"strides": 1}, {"padding": "valid"}):
@@ -145,35 +151,10 @@ def test_convolutions_refuse_unsupported_settings(ours):
     np.testing.assert_allclose(layer(image), kernel_alone(image), rtol=1e-4, atol=1e-5)
 
 
-def derivatives_on_texts(cls, how, **called):
-    """The value, and the first and second derivatives, of a layer of texts."""
-    x, layer = tf.random.stateless_normal((2, 6, 3), [0, 1]), cls(**TEXTS, activation="tanh")
-    layer.build(x.shape)
-    kernel, bias = layer.kernel.value, layer.bias.value
-    layer.kernel.assign(tf.random.stateless_normal(kernel.shape, [0, 2]))
-    layer.bias.assign(tf.random.stateless_normal(bias.shape, [0, 3]))
-
-    def derivatives():
-        with tf.GradientTape() as second:
-            second.watch(x)
-            with tf.GradientTape() as first:
-                first.watch(x)
-                value = layer(x, **called)
-                objective = tf.reduce_sum(tf.sin(value))
-            slopes = first.gradient(objective, [x, kernel])
-            penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
-        return value, *slopes, *second.gradient(penalty, [x, kernel, bias])
-
-    return tf.function(derivatives, **how)()
-
-
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
 @pytest.mark.parametrize("training", [False, True])
 def test_convolution_of_texts_equals_keras_to_the_second_derivative(training, how):
-    ours = derivatives_on_texts(fast.SlidingConv1D, how, training=training)
-    for value, keras_own in zip(ours, derivatives_on_texts(keras.layers.Conv1D, how), strict=True):
-        assert value.shape == keras_own.shape
-        np.testing.assert_allclose(value, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
+    assert_same_derivatives(fast.SlidingConv1D, keras.layers.Conv1D, (2, 6, 3), TEXTS, how, training=training)
 
 
 @pytest.mark.parametrize(
@@ -186,13 +167,14 @@ def test_convolution_of_texts_refuses_unsupported_settings(settings):
         fast.SlidingConv1D(**TEXTS | settings).build((1, 8, 7))
 
 
-def test_convolution_of_texts_without_bias():
+@pytest.mark.parametrize("training", [False, True])
+def test_convolution_of_texts_without_bias(training):
     layer, plain = (cls(**TEXTS, use_bias=False) for cls in (fast.SlidingConv1D, keras.layers.Conv1D))
     texts = tf.random.stateless_normal((1, 8, 3), [0, 1])
     for one in (layer, plain):
         one.build(texts.shape)
     layer.set_weights(plain.get_weights())
-    np.testing.assert_allclose(layer(texts), plain(texts), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer(texts, training=training), plain(texts), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 8, 3), (1, 8, 7, 3), (1, None, None, 3)])

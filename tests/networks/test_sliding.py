@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import derivatives
 
 from tfpaths.networks import sliding
 
@@ -93,18 +94,6 @@ def test_each_form_equals_sums_over_places(form, precision, tolerance, length):
     for found in (form(*values), tf.function(form, input_signature=signature, autograph=False)(*values)):
         assert (found.dtype, found.shape) == (precision, exact.shape)
         np.testing.assert_allclose(tf.cast(found, "float64"), exact, atol=tolerance * np.abs(exact).max())
-
-
-def derivatives(function, first, second):
-    """The first derivatives of a sum of sines of the function, and those of the sum of their squares."""
-    with tf.GradientTape() as outer:
-        outer.watch([first, second])
-        with tf.GradientTape() as inner:
-            inner.watch([first, second])
-            total = tf.reduce_sum(tf.sin(function(first, second)))
-        slopes = inner.gradient(total, [first, second])
-        squares = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
-    return *slopes, *outer.gradient(squares, [first, second])
 
 
 @pytest.mark.parametrize("accelerated", [True, False])

@@ -1,6 +1,6 @@
 """The tables of the page about texts."""
 
-from tools.tables import made, markdown, number, read, rendered
+from tools.tables import machine, made, markdown, number, read, rendered
 
 _LABELS = {"markov": "the chain", "text": "English"}
 
@@ -53,12 +53,15 @@ def texts_samples() -> str:
 @rendered
 def texts_course() -> str:
     """Returns how js_4 of the English samples fell during training, and how long the training took."""
-    run = next(iter(read("texts_text")["runs"].values()))
+    stored = read("texts_text")
+    run = next(iter(stored["runs"].values()))
     course = ", ".join(number(value, 2) for value in run["js_4_course"].values())
     steps = list(run["js_4_course"])
     minutes = run["step"] * run["seconds_per_step"] / 60
     return (
-        f"During training, `js_4` of 2,000 samples, which is a little higher than that of 10,000, was {course} at "
+        f"During training, `js_4` of {run['js_4_course_samples']:,} samples, fewer than the table's "
+        f"{run['protocol']['text_samples']:,}, was {course} at "
         f"steps {int(steps[0]):,}, {int(steps[1]):,}, … "
-        f"{int(steps[-1]):,}. The {run['step']:,} steps took {minutes:.0f} minutes on one core, by their median time."
+        f"{int(steps[-1]):,}. The {run['step']:,} steps took {minutes:.0f} minutes on "
+        f"{machine(stored)}, by the median time of a step."
     )
